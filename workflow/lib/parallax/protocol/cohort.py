@@ -1,0 +1,49 @@
+"""``cohort``: who takes part, in which arm, and what is known of each patient at the index date."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from parallax.protocol.base import Name, Section
+
+
+class Arms(Section):
+    """The column that tells the arms apart; rows with another value are excluded and counted."""
+
+    column: str
+    treated: str | int | bool
+    comparator: str | int | bool
+
+
+class Criterion(Section):
+    """One eligibility criterion: an expression over the source's columns that is true for the patients to keep."""
+
+    name: Name
+    keep: str = Field(min_length=1, description="a DuckDB expression over the source's columns")
+    reason: str = Field(min_length=1)
+
+
+class Covariates(Section):
+    """Baseline covariates, by their column's name in the source."""
+
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    missing: Literal["indicator", "complete_case"] = Field(
+        default="indicator",
+        description="indicator: missing stays missing in the cohort, each design uses median or level plus indicator; complete_case: incomplete patients are excluded from the cohort",
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All covariates, the numeric ones first."""
+        return self.numeric + self.categorical
+
+
+class CohortSection(Section):
+    """Arms, eligibility and covariates."""
+
+    arms: Arms
+    eligibility: tuple[Criterion, ...] = ()
+    covariates: Covariates

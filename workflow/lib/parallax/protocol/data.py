@@ -1,0 +1,46 @@
+"""``data``: where each site's patients come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from parallax.protocol.base import Name, Section
+
+
+class PackageSource(Section):
+    """A table that comes inside an installed Python package."""
+
+    source: Literal["package"]
+    package: Literal["SurvSet", "lifelines", "causaldata"]
+    table: str = Field(min_length=1, description="the data set's name in the package")
+    patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
+
+
+class FileColumn(Section):
+    """What a column of a file must hold."""
+
+    type: Literal["integer", "number", "text", "boolean"]
+    levels: tuple[str, ...] | None = Field(default=None, min_length=1, description="text: the only values allowed")
+    minimum: float | None = None
+    maximum: float | None = None
+    missing: bool = Field(default=True, description="false: a missing value is a fault")
+
+
+class FileSource(Section):
+    """A CSV or Parquet file with a declared schema."""
+
+    source: Literal["file"]
+    path: str = Field(min_length=1, description="relative to the protocol's folder, or absolute; ends in .csv or .parquet")
+    columns: dict[str, FileColumn] = Field(min_length=1, description="the columns to read; others in the file are left out")
+    patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
+
+
+Source = Annotated[PackageSource | FileSource, Field(discriminator="source")]
+
+
+class DataSection(Section):
+    """The study's sites; every stage runs for each of them."""
+
+    sites: dict[Name, Source] = Field(min_length=1)

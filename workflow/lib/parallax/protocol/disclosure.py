@@ -1,0 +1,14 @@
+"""``disclosure``: what an aggregate must hide."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from parallax.protocol.base import Section
+
+
+class DisclosureSection(Section):
+    """Small-cell suppression and rounding."""
+
+    minimum_count: int = Field(default=10, ge=0, description="smaller counts are suppressed")
+    round_to: int = Field(default=5, ge=1, description="counts are rounded to its multiples")

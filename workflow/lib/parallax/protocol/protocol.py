@@ -1,0 +1,47 @@
+"""The whole protocol: one study, written down before it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from parallax.protocol.base import Section
+from parallax.protocol.cohort import CohortSection
+from parallax.protocol.data import DataSection
+from parallax.protocol.designs import DesignsSection
+from parallax.protocol.disclosure import DisclosureSection
+from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.question import QuestionSection
+from parallax.protocol.study import StudySection
+from parallax.protocol.synthesis import SynthesisSection
+from parallax.protocol.validation import ValidationSection
+
+
+class Protocol(Section):
+    """A study protocol; every default is part of it."""
+
+    study: StudySection
+    question: QuestionSection
+    data: DataSection
+    cohort: CohortSection
+    synthesis: SynthesisSection
+    designs: DesignsSection
+    outcomes: OutcomesSection
+    validation: ValidationSection = ValidationSection()
+    disclosure: DisclosureSection = DisclosureSection()
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The study's sites in the protocol's order."""
+        return tuple(self.data.sites)
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """The study's generators in the protocol's order."""
+        return tuple(self.synthesis.generators)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the protocol with all defaults filled in: two protocols with equal digests ask the same study."""
+        canonical = json.dumps(self.plain(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,27 @@
+"""``question``: whom the study asks about, which treatments it compares, and the one estimate that decides."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from parallax.protocol.base import Name, Section
+from parallax.vocabulary import Contrast, Estimand
+
+
+class PrimaryEstimate(Section):
+    """The estimate whose agreement gates every verdict."""
+
+    outcome: Name
+    contrast: Contrast
+    design: Name
+    horizon_days: float | None = Field(default=None, gt=0, description="null: over all follow-up (hazard ratio only)")
+
+
+class QuestionSection(Section):
+    """The causal question in the words of a target trial."""
+
+    population: str = Field(min_length=1)
+    treatment: str = Field(min_length=1)
+    comparator: str = Field(min_length=1)
+    estimand: Estimand = Field(description="the primary design must target it; other designs are sensitivity designs")
+    primary: PrimaryEstimate

@@ -1,0 +1,32 @@
+"""``validation``: the gates that decide, fixed before the results are seen."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from parallax.protocol.base import Section
+
+
+class Gates(Section):
+    """Thresholds of the verdict."""
+
+    shift_in_real_se: float = Field(default=1.0, gt=0, description="largest shift of the primary estimate, in standard errors of the real one")
+    propensity_c_gap: float = Field(default=0.03, gt=0, description="largest difference of the propensity score's c-statistic")
+    km_gap: float = Field(default=0.03, gt=0, description="largest Kaplan–Meier gap per arm, unless the gap lies inside the real half-split band")
+    membership_auc_upper: float = Field(default=0.6, gt=0.5, le=1, description="largest upper bound of the membership attack's AUC")
+    membership_tpr_at_1pct_fpr_upper: float = Field(default=0.05, gt=0.01, le=1, description="largest upper bound of its true-positive rate at 1 % false positives")
+    excess_copies_upper: float = Field(default=0.01, gt=0, le=1, description="largest upper bound of the excess of exact copies of train patients over hold-out patients")
+    imbalance: float = Field(default=0.1, gt=0, description="largest absolute standardised mean difference of a balanced design")
+
+
+class Certification(Section):
+    """Simulated studies through the whole chain."""
+
+    repetitions: int = Field(default=0, ge=0, le=0, description="0: the verdict is marked as not certified")
+
+
+class ValidationSection(Section):
+    """Gates and certification."""
+
+    gates: Gates = Gates()
+    certification: Certification = Certification()

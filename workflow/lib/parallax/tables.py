@@ -1,0 +1,216 @@
+"""The schema of every table that crosses a rule boundary: long, typed, one row one fact.
+
+A schema is strict: a missing, an additional or a mistyped column is a fault. Missing numbers are NaN, missing texts are None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pandera.pandas as pa
+
+from parallax.vocabulary import ARMS
+
+_TEXT: Final = "string"
+
+
+def _table(columns: Mapping[str, pa.Column]) -> pa.DataFrameSchema:
+    return pa.DataFrameSchema(dict(columns), strict=True, ordered=True, coerce=True)
+
+
+def _text(*, nullable: bool = False, allowed: tuple[str, ...] | None = None) -> pa.Column:
+    return pa.Column(_TEXT, checks=pa.Check.isin(allowed) if allowed else None, nullable=nullable)
+
+
+def _number(*, nullable: bool = True, minimum: float | None = None) -> pa.Column:
+    return pa.Column("float64", checks=None if minimum is None else pa.Check.ge(minimum), nullable=nullable)
+
+
+def _count(*, nullable: bool = False) -> pa.Column:
+    return pa.Column("Int64" if nullable else "int64", checks=pa.Check.ge(0), nullable=nullable)
+
+
+def _flag(*, nullable: bool = False) -> pa.Column:
+    return pa.Column("boolean" if nullable else "bool", nullable=nullable)
+
+
+def _replicate() -> pa.Column:
+    return pa.Column("int64", checks=pa.Check.ge(0))
+
+
+_STATUS: Final = {"status": _text(allowed=("ok", "not_estimable")), "reason": _text(nullable=True)}
+
+_TARGET: Final = {
+    "design": _text(),
+    "outcome": _text(),
+    "contrast": _text(),
+    "horizon_days": _number(minimum=0),
+}
+
+_COUNTS: Final = {
+    "n_treated": _number(minimum=0),
+    "n_comparator": _number(minimum=0),
+    "events_treated": _number(minimum=0),
+    "events_comparator": _number(minimum=0),
+}
+
+_INTERVAL: Final = {
+    "estimate": _number(),
+    "std_error": _number(minimum=0),
+    "lower": _number(),
+    "upper": _number(),
+    "p_value": _number(minimum=0),
+}
+
+_METRIC: Final = {
+    "value": _number(),
+    "lower": _number(),
+    "upper": _number(),
+    "threshold": _number(),
+    "direction": _text(nullable=True, allowed=("at_most", "at_least", "absolute_at_most", "contains")),
+    "passed": _flag(nullable=True),
+    "reason": _text(nullable=True),
+}
+
+
+def cohort_schema(numeric: tuple[str, ...], categorical: tuple[str, ...], outcomes: tuple[str, ...]) -> pa.DataFrameSchema:
+    """The cohort table for the given covariates and survival outcomes.
+
+    ``replicate, patient_id, treated``, the numeric covariates (float), the categorical ones (string; missing stays missing), then per
+    outcome ``<outcome>_days`` (above zero) and ``<outcome>_event`` (0 censored, 1 event). There is no origin column.
+    """
+    columns = {"replicate": _replicate(), "patient_id": _text(), "treated": _flag()}
+    columns |= {name: _number() for name in numeric}
+    columns |= {name: _text(nullable=True) for name in categorical}
+    for outcome in outcomes:
+        columns[f"{outcome}_days"] = pa.Column("float64", checks=pa.Check.gt(0))
+        columns[f"{outcome}_event"] = pa.Column("int64", checks=pa.Check.isin((0, 1)))
+    return _table(columns)
+
+
+#: who left the cohort and why, one row per step, written by the selection itself
+ATTRITION: Final = _table(
+    {
+        "step": _count(),
+        "criterion": _text(),
+        "reason": _text(),
+        "excluded": _count(),
+        "remaining_treated": _count(),
+        "remaining_comparator": _count(),
+    }
+)
+
+#: Table 1: one row per numeric covariate, per level of a categorical one, and per covariate with missing values (kind ``missing``)
+CHARACTERISTICS: Final = _table(
+    {
+        "covariate": _text(),
+        "level": _text(nullable=True),
+        "kind": _text(allowed=("numeric", "categorical", "missing")),
+        "arm": _text(allowed=ARMS),
+        "n": _count(),
+        "count": _count(nullable=True),
+        "mean": _number(),
+        "standard_deviation": _number(),
+        "smd": _number(),
+    }
+)
+
+#: which part of the real cohort a generator may see when privacy is attacked
+SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
+
+#: how a generator fared, one row per stage
+GENERATION: Final = _table(
+    {"generator": _text(), "stage": _text(allowed=("fit", "draw", "refit")), "status": _text(allowed=("ok", "failed")), "reason": _text(nullable=True)}
+)
+
+PROPENSITY: Final = _table({"replicate": _replicate(), "patient_id": _text(), "propensity": _number(minimum=0)})
+
+#: patients outside a design have weight 0; ``matched_set`` numbers the matched sets and is -1 elsewhere
+WEIGHTS: Final = _table(
+    {
+        "replicate": _replicate(),
+        "design": _text(),
+        "patient_id": _text(),
+        "weight": _number(nullable=False, minimum=0),
+        "matched_set": pa.Column("int64", checks=pa.Check.ge(-1)),
+    }
+)
+
+BALANCE: Final = _table(
+    {
+        "replicate": _replicate(),
+        "design": _text(),
+        "covariate": _text(),
+        "level": _text(nullable=True),
+        "smd": _number(),
+        "variance_ratio": _number(),
+        "ks": _number(),
+    }
+)
+
+#: one row per replicate and design, also for a design that could not be applied
+OVERLAP: Final = _table(
+    {
+        "replicate": _replicate(),
+        "design": _text(),
+        "effective_estimand": _text(),
+        "n_treated": _count(),
+        "n_comparator": _count(),
+        "ess_treated": _number(minimum=0),
+        "ess_comparator": _number(minimum=0),
+        "c_statistic": _number(minimum=0),
+        "equipoise": _number(minimum=0),
+        "max_weight": _number(minimum=0),
+        "max_abs_smd": _number(minimum=0),
+        "balanced": _flag(),
+    }
+    | _STATUS
+)
+
+#: distribution of the propensity score by arm, for the overlap figure
+SCORE_HISTOGRAM: Final = _table(
+    {"replicate": _replicate(), "arm": _text(allowed=ARMS), "bin_lower": _number(), "bin_upper": _number(), "count": _count()}
+)
+
+#: ``std_error`` is that of the logarithm for ratios; ``horizon_days`` is missing where all follow-up counts
+ESTIMATES: Final = _table(
+    {"replicate": _replicate()}
+    | _TARGET
+    | _INTERVAL
+    | _COUNTS
+    | {"effective_estimand": _text(), "variance_method": _text(), "df": _number()}
+    | _STATUS
+)
+
+CURVES: Final = _table(
+    {
+        "replicate": _replicate(),
+        "design": _text(),
+        "outcome": _text(),
+        "arm": _text(allowed=ARMS),
+        "time_days": _number(nullable=False, minimum=0),
+        "survival": _number(nullable=False, minimum=0),
+        "lower": _number(),
+        "upper": _number(),
+        "at_risk": _number(nullable=False, minimum=0),
+    }
+)
+
+#: estimates over all replicates of a dataset, one row per combining rule (``none`` for the real patients)
+COMBINED: Final = _table(
+    _TARGET
+    | {"rule": _text(allowed=("none", "partial", "naive", "stacked"))}
+    | _INTERVAL
+    | {"df": _number(), "replicates": _count()}
+    | _COUNTS
+    | {"effective_estimand": _text()}
+    | _STATUS
+)
+
+AGREEMENT: Final = _table(_TARGET | {"metric": _text()} | _METRIC)
+
+#: ``variable`` names the arm or the covariate that a metric belongs to
+FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)
+
+PRIVACY: Final = _table({"metric": _text()} | _METRIC)

@@ -1,0 +1,29 @@
+"""The closed lists of terms that protocols, tables and code share (docs/GLOSSARY.md explains each)."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+Estimand = Literal["ATE", "ATT", "ATO"]
+Contrast = Literal["hazard_ratio", "risk_difference", "rmst_difference"]
+Arm = Literal["treated", "comparator"]
+Status = Literal["ok", "not_estimable"]
+Rule = Literal["none", "partial", "naive", "stacked"]
+Verdict = Literal["release", "do_not_release", "inconclusive"]
+GateOutcome = Literal["passed", "failed", "not_evaluated"]
+Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]
+SplitPart = Literal["train", "control", "reference"]
+
+ESTIMANDS: Final[tuple[str, ...]] = get_args(Estimand)
+CONTRASTS: Final[tuple[str, ...]] = get_args(Contrast)
+ARMS: Final[tuple[str, ...]] = get_args(Arm)
+VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
+
+REAL: Final = "real"
+RESERVED_DATASETS: Final = frozenset({"real", "source"})
+RESERVED_SITES: Final = frozenset({"pooled"})
+
+#: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
+RATIO_CONTRASTS: Final = frozenset({"hazard_ratio"})
+#: the level that stands for a missing value of a categorical covariate in designs and figures
+MISSING_LEVEL: Final = "(missing)"

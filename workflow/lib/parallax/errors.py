@@ -68,4 +68,8 @@ class StatisticsError(ParallaxError):
 
 
 class NotEstimable(StatisticsError):
-    """The data do not determine the quantity asked for (no events, separation, an empty arm)."""
+    """The data do not determine the quantity asked for (no events, separation, an empty arm); ``columns`` are the design's that cause it."""
+
+    def __init__(self, reason: str, *, columns: Sequence[int] = ()) -> None:
+        self.columns = tuple(columns)
+        super().__init__(reason)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+import pandas as pd
 import pandera.pandas as pa
 
 from parallax.vocabulary import ARMS
@@ -72,6 +74,21 @@ _METRIC: Final = {
     "passed": _flag(nullable=True),
     "reason": _text(nullable=True),
 }
+
+
+def level_text(value: object) -> str:
+    """A level of a categorical column as the tables write it: ``true``/``false``, whole numbers without a fraction, else as it is."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(value).lower()
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def category_text(values: pd.Series) -> pd.Series:
+    """A categorical column as text (``level_text`` of each value); missing stays missing."""
+    levels = {value: level_text(value) for value in values.dropna().unique()}
+    return values.astype("object").map(levels).astype("string")
 
 
 def cohort_schema(numeric: tuple[str, ...], categorical: tuple[str, ...], outcomes: tuple[str, ...]) -> pa.DataFrameSchema:

@@ -1,0 +1,50 @@
+"""The study protocol: frozen, typed, every default part of it. Light to import: no pandas, no numpy, no DuckDB.
+
+``parallax.protocol.loading`` reads one from a file; ``parallax.protocol.checks`` holds what no single section can know.
+"""
+
+from __future__ import annotations
+
+from parallax.protocol.cohort import Arms, CohortSection, Covariates, Criterion
+from parallax.protocol.data import DataSection, FileColumn, FileSource, PackageSource, Source
+from parallax.protocol.designs import CrudeDesign, Design, DesignsSection, MatchDesign, WeightDesign
+from parallax.protocol.disclosure import DisclosureSection
+from parallax.protocol.outcomes import Outcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.protocol import Protocol
+from parallax.protocol.question import PrimaryEstimate, QuestionSection
+from parallax.protocol.study import StudySection
+from parallax.protocol.synthesis import GaussianCopulaGenerator, Generator, SequentialGenerator, SynthesisSection, TvaeGenerator
+from parallax.protocol.validation import Certification, Gates, ValidationSection
+
+__all__ = [
+    "Arms",
+    "Certification",
+    "CohortSection",
+    "Covariates",
+    "Criterion",
+    "CrudeDesign",
+    "DataSection",
+    "Design",
+    "DesignsSection",
+    "DisclosureSection",
+    "FileColumn",
+    "FileSource",
+    "Gates",
+    "GaussianCopulaGenerator",
+    "Generator",
+    "MatchDesign",
+    "Outcome",
+    "OutcomesSection",
+    "PackageSource",
+    "PrimaryEstimate",
+    "Protocol",
+    "QuestionSection",
+    "SequentialGenerator",
+    "Source",
+    "StudySection",
+    "SurvivalOutcome",
+    "SynthesisSection",
+    "TvaeGenerator",
+    "ValidationSection",
+    "WeightDesign",
+]

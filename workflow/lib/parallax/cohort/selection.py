@@ -1,0 +1,121 @@
+"""Selection of the cohort: arms, eligibility, covariates and outcomes, and who was left out at each step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from parallax.errors import CohortError
+from parallax.expressions import evaluate
+from parallax.protocol import CohortSection, Covariates, OutcomesSection, SurvivalOutcome
+from parallax.tables import ATTRITION, category_text, cohort_schema, level_text
+from parallax.vocabulary import MISSING_LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The cohort table (replicate 0) and the attrition table that tells how it came about."""
+
+    cohort: pd.DataFrame
+    attrition: pd.DataFrame
+
+
+def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: OutcomesSection, patient_id: str | None) -> Selection:
+    """The patients of both arms who meet every criterion, with their covariates and outcomes.
+
+    Steps, each a row of the attrition table: the source as it is, the two arms, every eligibility criterion (unknown counts as not met), and
+    under ``missing: complete_case`` the patients without a missing covariate. Raises ``CohortError`` with every fault found where ids are
+    missing or repeated, follow-up is missing, not above zero or beyond ``follow_up_days``, an event is neither 0 nor 1, a covariate cannot
+    be used, or an arm is empty. Faults are counted; no patient's value is shown.
+    """
+    arm = category_text(patients[cohort.arms.column])
+    treated = (arm == level_text(cohort.arms.treated)).fillna(False).to_numpy(bool)
+    comparator = (arm == level_text(cohort.arms.comparator)).fillna(False).to_numpy(bool)
+    covariates = _covariate_columns(patients, cohort.covariates)
+
+    steps = [("source", "patients in the source", np.ones(len(patients), dtype=bool))]
+    steps += [("arms", f'in neither arm by column "{cohort.arms.column}"', treated | comparator)]
+    for number, criterion in enumerate(cohort.eligibility):
+        met = evaluate(patients, criterion.keep, where=f"cohort.eligibility[{number}].keep").to_numpy()
+        steps += [(criterion.name, criterion.reason, met)]
+    if cohort.covariates.missing == "complete_case":
+        steps += [("complete_case", "a covariate is missing", covariates.notna().all(axis=1).to_numpy())]
+
+    kept = np.ones(len(patients), dtype=bool)
+    rows = []
+    for number, (name, reason, keep) in enumerate(steps):
+        remaining = kept & keep
+        rows += [(number, name, reason, int((kept & ~keep).sum()), int((remaining & treated).sum()), int((remaining & comparator).sum()))]
+        kept = remaining
+    attrition = ATTRITION.validate(pd.DataFrame(rows, columns=list(ATTRITION.columns)))
+
+    faults = _empty_arms(attrition, cohort)
+    ids = _patient_ids(patients, patient_id)[kept]
+    if faulty := int(ids.isna().sum()):
+        faults += [f'{faulty} patients have no identifier in column "{patient_id}"']
+    if repeated := int(ids.dropna().duplicated(keep=False).sum()):
+        faults += [f'{repeated} rows share their identifier in column "{patient_id}" with another row; a patient may occur once']
+    columns = {"replicate": np.zeros(int(kept.sum()), dtype=np.int64), "patient_id": ids, "treated": treated[kept]}
+    columns |= {name: covariates.loc[kept, name] for name in cohort.covariates.names}
+    faults += _unusable_covariates(covariates[kept], cohort.covariates)
+    for name, outcome in outcomes.items():
+        days, event = patients.loc[kept, outcome.days], patients.loc[kept, outcome.event]
+        faults += _outcome_faults(name, outcome, days, event)
+        columns |= {f"{name}_days": days, f"{name}_event": event}
+    if faults:
+        raise CohortError("the cohort cannot be studied:\n" + "\n".join(f"  - {fault}" for fault in faults))
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    schema = cohort_schema(cohort.covariates.numeric, cohort.covariates.categorical, tuple(name for name, _ in outcomes.items()))
+    return Selection(cohort=schema.validate(table), attrition=attrition)
+
+
+def _patient_ids(patients: pd.DataFrame, column: str | None) -> pd.Series:
+    if column is None:
+        return pd.Series(np.arange(1, len(patients) + 1), index=patients.index).astype("string")
+    return category_text(patients[column])
+
+
+def _covariate_columns(patients: pd.DataFrame, covariates: Covariates) -> pd.DataFrame:
+    columns = {}
+    for name in covariates.numeric:
+        if patients[name].dtype.kind not in "iufb":
+            raise CohortError(f'numeric covariate "{name}" holds text or dates: list it under cohort.covariates.categorical')
+        columns[name] = pd.Series(patients[name].to_numpy("float64", na_value=np.nan), index=patients.index)
+    for name in covariates.categorical:
+        columns[name] = category_text(patients[name])
+    return pd.DataFrame(columns, index=patients.index)
+
+
+def _unusable_covariates(values: pd.DataFrame, covariates: Covariates) -> list[str]:
+    faults = [f'covariate "{name}" is missing for every patient; leave it out' for name in covariates.names if len(values) and values[name].isna().all()]
+    faults += [f'numeric covariate "{name}" is infinite for some patients' for name in covariates.numeric if np.isinf(values[name]).any()]
+    faults += [
+        f'categorical covariate "{name}" has a level "{MISSING_LEVEL}", which is reserved for missing values'
+        for name in covariates.categorical
+        if (values[name] == MISSING_LEVEL).any()
+    ]
+    return faults
+
+
+def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection) -> list[str]:
+    faults = []
+    for arm in ("treated", "comparator"):
+        remaining = attrition[f"remaining_{arm}"]
+        if remaining.iloc[-1] == 0:
+            last = attrition.loc[remaining.eq(0).idxmax(), "criterion"]
+            faults += [f'no patient of the {arm} arm ("{level_text(getattr(cohort.arms, arm))}") is left after step "{last}"']
+    return faults
+
+
+def _outcome_faults(name: str, outcome: SurvivalOutcome, days: pd.Series, event: pd.Series) -> list[str]:
+    if days.dtype.kind not in "iuf" or event.dtype.kind not in "iufb":
+        return [f'outcome "{name}": columns "{outcome.days}" and "{outcome.event}" must hold numbers']
+    found = {
+        f'have no follow-up time in column "{outcome.days}"': days.isna(),
+        f'have a follow-up time of zero or less in column "{outcome.days}"; time starts at the index date': days.le(0),
+        f'have a follow-up time beyond follow_up_days ({outcome.follow_up_days:g}) in column "{outcome.days}"': days.gt(outcome.follow_up_days),
+        f'have neither 0 nor 1 in column "{outcome.event}"': ~event.isin([0, 1]),
+    }
+    return [f'outcome "{name}": {int(faulty.sum())} patients {what}' for what, faulty in found.items() if faulty.any()]

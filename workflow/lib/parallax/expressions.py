@@ -1,0 +1,124 @@
+"""Expressions of a protocol, evaluated on a table of patients.
+
+A protocol is data: its expressions are single scalar expressions over the columns of one row. They run in an in-memory DuckDB without access
+to files, network or settings, and before that their syntax tree is checked against what an expression may hold: columns, constants,
+operators and functions that give the same answer every time. No subquery, no aggregate, no window, no statement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, Final
+
+import duckdb
+import pandas as pd
+
+from parallax.errors import Fault, ProtocolError
+
+_NODES: Final = frozenset({"COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CAST", "BETWEEN", "CASE"})
+#: read the session, not the patient
+_SESSION_FUNCTIONS: Final = frozenset({"current_setting", "getvariable"})
+_ALLOWED: Final = "one DuckDB expression over the columns of a row that is true for the patients to keep, such as: age >= 18 and sex = 'female'"
+
+
+def columns(expression: str, *, where: str) -> tuple[str, ...]:
+    """The columns that an expression uses, in order of appearance.
+
+    Raises ``ProtocolError`` where it is anything but one scalar expression.
+    """
+    with _connect() as connection:
+        return _columns(connection, expression, where)
+
+
+def evaluate(patients: pd.DataFrame, expression: str, *, where: str) -> pd.Series:
+    """Whether the expression is true, for each patient; unknown (a missing value decides it) counts as not true.
+
+    ``where`` is the expression's place in the protocol. Raises ``ProtocolError``; its message never holds a value of the table.
+    """
+    with _connect() as connection:
+        names = _columns(connection, expression, where)
+        for name in names:
+            if name not in patients.columns:
+                near = get_close_matches(name, [str(column) for column in patients.columns], n=1)
+                raise _fault(where, f'column "{name}", which the source does not have', f'did you mean "{near[0]}"?' if near else "correct the column's name")
+        if not names or len({name.casefold() for name in names}) < len(names):
+            raise _fault(where, "no column" if not names else "two columns whose names differ in case only", "use columns with distinct names")
+        connection.register("patients", patients[list(names)])
+        try:
+            relation = connection.sql(f"SELECT ({expression}\n) AS keep FROM patients")
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise _fault(where, str(error).partition("\n")[0], "correct the expression") from None
+        except duckdb.Error as error:
+            raise _unevaluable(where, error) from None
+        if str(relation.types[0]) != "BOOLEAN":
+            raise _fault(where, f"an expression of type {relation.types[0]}", "compare it with something, so that it is true or false")
+        try:
+            keep = relation.df()["keep"]
+        except duckdb.Error as error:  # its text may quote a patient's value
+            raise _unevaluable(where, error) from None
+    return keep.astype("boolean").fillna(False).astype(bool).set_axis(patients.index)
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": False,
+        "autoload_known_extensions": False,
+        "threads": 1,
+        "lock_configuration": True,
+    }
+    return duckdb.connect(":memory:", config=settings)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, expression: str, where: str) -> tuple[str, ...]:
+    row = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT {expression}\n"]).fetchone()
+    assert row is not None
+    parsed = json.loads(row[0])
+    if parsed["error"]:
+        raise _fault(where, parsed["error_message"], "correct the expression's syntax")
+    statements = parsed["statements"]
+    select = statements[0]["node"]
+    if len(statements) != 1 or len(select.get("select_list", ())) != 1 or not _is_bare(select):
+        raise _fault(where, "more than one expression", "write one expression; name further criteria on their own")
+    found = {}
+    for node in _nodes(select["select_list"][0]):
+        kind = node["class"]
+        if kind not in _NODES or node["alias"] or len(node.get("column_names", "_")) != 1:
+            raise _fault(where, f"a {kind.lower().replace('_', ' ')}" if kind not in _NODES else "an alias or a qualified column", "write one plain expression")
+        if kind == "FUNCTION":
+            _check_function(connection, node["function_name"], where)
+        if kind == "COLUMN_REF":
+            found[node["column_names"][0]] = None
+    return tuple(found)
+
+
+def _is_bare(select: dict[str, Any]) -> bool:
+    clauses = ("where_clause", "group_expressions", "having", "sample", "qualify", "modifiers")
+    return select["type"] == "SELECT_NODE" and select["from_table"]["type"] == "EMPTY" and not any(select[clause] for clause in clauses)
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, list):
+        for branch in tree:
+            yield from _nodes(branch)
+    elif isinstance(tree, dict):
+        if "class" in tree:
+            yield tree
+        for branch in tree.values():
+            yield from _nodes(branch)
+
+
+def _check_function(connection: duckdb.DuckDBPyConnection, name: str, where: str) -> None:
+    catalogue = "SELECT DISTINCT function_type = 'scalar' AND stability = 'CONSISTENT' FROM duckdb_functions() WHERE function_name = ?"
+    if name in _SESSION_FUNCTIONS or connection.execute(catalogue, [name]).fetchall() != [(True,)]:
+        raise _fault(where, f"the function {name}", "use a scalar function that gives the same answer every time")
+
+
+def _fault(where: str, found: str, remedy: str) -> ProtocolError:
+    return ProtocolError([Fault(where=where, found=found, allowed=_ALLOWED, remedy=remedy)])
+
+
+def _unevaluable(where: str, error: duckdb.Error) -> ProtocolError:
+    kind = str(error).partition(":")[0]
+    return _fault(where, f"an expression that cannot be evaluated for every patient ({kind})", "guard the conversion, for instance with try_cast")

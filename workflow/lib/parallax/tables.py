@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from parallax.protocol.cohort import Covariates
+from parallax.protocol.outcomes import OutcomesSection
 from parallax.vocabulary import ARMS
 
 _TEXT: Final = "string"
@@ -91,16 +93,16 @@ def category_text(values: pd.Series) -> pd.Series:
     return values.astype("object").map(levels).astype("string")
 
 
-def cohort_schema(numeric: tuple[str, ...], categorical: tuple[str, ...], outcomes: tuple[str, ...]) -> pa.DataFrameSchema:
-    """The cohort table for the given covariates and survival outcomes.
+def cohort_schema(covariates: Covariates, outcomes: OutcomesSection) -> pa.DataFrameSchema:
+    """The cohort table for the protocol's covariates and survival outcomes.
 
     ``replicate, patient_id, treated``, the numeric covariates (float), the categorical ones (string; missing stays missing), then per
     outcome ``<outcome>_days`` (above zero) and ``<outcome>_event`` (0 censored, 1 event). There is no origin column.
     """
     columns = {"replicate": _replicate(), "patient_id": _text(), "treated": _flag()}
-    columns |= {name: _number() for name in numeric}
-    columns |= {name: _text(nullable=True) for name in categorical}
-    for outcome in outcomes:
+    columns |= {name: _number() for name in covariates.numeric}
+    columns |= {name: _text(nullable=True) for name in covariates.categorical}
+    for outcome, _ in outcomes.items():
         columns[f"{outcome}_days"] = pa.Column("float64", checks=pa.Check.gt(0))
         columns[f"{outcome}_event"] = pa.Column("int64", checks=pa.Check.isin((0, 1)))
     return _table(columns)
@@ -133,6 +135,12 @@ CHARACTERISTICS: Final = _table(
     }
 )
 
+
+def empty_table(schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """The table without a row, for a dataset that could not be made."""
+    return pd.DataFrame({name: pd.Series(dtype=str(column.dtype)) for name, column in schema.columns.items()})
+
+
 #: which part of the real cohort a generator may see when privacy is attacked
 SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
 
@@ -140,6 +148,19 @@ SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "c
 GENERATION: Final = _table(
     {"generator": _text(), "stage": _text(allowed=("fit", "draw", "refit")), "status": _text(allowed=("ok", "failed")), "reason": _text(nullable=True)}
 )
+
+
+
+def generation_row(generator: str, stage: str, reason: str | None) -> pd.DataFrame:
+    """The ``generation`` table of one stage, which failed where there is a reason."""
+    return pd.DataFrame({"generator": [generator], "stage": [stage], "status": ["ok" if reason is None else "failed"], "reason": [reason]})
+
+
+def failure_reason(generation: pd.DataFrame) -> str | None:
+    """Why the first failed stage of a ``generation`` table failed; None where none did."""
+    failed = generation.loc[generation["status"] == "failed", "reason"]
+    return None if failed.empty else str(failed.iloc[0])
+
 
 PROPENSITY: Final = _table({"replicate": _replicate(), "patient_id": _text(), "propensity": _number(minimum=0)})
 

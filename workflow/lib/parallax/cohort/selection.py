@@ -67,7 +67,7 @@ def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: Outco
     if faults:
         raise CohortError("the cohort cannot be studied:\n" + "\n".join(f"  - {fault}" for fault in faults))
     table = pd.DataFrame(columns).reset_index(drop=True)
-    schema = cohort_schema(cohort.covariates.numeric, cohort.covariates.categorical, tuple(name for name, _ in outcomes.items()))
+    schema = cohort_schema(cohort.covariates, outcomes)
     return Selection(cohort=schema.validate(table), attrition=attrition)
 
 

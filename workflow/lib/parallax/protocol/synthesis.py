@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from parallax.protocol.base import Name, Section
 
@@ -41,3 +41,8 @@ class SynthesisSection(Section):
     replicates: int = Field(default=10, ge=2, description="m; the combining rule needs the variance between replicates")
     hold_out: float = Field(default=0.2, gt=0, lt=1, description="share of patients kept from the generator that privacy is attacked on")
     generators: dict[Name, Generator] = Field(min_length=1)
+
+
+def parse_generator(settings: object) -> Generator:
+    """A generator's settings from the plain mapping that a rule's ``params`` carries."""
+    return TypeAdapter[Generator](Generator).validate_python(settings)

@@ -1,0 +1,30 @@
+# One study, on real and on synthetic patients, from extraction to verdict.
+from pathlib import Path
+
+
+configfile: Path(workflow.basedir) / "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/extract.smk"
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/synthesis.smk"
+include: "workflow/rules/design.smk"
+include: "workflow/rules/outcomes.smk"
+include: "workflow/rules/validation.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<study>/report.html",
+        "<study>/manifest.json",
+
+
+onstart:
+    restrict_folders()
+
+
+onsuccess:
+    print_verdicts()

@@ -1,0 +1,83 @@
+"""One job of the workflow: its log, its faults in words, and a stage that may crash without taking the study down."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from parallax.errors import ParallaxError
+
+logger = logging.getLogger("parallax")
+
+REASON_LIMIT = 4000
+
+
+@contextmanager
+def job(log: str | Path) -> Iterator[logging.Logger]:
+    """Run a script's body with its log file.
+
+    A fault of the user ends the job with the fault's own words; any other exception with its type and the places it passed, never with
+    its text, which may hold a patient's value. Warnings of libraries are logged by category and place for the same reason.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=log, filemode="w", level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    logger.setLevel(logging.INFO)
+    warnings.showwarning = _log_warning
+    begun = time.process_time()
+    try:
+        yield logger
+    except Exception as error:
+        message = describe_failure(error)
+        logger.error("%s", message)
+        print(message, file=sys.stderr)
+        raise SystemExit(1) from None
+    logger.info("done in %.2f CPU seconds", time.process_time() - begun)
+
+
+def contain(stage: Callable[[], None]) -> str | None:
+    """Run a stage in a child process; return None, or in words why it failed.
+
+    Assumption
+        The stage leaves its results in files, and this process has started no threads (the child is a fork).
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        code = 0
+        try:
+            stage()
+        except BaseException as error:
+            code = 1
+            os.write(writing, describe_failure(error).encode()[:REASON_LIMIT])
+        finally:
+            logging.shutdown()
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read().decode(errors="replace")
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status == 0:
+        return None
+    reason = said or f"the process ended by signal {-status}" + (" (out of memory?)" if status == -9 else "")
+    logger.error("%s", reason)
+    return reason
+
+
+def describe_failure(error: BaseException) -> str:
+    """The fault's own words for a user's fault; type and places for any other exception."""
+    if isinstance(error, ParallaxError):
+        return str(error)
+    places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    return f"{type(error).__name__} (its text is withheld: it may hold a patient's value) at {' > '.join(places[-6:])}"
+
+
+def _log_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None, line: str | None = None) -> None:
+    logger.warning("%s at %s:%s", category.__name__, Path(filename).name, lineno)

@@ -1,0 +1,1 @@
+"""What is compared between the arms: survival curves and effects."""

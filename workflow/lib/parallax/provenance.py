@@ -1,0 +1,74 @@
+"""The run's manifest: digests of what went in and came out, versions, seeds, and the commit of the code."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from parallax import __version__
+from parallax.protocol.protocol import Protocol
+from parallax.seeds import derive_seed
+
+PACKAGES = (
+    "snakemake", "pandas", "numpy", "scipy", "numba", "sdv", "sdmetrics", "torch", "scikit-learn", "statsmodels", "lifelines", "matplotlib",
+    "pyarrow", "pandera", "pydantic", "duckdb", "SurvSet", "causaldata",
+)  # fmt: skip
+
+
+def describe_run(protocol: Protocol, *, repository: Path) -> dict[str, object]:
+    """Protocol digest, versions, seeds and commit: what a team needs to run the study again."""
+    return {
+        "study": protocol.study.name,
+        "protocol_digest": protocol.digest,
+        "parallax": __version__,
+        "commit": read_commit(repository),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "seeds": list_seeds(protocol),
+    }
+
+
+def list_seeds(protocol: Protocol) -> dict[str, object]:
+    """The study's seed and those derived from it, per site and generator."""
+    study = protocol.study.seed
+    return {"study": study} | {
+        f"{site}/{generator}": {
+            "fit": derive_seed(study, site, generator, "fit"),
+            "replicates": [derive_seed(study, site, generator, "draw", replicate) for replicate in range(protocol.synthesis.replicates)],
+        }
+        for site in protocol.sites
+        for generator in protocol.generators
+    }
+
+
+def read_commit(repository: Path) -> str | None:
+    """The code's git commit, marked ``+changes`` where tracked files differ from it; None outside a repository."""
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(repository), *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603, S607 -- fixed words
+
+    try:
+        return ask("rev-parse", "HEAD") + ("+changes" if ask("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def digest_files(paths: Iterable[str | Path], *, base: Path) -> dict[str, str]:
+    """SHA-256 of each file, by its path below ``base``."""
+    return {_below(Path(path), base): hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in sorted(map(str, paths))}
+
+
+def _below(path: Path, base: Path) -> str:
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+
+
+def build_manifest(protocol: Protocol, *, repository: Path, base: Path, inputs: Iterable[str | Path], outputs: Iterable[str | Path]) -> Mapping[str, object]:
+    """The content of ``manifest.json``."""
+    return describe_run(protocol, repository=repository) | {
+        "inputs": digest_files(inputs, base=base),
+        "outputs": digest_files(outputs, base=base),
+    }

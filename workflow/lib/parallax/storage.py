@@ -1,0 +1,110 @@
+"""The only file input and output of the library: every table checked against its schema, every file whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaError, SchemaErrors
+
+from parallax.errors import StorageError
+
+
+def write_table(path: str | Path, table: pd.DataFrame, schema: pa.DataFrameSchema, *, restricted: bool = False) -> None:
+    """Write a table as Parquet after it passed its schema; ``restricted`` files can be read by their owner only."""
+    checked = _check(table, schema, Path(path))
+    _write_whole(Path(path), lambda temporary: checked.to_parquet(temporary, index=False, compression="zstd"), restricted=restricted)
+
+
+def read_table(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Read a Parquet table and check it against its schema."""
+    return _check(read_frame(path), schema, Path(path))
+
+
+def write_frame(path: str | Path, frame: pd.DataFrame, *, restricted: bool = False) -> None:
+    """Write a frame whose columns its source decides (the patients of a site)."""
+    _write_whole(Path(path), lambda temporary: frame.to_parquet(temporary, index=False, compression="zstd"), restricted=restricted)
+
+
+def read_frame(path: str | Path) -> pd.DataFrame:
+    """Read a Parquet file as it is."""
+    if not Path(path).is_file():
+        raise StorageError(f"{path}\n    found    no such file\n    allowed  a Parquet file of this study\n    to do    run the rule that writes it")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}\n    found    a file that is not Parquet\n    to do    delete it and run the study again") from error
+
+
+def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
+    """Write a reader's table: ten significant digits, an empty field where a value is missing."""
+    write_text(path, frame.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+
+
+def write_json(path: str | Path, content: Mapping[str, object]) -> None:
+    """Write JSON with sorted keys, so that equal content is equal bytes."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, object]:
+    """Read a JSON object."""
+    content: dict[str, object] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return content
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8."""
+    _write_whole(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_model(path: str | Path, model: object) -> None:
+    """Write a fitted generator, readable by its owner only: it knows the real patients."""
+    _write_whole(Path(path), lambda temporary: temporary.write_bytes(pickle.dumps(model, protocol=5)), restricted=True)
+
+
+def read_model(path: str | Path) -> object:
+    """Read a fitted generator that this study wrote."""
+    return pickle.loads(Path(path).read_bytes())  # noqa: S301 -- the study's own file in a folder of mode 0700
+
+
+def make_restricted(folder: str | Path) -> None:
+    """Make a folder that only its owner can enter."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    Path(folder).chmod(0o700)
+
+
+def _check(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.DataFrame:
+    try:
+        checked: pd.DataFrame = schema.validate(table, lazy=True)
+    except (SchemaError, SchemaErrors) as error:
+        # pandera's own text holds the failing values
+        cases = error.failure_cases if isinstance(error, SchemaErrors) else pd.DataFrame([{"column": error.schema, "check": error.check}])
+        named = sorted({f"{case.column or case.failure_case if case.check == 'column_in_schema' else case.column}: {case.check}" for case in cases.itertuples()})
+        raise StorageError(f"{path}\n    found    columns that break the table's schema: {'; '.join(map(str, named))}") from None
+    return checked
+
+
+def _write_whole(path: Path, write: Callable[[Path], object], *, restricted: bool = False) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise StorageError(
+            f"{path}\n    found    a folder that cannot be written ({error.strerror})\n    to do    make it writable, or name another with --config results=FOLDER"
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o600 if restricted else 0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path}\n    found    the file cannot be written ({error.strerror})\n    to do    free space or name another results folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,29 @@
+# patients → cohort (real)
+
+
+rule select_cohort:
+    input:
+        patients="<patients>/{site}/source/patients.parquet",
+    output:
+        cohort="<patients>/{site}/real/cohort.parquet",
+        split="<patients>/{site}/real/split.parquet",
+        attrition="<exact>/{site}/real/attrition.parquet",
+        characteristics="<exact>/{site}/real/characteristics.parquet",
+    params:
+        patient_id=lambda wildcards: PROTOCOL.data.sites[wildcards.site].patient_id,
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        hold_out=PROTOCOL.synthesis.hold_out,
+        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, "split"),
+        code=code_digest("parallax.cohort.selection", "parallax.cohort.characteristics", "parallax.cohort.split"),
+    log:
+        "<logs>/select_cohort/{site}.log",
+    benchmark:
+        "<benchmarks>/select_cohort/{site}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/select_cohort.py"

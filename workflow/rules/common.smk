@@ -1,0 +1,75 @@
+# Library path, protocol, wildcard constraints and target lists; no other file of rules defines a function.
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+REPOSITORY = Path(workflow.basedir)
+LIBRARY = REPOSITORY / "workflow/lib"
+if str(LIBRARY) not in sys.path:
+    sys.path.insert(0, str(LIBRARY))
+
+from parallax.digest import code_digest
+from parallax.errors import ParallaxError
+from parallax.protocol.loading import read_protocol, resolve_study
+from parallax.seeds import derive_seed
+from parallax.vocabulary import REAL
+
+try:
+    PROTOCOL_FILE = resolve_study(config["study"], REPOSITORY / "config/studies")
+    PROTOCOL = read_protocol(PROTOCOL_FILE)
+except ParallaxError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = Path(config["results"]) / PROTOCOL.study.name
+
+
+pathvars:
+    study=str(STUDY),
+    patients=str(STUDY / "patients"),
+    exact=str(STUDY / "exact"),
+    aggregates=str(STUDY / "aggregates"),
+    logs=str(STUDY / "logs"),
+    benchmarks=str(STUDY / "benchmarks"),
+
+
+wildcard_constraints:
+    site="|".join(PROTOCOL.sites),
+    generator="|".join(PROTOCOL.generators),
+    dataset="|".join((REAL, *PROTOCOL.generators)),
+
+
+def section(name):
+    """A section of the protocol as a rule's params carry it."""
+    return getattr(PROTOCOL, name).plain()
+
+
+def source_file(wildcards):
+    """The file that a site's patients come from; none for a package."""
+    source = PROTOCOL.data.sites[wildcards.site]
+    return [PROTOCOL_FILE.parent / source.path] if source.source == "file" else []
+
+
+def every(pattern, **wildcards):
+    """The pattern for every site, and for every dataset or generator that it names."""
+    return expand(
+        pattern,
+        site=PROTOCOL.sites,
+        generator=PROTOCOL.generators,
+        dataset=(REAL, *PROTOCOL.generators),
+        **wildcards,
+    )
+
+
+def restrict_folders():
+    """Folders with row-level patients and unrounded tables can be entered by their owner only."""
+    for folder in (STUDY / "patients", STUDY / "exact"):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def print_verdicts():
+    """What the run found, and where to read it."""
+    from parallax.reporting.summary import summarise
+    from parallax.storage import read_json
+
+    print(summarise(read_json(STUDY / "verdict.json"), report=STUDY / "report.html"))

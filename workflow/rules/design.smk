@@ -1,0 +1,29 @@
+# cohort → propensity score, weights, balance; from here on a cohort is just a dataset
+
+
+rule apply_designs:
+    input:
+        cohort="<patients>/{site}/{dataset}/cohort.parquet",
+    output:
+        propensity="<patients>/{site}/{dataset}/propensity.parquet",
+        weights="<patients>/{site}/{dataset}/weights.parquet",
+        balance="<exact>/{site}/{dataset}/balance.parquet",
+        overlap="<exact>/{site}/{dataset}/overlap.parquet",
+        score_histogram="<exact>/{site}/{dataset}/score_histogram.parquet",
+    params:
+        cohort=section("cohort"),
+        designs=section("designs"),
+        outcomes=section("outcomes"),
+        gates=section("validation")["gates"],
+        code=code_digest("parallax.analysis"),
+    log:
+        "<logs>/apply_designs/{site}/{dataset}.log",
+    benchmark:
+        "<benchmarks>/apply_designs/{site}/{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/apply_designs.py"

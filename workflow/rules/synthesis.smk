@@ -1,0 +1,86 @@
+# cohort (real) → cohorts (synthetic)
+
+
+rule fit_generator:
+    input:
+        cohort="<patients>/{site}/real/cohort.parquet",
+    output:
+        model="<patients>/{site}/{generator}/model.pkl",
+        generation="<exact>/{site}/{generator}/fit.parquet",
+    params:
+        generator=lambda wildcards: PROTOCOL.synthesis.generators[wildcards.generator].plain(),
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "fit"),
+        code=code_digest("parallax.synthesis.registry"),
+    log:
+        "<logs>/fit_generator/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/fit_generator/{site}/{generator}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    conda:
+        "../../envs/synthesis.yaml"
+    script:
+        "../scripts/fit_generator.py"
+
+
+rule draw_replicates:
+    input:
+        cohort="<patients>/{site}/real/cohort.parquet",
+        model="<patients>/{site}/{generator}/model.pkl",
+        generation="<exact>/{site}/{generator}/fit.parquet",
+    output:
+        cohort="<patients>/{site}/{generator}/cohort.parquet",
+        generation="<exact>/{site}/{generator}/draw.parquet",
+    params:
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        seeds=lambda wildcards: [
+            derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "draw", replicate)
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        code=code_digest("parallax.synthesis.registry"),
+    log:
+        "<logs>/draw_replicates/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/draw_replicates/{site}/{generator}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    conda:
+        "../../envs/synthesis.yaml"
+    script:
+        "../scripts/draw_replicates.py"
+
+
+# the procedure that privacy attacks: the generator refitted without the held-out patients
+rule refit_generator:
+    input:
+        cohort="<patients>/{site}/real/cohort.parquet",
+        split="<patients>/{site}/real/split.parquet",
+    output:
+        cohort="<patients>/{site}/{generator}/refit_cohort.parquet",
+        generation="<exact>/{site}/{generator}/refit.parquet",
+    params:
+        generator=lambda wildcards: PROTOCOL.synthesis.generators[wildcards.generator].plain(),
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit"),
+        seeds=lambda wildcards: [
+            derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit", replicate)
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        code=code_digest("parallax.synthesis.registry"),
+    log:
+        "<logs>/refit_generator/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/refit_generator/{site}/{generator}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    conda:
+        "../../envs/synthesis.yaml"
+    script:
+        "../scripts/refit_generator.py"

@@ -1,0 +1,111 @@
+# synthetic against real → agreement, fidelity, privacy → verdict
+
+
+rule measure_agreement:
+    input:
+        real="<exact>/{site}/real/estimates.parquet",
+        synthetic="<exact>/{site}/{generator}/estimates.parquet",
+        real_cohort="<patients>/{site}/real/cohort.parquet",
+        cohort="<patients>/{site}/{generator}/cohort.parquet",
+    output:
+        combined="<exact>/{site}/{generator}/combined.parquet",
+        agreement="<exact>/{site}/{generator}/agreement.parquet",
+    params:
+        primary=section("question")["primary"],
+        cohort=section("cohort"),
+        designs=section("designs"),
+        outcomes=section("outcomes"),
+        gates=section("validation")["gates"],
+        replicates=PROTOCOL.synthesis.replicates,
+        code=code_digest("parallax.validation.combining", "parallax.validation.agreement", "parallax.analysis"),
+    log:
+        "<logs>/measure_agreement/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/measure_agreement/{site}/{generator}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/measure_agreement.py"
+
+
+rule measure_fidelity:
+    input:
+        real_cohort="<patients>/{site}/real/cohort.parquet",
+        cohort="<patients>/{site}/{generator}/cohort.parquet",
+        real_overlap="<exact>/{site}/real/overlap.parquet",
+        overlap="<exact>/{site}/{generator}/overlap.parquet",
+    output:
+        "<exact>/{site}/{generator}/fidelity.parquet",
+    params:
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        gates=section("validation")["gates"],
+        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, "fidelity"),
+        code=code_digest("parallax.validation.fidelity"),
+    log:
+        "<logs>/measure_fidelity/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/measure_fidelity/{site}/{generator}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/synthesis.yaml"
+    script:
+        "../scripts/measure_fidelity.py"
+
+
+rule attack_generator:
+    input:
+        real_cohort="<patients>/{site}/real/cohort.parquet",
+        split="<patients>/{site}/real/split.parquet",
+        cohort="<patients>/{site}/{generator}/refit_cohort.parquet",
+    output:
+        "<exact>/{site}/{generator}/privacy.parquet",
+    params:
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        gates=section("validation")["gates"],
+        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"),
+        code=code_digest("parallax.validation.privacy"),
+    log:
+        "<logs>/attack_generator/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/attack_generator/{site}/{generator}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/attack_generator.py"
+
+
+rule reach_verdict:
+    input:
+        agreement=every("<exact>/{site}/{generator}/agreement.parquet"),
+        fidelity=every("<exact>/{site}/{generator}/fidelity.parquet"),
+        privacy=every("<exact>/{site}/{generator}/privacy.parquet"),
+        fit=every("<exact>/{site}/{generator}/fit.parquet"),
+        draw=every("<exact>/{site}/{generator}/draw.parquet"),
+        refit=every("<exact>/{site}/{generator}/refit.parquet"),
+    output:
+        "<study>/verdict.json",
+    params:
+        protocol=PROTOCOL.plain(),
+        exact=f"{STUDY}/exact",
+        code=code_digest("parallax.validation.verdict"),
+    log:
+        "<logs>/reach_verdict.log",
+    benchmark:
+        "<benchmarks>/reach_verdict.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/reach_verdict.py"

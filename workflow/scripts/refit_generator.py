@@ -1,0 +1,27 @@
+"""Fit one generator without the held-out patients and draw from it: the procedure that privacy attacks."""
+
+from parallax.job import contain, job
+from parallax.protocol.cohort import CohortSection
+from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.synthesis import parse_generator
+from parallax.storage import read_table, write_table
+from parallax.tables import GENERATION, SPLIT, cohort_schema, empty_table, generation_row
+
+
+def refit(input, output, params, schema):
+    from parallax.synthesis.registry import draw_replicates, fit_generator
+
+    covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
+    cohort, split = read_table(input.cohort, schema), read_table(input.split, SPLIT)
+    train = cohort[cohort["patient_id"].isin(split.loc[split["part"] == "train", "patient_id"])].reset_index(drop=True)
+    fitted = fit_generator(parse_generator(params.generator), train, covariates=covariates, outcomes=outcomes, seed=params.seed)
+    drawn = draw_replicates(fitted, replicates=len(params.seeds), patients=len(train), seeds=params.seeds)
+    write_table(output.cohort, drawn, schema, restricted=True)
+
+
+with job(snakemake.log[0]):
+    schema = cohort_schema(CohortSection.of(snakemake.params.cohort).covariates, OutcomesSection.of(snakemake.params.outcomes))
+    reason = contain(lambda: refit(snakemake.input, snakemake.output, snakemake.params, schema))
+    if reason is not None:
+        write_table(snakemake.output.cohort, empty_table(schema), schema, restricted=True)
+    write_table(snakemake.output.generation, generation_row(snakemake.wildcards.generator, "refit", reason), GENERATION, restricted=True)

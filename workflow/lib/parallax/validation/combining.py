@@ -1,0 +1,168 @@
+"""Combining rules: one inference from the m replicates of a generator.
+
+Everything here works on the analysis scale: the logarithm for ratios, the natural scale otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from parallax.errors import NotEstimable, StatisticsError
+from parallax.statistics.intervals import t_interval, t_p_value
+from parallax.tables import COMBINED, ESTIMATES
+from parallax.vocabulary import RATIO_CONTRASTS, Rule
+
+TARGET = ["design", "outcome", "contrast", "horizon_days"]
+_COUNTS = ["n_treated", "n_comparator", "events_treated", "events_comparator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """An estimate on the analysis scale, its standard error and the degrees of freedom of its t interval (infinite: normal)."""
+
+    estimate: float
+    std_error: float
+    df: float
+
+
+def to_analysis_scale(values: ArrayLike, contrast: str) -> NDArray[np.float64]:
+    """The logarithm for a ratio, the value itself otherwise."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return np.log(numbers) if contrast in RATIO_CONTRASTS else numbers
+
+
+def combine_partial(estimates: ArrayLike, variances: ArrayLike, *, patients: int, synthetic: int) -> Combined:
+    """Partially synthetic data (Reiter 2003, sections 2 and 3.1), scaled for replicates of another size than the real data.
+
+    Assumption
+        Each replicate holds ``synthetic`` = k patients drawn independently given the ``patients`` = n real ones; the m estimates scatter
+        around the real estimate; all m analyses are the same.
+    Formula
+        q = Σqᵢ/m, v = Σvᵢ/m, b = Σ(qᵢ − q)²/(m − 1); T = v·k/n + b/m; df = (m − 1)(1 + (v·k/n)/(b/m))². The factor k/n carries the
+        variance of a replicate of k patients back to the n patients that the knowledge rests on (Raab, Nowok and Dibben 2016, table 1).
+        Where b = 0 the interval is normal.
+    Shapes
+        estimates (m,) and variances (m,), on the analysis scale.
+    Errors
+        NotEstimable for m = 1 or T = 0; StatisticsError for numbers that are not finite or variances below zero.
+    """
+    q, v = _check(estimates, variances)
+    if min(patients, synthetic) < 1:
+        raise StatisticsError(f"combine_partial: found {patients} real and {synthetic} synthetic patients; at least one of each is needed")
+    m = len(q)
+    if m < 2:
+        raise NotEstimable("the partial rule needs at least two replicates")
+    within = float(v.mean()) * synthetic / patients
+    between = float(q.var(ddof=1)) / m
+    if within + between == 0:
+        raise NotEstimable("the replicates carry no variance")
+    df = (m - 1) * (1 + within / between) ** 2 if between > 0 else np.inf
+    return Combined(float(q.mean()), float(np.sqrt(within + between)), df)
+
+
+def combine_naive(estimates: ArrayLike, variances: ArrayLike) -> Combined:
+    """Replicate 0 as if it were real: T = v₀. Never valid; shown so that a reader sees what the partial rule buys."""
+    q, v = _check(estimates, variances)
+    return Combined(float(q[0]), float(np.sqrt(v[0])), np.inf)
+
+
+def combine_stacked(estimate: float, variance: float) -> Combined:
+    """All replicates as one table of m·k patients, as if real: T = the variance in that table. Never valid; shown as a warning."""
+    q, v = _check([estimate], [variance])
+    return Combined(float(q[0]), float(np.sqrt(v[0])), np.inf)
+
+
+def take_real(estimates: pd.DataFrame) -> pd.DataFrame:
+    """The real dataset's ESTIMATES as a COMBINED table: nothing is combined, the rule is ``none``."""
+    return _frame(_row(target, row, "none", 1) for target, row in _targets(estimates))
+
+
+def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, patients: int, synthetic: int) -> pd.DataFrame:
+    """The COMBINED table of a generator: rules ``partial`` and ``naive``, and ``stacked`` where its estimates are given.
+
+    ``estimates`` (ESTIMATES) has the m replicates, ``stacked`` the estimates from the one table of all their patients, ``patients`` is n,
+    ``synthetic`` is k. Counts of the partial rule are means over replicates. If any replicate is not estimable, the combined estimate is
+    not: leaving such replicates out would favour those that happen to look well.
+    """
+    replicates = estimates["replicate"].nunique()
+    stacks = {} if stacked is None else dict(_targets(stacked))
+    rows = []
+    for target, rows_of_target in _groups(estimates):
+        rows.append(_partial_row(target, rows_of_target, replicates, patients=patients, synthetic=synthetic))
+        first = rows_of_target[rows_of_target["replicate"] == 0]
+        if len(first):
+            rows.append(_row(target, first.iloc[0], "naive", 1))
+        if target in stacks:
+            rows.append(_row(target, stacks[target], "stacked", replicates))
+    return _frame(rows)
+
+
+def _check(estimates: ArrayLike, variances: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    q, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
+    if q.ndim != 1 or q.shape != v.shape or len(q) == 0:
+        raise StatisticsError(f"combining: found {q.shape} estimates and {v.shape} variances; each of at least one estimate needs a variance")
+    if not (np.isfinite(q).all() and np.isfinite(v).all() and (v >= 0).all()):
+        raise StatisticsError("combining: every estimate must be finite, every variance finite and at least zero")
+    return q, v
+
+
+def _groups(estimates: pd.DataFrame) -> Iterable[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Rows by target in the table's order; a missing horizon is None, so that targets can be compared."""
+    for target, rows in estimates.groupby(TARGET, sort=False, dropna=False):
+        parts: tuple[Any, ...] = tuple(target)
+        yield tuple(None if pd.isna(part) else part for part in parts), rows
+
+
+def _targets(estimates: pd.DataFrame) -> Iterable[tuple[tuple[Any, ...], Any]]:
+    for target, rows in _groups(estimates):
+        if len(rows) > 1:
+            raise StatisticsError(f"estimates of {target}: found {len(rows)} replicates where one is allowed")
+        yield target, rows.iloc[0]
+
+
+def _row(target: tuple[Any, ...], row: Any, rule: Rule, replicates: int) -> dict[str, Any]:
+    kept = {column: row[column] for column in ESTIMATES.columns if column in COMBINED.columns}
+    return kept | dict(zip(TARGET, target, strict=True)) | {"rule": rule, "replicates": replicates}
+
+
+def _partial_row(target: tuple[Any, ...], rows: pd.DataFrame, replicates: int, *, patients: int, synthetic: int) -> dict[str, Any]:
+    estimable = rows[rows["status"] == "ok"]
+    described = (
+        dict(zip(TARGET, target, strict=True))
+        | {"rule": "partial", "replicates": replicates}
+        | {column: rows[column].astype("float64").mean() for column in _COUNTS}
+        | {"effective_estimand": (estimable if len(estimable) else rows)["effective_estimand"].iloc[0]}
+    )
+    missing = replicates - len(estimable)
+    try:
+        if missing:
+            reasons = rows.loc[rows["status"] != "ok", "reason"].dropna()
+            raise NotEstimable(f"{missing} of {replicates} replicates not estimable" + (f": {reasons.iloc[0]}" if len(reasons) else ""))
+        contrast = str(target[TARGET.index("contrast")])
+        combined = combine_partial(
+            to_analysis_scale(rows["estimate"], contrast), rows["std_error"].to_numpy() ** 2, patients=patients, synthetic=synthetic
+        )
+    except NotEstimable as error:
+        return described | {"status": "not_estimable", "reason": str(error)}
+    natural = np.exp if contrast in RATIO_CONTRASTS else float
+    lower, upper = t_interval(combined.estimate, combined.std_error, combined.df)
+    return described | {
+        "estimate": natural(combined.estimate),
+        "std_error": combined.std_error,
+        "lower": natural(lower),
+        "upper": natural(upper),
+        "p_value": t_p_value(combined.estimate, combined.std_error, combined.df),
+        "df": combined.df,
+        "status": "ok",
+        "reason": None,
+    }
+
+
+def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    return COMBINED.validate(pd.DataFrame(list(rows), columns=list(COMBINED.columns)))

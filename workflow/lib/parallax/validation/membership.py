@@ -1,0 +1,151 @@
+"""The membership attack: can someone who holds the synthetic patients tell whose records the generator was fitted to?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr, bdtrc, ndtri
+
+from parallax.errors import NotEstimable
+from parallax.validation.neighbours import find_nearest
+
+FALSE_POSITIVES = 0.01
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """A value with its lower and its upper one-sided 95 % bound."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Scores of an attack made twice, with either half of the hold-out as reference and the other as non-members.
+
+    ``members`` (2, n): both scores of every patient whom the generator saw; ``others``: the scores of the non-members of the first and of
+    the second attack. A high score says "member".
+    """
+
+    members: NDArray[np.float64]
+    others: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def attack_membership(
+    train: NDArray[np.float32], control: NDArray[np.float32], reference: NDArray[np.float32], synthetic: NDArray[np.float32]
+) -> Attack:
+    """Density-ratio attack by nearest neighbours (van Breugel et al. 2023, DOMIAS, section 4: density of the synthetic over that of the reference).
+
+    Score
+        log d(x, reference) − log d(x, synthetic), d the distance to the nearest record: high where the synthetic patients lie closer to x
+        than people like x would lie anyway. The distance zero stands for half the smallest distance above zero that was seen, so that a copy
+        scores above every near miss, and a record that occurs in the reference too scores nothing for it.
+    Assumption
+        reference and non-members are disjoint, and the generator saw neither. Control and reference are interchangeable random halves of the
+        hold-out, so each serves once as either: this doubles the non-members, who limit what can be said about small error rates.
+    Shapes
+        each (·, p), p coordinates of a record; ``synthetic`` holds all replicates, since all are released together.
+    """
+    if min(len(train), len(control), len(reference)) < 2 or len(synthetic) == 0:
+        raise NotEstimable("the attack needs at least two patients in each part of the split, and synthetic patients")
+    to_synthetic = [find_nearest(part, synthetic).distance for part in (train, control, reference)]
+    distances = [
+        (find_nearest(train, reference).distance, to_synthetic[0]),
+        (find_nearest(control, reference).distance, to_synthetic[1]),
+        (find_nearest(train, control).distance, to_synthetic[0]),
+        (find_nearest(reference, control).distance, to_synthetic[2]),
+    ]
+    seen = np.concatenate([distance for pair in distances for distance in pair])
+    floor = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 1.0
+    scores = [np.log(np.maximum(near, floor)) - np.log(np.maximum(copied, floor)) for near, copied in distances]
+    return Attack(np.vstack([scores[0], scores[2]]), (scores[1], scores[3]))
+
+
+def measure_auc(attack: Attack) -> Bounded:
+    """Area under the ROC curve, the mean of the two attacks; ties count half.
+
+    Bounds
+        DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, eq. 4–6) with the patient as the unit: a member's two placement values are
+        averaged, the non-members of the two attacks are other people. Normal bounds, kept within [0, 1].
+    """
+    n = attack.members.shape[1]
+    placed = np.vstack([_share_below(scores, others) for scores, others in zip(attack.members, attack.others, strict=True)])
+    passed = [1 - _share_below(others, scores) for scores, others in zip(attack.members, attack.others, strict=True)]
+    value = float(placed.mean())
+    variance = placed.mean(axis=0).var(ddof=1) / n + sum(part.var(ddof=1) / len(part) for part in passed) / 4
+    margin = float(ndtri(_CONFIDENCE) * math.sqrt(variance))
+    return Bounded(value, max(0.0, value - margin), min(1.0, value + margin))
+
+
+def measure_true_positives(attack: Attack) -> Bounded:
+    """Share of members above the threshold that 1 % of non-members exceed, the mean of the two attacks.
+
+    Value
+        the threshold is the lowest score that at most 1 % of the N non-members exceed.
+    Bounds
+        two uncertainties: where the true 99 % quantile of the non-members lies (few of them are beyond it), and the share of members above a
+        known threshold. The first by order statistics: the r-th largest non-member score lies below the true quantile with 95 % confidence,
+        r the smallest rank with P(Binomial(N, 0.01) < r) ≥ 0.95, without any assumption on the scores' distribution. The second by Wilson's
+        one-sided bound. Both are joined by the square-and-add rule (Zou and Donner 2008, eq. 4; MOVER).
+    """
+    others = np.sort(np.concatenate(attack.others))[::-1]
+    size, n = len(others), attack.members.shape[1]
+    value = _share_above(attack.members, others[math.floor(FALSE_POSITIVES * size)])
+    low = _threshold_rank(size)
+    high = _rank_from_above(size)
+    loose = _share_above(attack.members, others[low - 1]) if low <= size else 1.0
+    strict = _share_above(attack.members, others[high - 1]) if high >= 1 else 0.0
+    return Bounded(
+        value,
+        max(0.0, value - math.hypot(value - strict, value - wilson_bound(value, n, upper=False))),
+        min(1.0, value + math.hypot(loose - value, wilson_bound(value, n, upper=True) - value)),
+    )
+
+
+def harmless_pass_rate(attack: Attack, threshold: float) -> float:
+    """Chance that a generator that tells nothing passes ``threshold`` with its upper bound on the true positives, members taken as many.
+
+    Such a generator's bound is the share of people beyond the r-th largest of N non-members, whatever the distribution: it stays below the
+    threshold if at least r of N exceed the threshold's quantile, r as in ``measure_true_positives``.
+    """
+    size = sum(len(part) for part in attack.others)
+    rank = _threshold_rank(size)
+    return float(bdtrc(rank - 1, size, threshold)) if rank <= size else 0.0
+
+
+def wilson_bound(share: float, size: int, *, upper: bool) -> float:
+    """Wilson's one-sided 95 % bound of a share (Wilson 1927)."""
+    z = float(ndtri(_CONFIDENCE))
+    centre = share + z**2 / (2 * size)
+    half = z * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
+    return min(1.0, max(0.0, (centre + (half if upper else -half)) / (1 + z**2 / size)))
+
+
+def _threshold_rank(size: int) -> int:
+    """Smallest r with P(Binomial(size, 0.01) < r) ≥ 0.95; above ``size`` where even the smallest score is not surely low enough."""
+    return next((r for r in range(1, size + 1) if bdtr(r - 1, size, FALSE_POSITIVES) >= _CONFIDENCE), size + 1)
+
+
+def _rank_from_above(size: int) -> int:
+    """Largest r with P(Binomial(size, 0.01) ≥ r) ≥ 0.95; 0 where even the largest score is not surely high enough."""
+    rank = 0
+    while bdtrc(rank, size, FALSE_POSITIVES) >= _CONFIDENCE:
+        rank += 1
+    return rank
+
+
+def _share_above(scores: NDArray[np.float64], threshold: float) -> float:
+    return float((scores > threshold).mean())
+
+
+def _share_below(scores: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each score the share of others below it, ties half."""
+    ordered = np.sort(others)
+    below: NDArray[np.float64] = (np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")) / (2 * len(others))
+    return below

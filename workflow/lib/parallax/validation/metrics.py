@@ -1,0 +1,135 @@
+"""The metrics of validation: each with its direction, its range and, where it decides, its gate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import pandas as pd
+
+from parallax.errors import StatisticsError
+from parallax.protocol.validation import Gates
+from parallax.vocabulary import Direction
+
+_ROUNDING: Final = 1e-9
+_SHARE: Final = (0.0, 1.0)
+_DIFFERENCE: Final = (-1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a number of validation means.
+
+    ``table`` holds it; ``direction`` says where good lies, ``bounds`` is the metric's range; ``gate`` names the threshold among the protocol's
+    gates (None: reported only); ``judged`` tells which number is held against it; ``meaning`` is the metric in a reader's words.
+    """
+
+    name: str
+    table: Literal["agreement", "fidelity", "privacy"]
+    direction: Direction
+    bounds: tuple[float, float]
+    meaning: str
+    gate: str | None = None
+    judged: Literal["value", "upper"] = "value"
+
+    def threshold(self, gates: Gates) -> float:
+        """The protocol's threshold; NaN for a metric that is reported only."""
+        return math.nan if self.gate is None else float(getattr(gates, self.gate))
+
+    def passes(self, number: float, threshold: float) -> bool:
+        """Whether a number lies on the good side of a threshold, the threshold itself included."""
+        if self.direction == "at_least":
+            return number >= threshold
+        return (abs(number) if self.direction == "absolute_at_most" else number) <= threshold
+
+
+_ALL: Final = (
+    Metric(
+        "shift_in_real_se",
+        "agreement",
+        "absolute_at_most",
+        (-math.inf, math.inf),
+        "shift of the primary estimate in standard errors of the real one",
+        "shift_in_real_se",
+    ),
+    Metric("ci_overlap", "agreement", "at_least", (-math.inf, 1.0), "overlap of the real and the synthetic confidence interval"),
+    Metric("decision_agreement", "agreement", "at_least", _SHARE, "same decision: below the null, not significant, above the null"),
+    Metric("estimate_agreement", "agreement", "at_least", _SHARE, "synthetic estimate inside the real confidence interval"),
+    Metric("standardised_difference", "agreement", "at_most", (0.0, math.inf), "distance of the estimates in standard errors of their difference"),
+    Metric("same_side_of_null", "agreement", "at_least", _SHARE, "synthetic estimate on the real one's side of the null"),
+    Metric(
+        "propensity_c_gap",
+        "fidelity",
+        "absolute_at_most",
+        _DIFFERENCE,
+        "propensity score's c-statistic, synthetic minus real",
+        "propensity_c_gap",
+    ),
+    Metric("km_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real survival curve", "km_gap"),
+    Metric("km_half_split_band", "fidelity", "at_most", _SHARE, "gap that random halves of the real patients keep in 95 of 100 splits"),
+    Metric("censoring_km_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real censoring curve"),
+    Metric("marginal_ks", "fidelity", "at_most", _SHARE, "Kolmogorov–Smirnov distance of a numeric covariate"),
+    Metric("marginal_tv", "fidelity", "at_most", _SHARE, "total variation distance of a categorical covariate, missing as a level"),
+    Metric("missing_gap", "fidelity", "at_most", _SHARE, "difference of the share of patients in whom a numeric covariate is missing"),
+    Metric("sdmetrics_quality", "fidelity", "at_least", _SHARE, "SDMetrics quality score"),
+    Metric("copies_of_train", "privacy", "at_most", _SHARE, "share of the patients seen by the generator whose record reappears verbatim"),
+    Metric("copies_of_hold_out", "privacy", "at_most", _SHARE, "share of the patients kept from the generator whose record reappears verbatim"),
+    Metric(
+        "excess_copies",
+        "privacy",
+        "at_most",
+        _DIFFERENCE,
+        "verbatim copies of patients seen, beyond those of patients not seen",
+        "excess_copies_upper",
+        "upper",
+    ),
+    Metric("closest_to_train", "privacy", "contains", _SHARE, "share of synthetic records nearer to patients seen than to patients not seen"),
+    Metric("membership_auc", "privacy", "at_most", _SHARE, "membership attack: area under the ROC curve", "membership_auc_upper", "upper"),
+    Metric(
+        "membership_tpr_at_1pct_fpr",
+        "privacy",
+        "at_most",
+        _SHARE,
+        "membership attack: true positives at 1 % false positives",
+        "membership_tpr_at_1pct_fpr_upper",
+        "upper",
+    ),
+)
+
+#: a new metric is one line above; a metric with a gate must be judged before a generator may be released
+METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _ALL}
+
+
+def metric_row(
+    name: str,
+    value: float,
+    *,
+    lower: float = math.nan,
+    upper: float = math.nan,
+    threshold: float = math.nan,
+    undecided: bool = False,
+    reason: str | None = None,
+) -> dict[str, object]:
+    """The metric columns of a table of validation.
+
+    ``passed`` is missing for a metric without a threshold, for a number that could not be computed, and where ``undecided`` says that the
+    data cannot decide. Raises StatisticsError for a number outside the metric's declared range.
+    """
+    metric = METRICS[name]
+    for number in (value, lower, upper):
+        if number < metric.bounds[0] - _ROUNDING or number > metric.bounds[1] + _ROUNDING:
+            raise StatisticsError(f"{name}: found {number:.6g}; allowed is {metric.bounds[0]} to {metric.bounds[1]}")
+    number = value if metric.judged == "value" else upper
+    judged = not (math.isnan(threshold) or math.isnan(number) or undecided)
+    return {
+        "metric": name,
+        "value": value,
+        "lower": lower,
+        "upper": upper,
+        "threshold": threshold,
+        "direction": metric.direction,
+        "passed": metric.passes(number, threshold) if judged else pd.NA,
+        "reason": reason,
+    }

@@ -1,0 +1,65 @@
+"""Fidelity of follow-up: gaps between Kaplan–Meier curves, and the band that the real patients themselves set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parallax.statistics.survival import kaplan_meier
+
+SPLITS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """``time`` (n,) in days above zero and ``event`` (n,) of the patients of one arm of one replicate."""
+
+    time: NDArray[np.float64]
+    event: NDArray[np.bool_]
+
+    def censoring(self) -> FollowUp:
+        """The same patients with censoring as the event and events as censoring."""
+        return FollowUp(self.time, ~self.event)
+
+
+def measure_km_gap(real: FollowUp, synthetic: Sequence[FollowUp], *, horizon_days: float) -> float:
+    """Largest gap sup |S̄(t) − S(t)| over t in [0, H].
+
+    S is the real arm's Kaplan–Meier curve, S̄(t) the mean over replicates of theirs at t; H is the horizon or the real arm's last follow-up,
+    whichever is earlier. A curve is carried forward after its last follow-up. Both are right-continuous steps, so that the largest gap is
+    found at their jumps. Every arm must have patients.
+    """
+    end = min(horizon_days, float(real.time.max()))
+    days = _jumps([real, *synthetic], end)
+    mean = np.mean([_survival(patients, days) for patients in synthetic], axis=0)
+    return float(np.abs(mean - _survival(real, days)).max())
+
+
+def measure_half_split_band(real: FollowUp, *, horizon_days: float, rng: np.random.Generator, splits: int = SPLITS) -> float:
+    """The 95 % quantile, over random splits of the real arm into halves, of the largest gap between the halves' curves over [0, H].
+
+    Halves differ by more than a whole arm and the mean of its replicates would: the band is what no reader could call a difference, not a
+    test's critical value. At least two patients are needed.
+    """
+    end = min(horizon_days, float(real.time.max()))
+    days = _jumps([real], end)
+    gaps = np.empty(splits)
+    half = len(real.time) // 2
+    for split in range(splits):
+        order = rng.permutation(len(real.time))
+        curves = [_survival(FollowUp(real.time[rows], real.event[rows]), days) for rows in (order[:half], order[half:])]
+        gaps[split] = np.abs(curves[0] - curves[1]).max()
+    return float(np.quantile(gaps, 0.95))
+
+
+def _jumps(arms: Sequence[FollowUp], end: float) -> NDArray[np.float64]:
+    days = np.unique(np.concatenate([patients.time for patients in arms]))
+    return np.concatenate([[0.0], days[days <= end]])
+
+
+def _survival(patients: FollowUp, days: NDArray[np.float64]) -> NDArray[np.float64]:
+    survival: NDArray[np.float64] = kaplan_meier(patients.time, patients.event).at(days)
+    return survival

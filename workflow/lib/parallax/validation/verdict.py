@@ -1,0 +1,112 @@
+"""The verdict: may a generator's patients stand in for the real ones?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from parallax.protocol.validation import Gates
+from parallax.validation.metrics import METRICS, Metric
+from parallax.vocabulary import GateOutcome, Verdict
+
+_COLUMNS: Final = ["metric", "variable", "value", "lower", "upper", "threshold", "passed", "reason"]
+_ALLOWED: Final = {"at_most": "at most", "absolute_at_most": "plus or minus", "at_least": "at least"}
+#: the stages of a generator that a table rests on
+_STAGES: Final = {"agreement": ("fit", "draw"), "fidelity": ("fit", "draw"), "privacy": ("refit",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate as it was judged: ``variable`` is what it was measured on, ``judged`` which number was held against the threshold."""
+
+    metric: str
+    variable: str | None
+    value: float
+    lower: float
+    upper: float
+    threshold: float
+    direction: str
+    judged: str
+    outcome: GateOutcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRecord:
+    """A generator's verdict, its ``reasons`` in a reader's words, and every gate."""
+
+    generator: str
+    verdict: Verdict
+    certified: bool
+    reasons: tuple[str, ...]
+    gates: tuple[Gate, ...]
+
+    def plain(self) -> dict[str, object]:
+        """The record as JSON-ready values; a missing number is null."""
+        record = asdict(self)
+        for gate in record["gates"]:
+            gate |= {name: None for name, entry in gate.items() if isinstance(entry, float) and not math.isfinite(entry)}
+        return record | {"reasons": list(self.reasons), "gates": list(record["gates"])}
+
+
+def reach_verdict(
+    generator: str,
+    *,
+    agreement: pd.DataFrame,
+    fidelity: pd.DataFrame,
+    privacy: pd.DataFrame,
+    generation: pd.DataFrame,
+    gates: Gates,
+    certified: bool,
+) -> VerdictRecord:
+    """Judge a generator by every gate of the protocol.
+
+    ``agreement``, ``fidelity`` and ``privacy`` are the generator's tables (without rows where it crashed), ``generation`` (GENERATION) tells
+    how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
+    ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed.
+    """
+    crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
+    measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
+    judged: list[Gate] = []
+    for metric in METRICS.values():
+        if metric.gate is None:
+            continue
+        crash = _tell(crashes, _STAGES[metric.table])
+        table = measured[metric.table].reindex(columns=_COLUMNS)
+        rows = table[(table["metric"] == metric.name) & table["threshold"].notna()].to_dict("records")
+        if not rows:
+            rows = [{"metric": metric.name, "threshold": metric.threshold(gates), "reason": "it was not measured"}]
+        judged += [_judge(metric, row, crash) for row in rows]
+    failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
+    open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
+    if failed:
+        return VerdictRecord(generator, "do_not_release", certified, failed, tuple(judged))
+    if open_gates:
+        return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged))
+    praise = f"All {len(judged)} gates passed" + ("." if certified else "; that they would catch a bad generator was not certified.")
+    return VerdictRecord(generator, "release", certified, (praise,), tuple(judged))
+
+
+def _tell(crashes: pd.DataFrame, stages: tuple[str, ...]) -> str:
+    """How the generator failed at the stages that a metric rests on; empty where it did not."""
+    rows = crashes[crashes["stage"].isin(stages)].to_dict("records")
+    return "; ".join(f"the generator failed at {row['stage']}: {row['reason']}" for row in rows)
+
+
+def _judge(metric: Metric, row: Mapping[Hashable, Any], crash: str) -> Gate:
+    value, lower, upper = (float(row.get(name, math.nan)) for name in ("value", "lower", "upper"))
+    threshold = float(row["threshold"])
+    variable, note = (None if pd.isna(row.get(name)) else str(row[name]) for name in ("variable", "reason"))
+    passed = None if pd.isna(row.get("passed")) else bool(row["passed"])
+    outcome: GateOutcome = "not_evaluated" if passed is None else "passed" if passed else "failed"
+    if outcome == "not_evaluated":
+        finding = f"not evaluated, {crash or note or 'it could not be computed'}"
+    else:
+        number = f"{value:.3f}" if metric.judged == "value" else f"{value:.3f}, with 95 % confidence at most {upper:.3f}"
+        finding = f"{number}; allowed is {_ALLOWED[metric.direction]} {threshold:.3g}" + (f" ({note})" if note else "")
+    subject = metric.meaning[0].upper() + metric.meaning[1:] + (f" ({variable})" if variable else "")
+    return Gate(metric.name, variable, value, lower, upper, threshold, metric.direction, metric.judged, outcome, f"{subject}: {finding}.")

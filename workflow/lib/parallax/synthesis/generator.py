@@ -1,0 +1,76 @@
+"""What every generator promises, and what every cohort must offer before a generator is fitted to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import pandas as pd
+
+from parallax.errors import GenerationError
+from parallax.protocol import Covariates, OutcomesSection
+
+#: fewest patients in an arm: below, no model of an arm says anything
+MINIMUM_ARM: Final = 10
+#: most levels of a categorical covariate: beyond, its levels identify patients more than they describe them
+MAXIMUM_LEVELS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the protocol says about the cohort's columns; all that a generator may know of the study."""
+
+    covariates: Covariates
+    outcomes: OutcomesSection
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a drawn table, in order: ``treated``, covariates, days and event of each outcome."""
+        pairs = tuple(column for name, _ in self.outcomes.items() for column in (f"{name}_days", f"{name}_event"))
+        return ("treated", *self.covariates.names, *pairs)
+
+
+class FittedGenerator(Protocol):
+    """A fitted generator: pickles, and draws as many patients as asked for."""
+
+    def draw(self, patients: int, *, rng: np.random.Generator) -> pd.DataFrame:
+        """Synthetic patients with ``Context.columns``; the same ``rng`` state gives the same bits, whatever was drawn before."""
+        ...
+
+
+class Generator(Protocol):
+    """A kind of generator, set up but not fitted."""
+
+    def fit(self, cohort: pd.DataFrame, *, context: Context, rng: np.random.Generator) -> FittedGenerator:
+        """Learn from a cohort that passed ``check_cohort``; raises GenerationError."""
+        ...
+
+
+def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
+    """Raise GenerationError, with all faults at once, where no generator could learn from the cohort."""
+    faults = []
+    for arm, size in (("treated", int(cohort["treated"].sum())), ("comparator", int((~cohort["treated"]).sum()))):
+        if size < MINIMUM_ARM:
+            faults.append(f"the {arm} arm: found {size} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility")
+    for name in context.covariates.names:
+        column = cohort[name]
+        distinct = column.nunique()
+        if distinct == 0:
+            faults.append(f'covariate "{name}": found no known value; allowed is at least one; leave it out')
+        elif distinct == 1 and column.notna().all():
+            faults.append(f'covariate "{name}": found one value for all patients; allowed are two or more; leave it out')
+    for name in context.covariates.numeric:
+        if infinite := int(np.isinf(cohort[name].to_numpy(float)).sum()):
+            faults.append(f'covariate "{name}": found {infinite} infinite values; allowed are finite or missing ones; recode them')
+    for name in context.covariates.categorical:
+        if (distinct := cohort[name].nunique()) > MAXIMUM_LEVELS:
+            faults.append(f'covariate "{name}": found {distinct} levels; allowed are {MAXIMUM_LEVELS} or fewer; merge rare ones')
+    for name, _ in context.outcomes.items():
+        days = cohort[f"{name}_days"].to_numpy(float)
+        if unusable := int(np.count_nonzero(~(np.isfinite(days) & (days > 0)))):
+            faults.append(f'outcome "{name}": found {unusable} follow-up times that are missing, infinite or not above zero; allowed are days above zero')
+        if not cohort[f"{name}_event"].eq(1).any():
+            faults.append(f'outcome "{name}": found no events; allowed is at least one; lengthen the follow-up or choose another outcome')
+    if faults:
+        raise GenerationError("no generator can be fitted to this cohort:\n" + "\n".join(f"  - {fault}" for fault in faults))

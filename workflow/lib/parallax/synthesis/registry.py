@@ -1,0 +1,57 @@
+"""The registry of generators, and the two calls that the workflow makes: fit one, draw its replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from parallax.errors import GenerationError
+from parallax.protocol import Covariates, GaussianCopulaGenerator, OutcomesSection, SequentialGenerator, TvaeGenerator
+from parallax.protocol import Generator as GeneratorSettings
+from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
+from parallax.synthesis.sdv import SdvGenerator
+from parallax.synthesis.sequential import Sequential
+
+
+def _sequential(settings: SequentialGenerator) -> Generator:
+    return Sequential(ridge_treatment=settings.ridge_treatment, ridge_outcome=settings.ridge_outcome)
+
+
+def _sdv(settings: GaussianCopulaGenerator | TvaeGenerator) -> Generator:
+    return SdvGenerator(settings)
+
+
+#: the protocol's ``method`` → the generator set up with the entry's settings
+GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {"sequential": _sequential, "gaussian_copula": _sdv, "tvae": _sdv}
+
+
+def fit_generator(
+    settings: GeneratorSettings, cohort: pd.DataFrame, *, covariates: Covariates, outcomes: OutcomesSection, seed: int
+) -> FittedGenerator:
+    """Fit the generator that a protocol's entry names to a cohort (or a part of one).
+
+    The same seed gives the same fit, bit for bit, in one environment with one thread. Raises GenerationError, before anything costly, for
+    a cohort that nothing can be learnt from.
+    """
+    context = Context(covariates, outcomes)
+    check_cohort(cohort, context)
+    return GENERATORS[settings.method](settings).fit(cohort.reset_index(drop=True), context=context, rng=np.random.default_rng(seed))
+
+
+def draw_replicates(fitted: FittedGenerator, *, replicates: int, patients: int, seeds: Sequence[int]) -> pd.DataFrame:
+    """A cohort table of ``replicates`` replicates of ``patients`` patients each, replicate i from ``seeds[i]`` alone.
+
+    Columns: ``replicate`` (0 …), ``patient_id`` ("1" … within a replicate), then as in the real cohort.
+    """
+    if len(seeds) != replicates or len(set(seeds)) != replicates:
+        raise GenerationError(f"seeds: found {len(set(seeds))} different ones; allowed is one for each of {replicates} replicates")
+    tables = []
+    for replicate, seed in enumerate(seeds):
+        drawn = fitted.draw(patients, rng=np.random.default_rng(seed))
+        drawn.insert(0, "replicate", np.int64(replicate))
+        drawn.insert(1, "patient_id", pd.array([str(number) for number in range(1, patients + 1)], dtype="string"))
+        tables.append(drawn)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,139 @@
+"""SDV's flat generators behind the project's interface: all columns at once, no notion of treatment or survival.
+
+What SDV 2.0 does not do by itself is done here. It takes no seed: Python's, numpy's and torch's global states are set around a fit and given
+back after it, and every draw resets the sampler and sets the model's own state. It draws missing numbers at random places, the same ones in
+every replicate: missingness is therefore a column of its own, and SDV never sees a missing value. It has no administrative censoring: being
+followed to the end is a column of its own too. Metadata are written by hand from the protocol, not detected, and stay inside the model.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from parallax.errors import GenerationError
+from parallax.protocol import GaussianCopulaGenerator, TvaeGenerator
+from parallax.synthesis.generator import Context
+from parallax.synthesis.records import RecordForm
+from parallax.vocabulary import MISSING_LEVEL
+
+_TABLE: Final = "patients"
+_YES: Final = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSdv:
+    """A fitted SDV synthesizer and the form that its records must take."""
+
+    form: RecordForm
+    synthesizer: Any
+
+    def draw(self, patients: int, *, rng: np.random.Generator) -> pd.DataFrame:
+        """Synthetic patients, on the real grids and levels."""
+        seed = int(rng.integers(2**31))
+        with _own_state(seed):
+            self.synthesizer.reset_sampling()
+            self.synthesizer._set_random_state(seed)
+            sampled = self.synthesizer.sample(patients)[_TABLE]
+        return self.form.restore(_decode(sampled, self.form))
+
+
+@dataclass(frozen=True, slots=True)
+class SdvGenerator:
+    """Set-up of an SDV synthesizer: the protocol's entry says which, and with which settings."""
+
+    settings: GaussianCopulaGenerator | TvaeGenerator
+
+    def fit(self, cohort: pd.DataFrame, *, context: Context, rng: np.random.Generator) -> FittedSdv:
+        """Fit to all columns at once."""
+        form = RecordForm.of(cohort, context)
+        table = _encode(cohort, form)
+        with _own_state(int(rng.integers(2**31))):
+            synthesizer = _construct(self.settings, table)
+            try:
+                synthesizer.fit({_TABLE: table})
+            except (ValueError, ArithmeticError, RuntimeError) as fault:
+                # SDV's own text may hold values
+                raise GenerationError(f"{self.settings.method}: SDV could not be fitted ({type(fault).__name__}); see its traceback in the log") from fault
+        return FittedSdv(form, synthesizer)
+
+
+def _construct(settings: GaussianCopulaGenerator | TvaeGenerator, table: pd.DataFrame) -> Any:
+    from sdv.metadata import Metadata
+    from sdv.single_table import GaussianCopulaSynthesizer, TVAESynthesizer
+
+    columns = {name: {"sdtype": "numerical" if table[name].dtype == np.float64 else "categorical"} for name in table.columns}
+    metadata = Metadata.load_from_dict({"tables": {_TABLE: {"columns": columns}}})
+    if isinstance(settings, GaussianCopulaGenerator):
+        return GaussianCopulaSynthesizer(metadata, default_distribution=settings.default_distribution)
+    return TVAESynthesizer(metadata, epochs=settings.epochs, batch_size=settings.batch_size, enable_gpu=False)
+
+
+def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
+    """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps, ``"y completed"`` where a study ended."""
+    encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
+    for name in form.context.covariates.numeric:
+        encoded[name] = cohort[name].fillna(cohort[name].median()).astype(np.float64)
+        if cohort[name].isna().any():
+            encoded[f"{name} missing"] = _flag(cohort[name].isna())
+    for name in form.context.covariates.categorical:
+        encoded[name] = cohort[name].fillna(MISSING_LEVEL).astype(object)
+    for name, follow_up in form.follow_up.items():
+        encoded[f"{name}_days"] = cohort[f"{name}_days"].astype(np.float64)
+        encoded[f"{name}_event"] = _flag(cohort[f"{name}_event"].eq(1))
+        if follow_up.administrative is not None:
+            encoded[f"{name} completed"] = _flag(cohort[f"{name}_days"].ge(follow_up.administrative))
+    return pd.DataFrame(encoded).reset_index(drop=True)
+
+
+def _decode(sampled: pd.DataFrame, form: RecordForm) -> dict[str, Any]:
+    drawn: dict[str, Any] = {"treated": sampled["treated"].eq(_YES).to_numpy()}
+    for name in form.context.covariates.numeric:
+        values = sampled[name].to_numpy(float)
+        gaps = f"{name} missing"
+        drawn[name] = np.where(sampled[gaps].eq(_YES), np.nan, values) if gaps in sampled else values
+    for name in form.context.covariates.categorical:
+        levels = sampled[name].astype(object)
+        drawn[name] = levels.where(levels != MISSING_LEVEL, None).to_numpy()
+    for name, follow_up in form.follow_up.items():
+        days = sampled[f"{name}_days"].to_numpy(float)
+        if follow_up.administrative is not None:
+            completed = sampled[f"{name} completed"].eq(_YES).to_numpy()
+            days = np.where(completed, follow_up.administrative, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
+        drawn |= {f"{name}_days": days, f"{name}_event": sampled[f"{name}_event"].eq(_YES).to_numpy()}
+    return drawn
+
+
+def _flag(values: pd.Series) -> pd.Series:
+    return pd.Series(np.where(values, _YES, "no"), index=values.index, dtype=object)
+
+
+@contextmanager
+def _own_state(seed: int) -> Iterator[None]:
+    """One thread and seeded global random states, put back afterwards; SDV's warnings and its log of calls are kept quiet."""
+    import warnings
+
+    import torch
+    from joblib import parallel_config
+    from sdv.logging import disable_single_table_logger
+
+    states, threads = (random.getstate(), np.random.get_state(), torch.get_rng_state()), torch.get_num_threads()
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings(), disable_single_table_logger(), parallel_config(backend="sequential"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        torch.set_num_threads(threads)

@@ -16,8 +16,15 @@ A message says where, what was found, what is allowed and what to do. It never h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+def did_you_mean(name: object, known: Iterable[str], *, otherwise: str) -> str:
+    """What to do about a name that is not known: the nearest known one, if one is near."""
+    near = get_close_matches(str(name), sorted(known), n=1)
+    return f'did you mean "{near[0]}"?' if near else otherwise
 
 
 class ParallaxError(Exception):

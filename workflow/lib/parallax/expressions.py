@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, Final
 
 import duckdb
 import pandas as pd
 
-from parallax.errors import Fault, ProtocolError
+from parallax.errors import Fault, ProtocolError, did_you_mean
 
 _NODES: Final = frozenset({"COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CAST", "BETWEEN", "CASE"})
 #: read the session, not the patient
@@ -41,13 +40,13 @@ def evaluate(patients: pd.DataFrame, expression: str, *, where: str) -> pd.Serie
         names = _columns(connection, expression, where)
         for name in names:
             if name not in patients.columns:
-                near = get_close_matches(name, [str(column) for column in patients.columns], n=1)
-                raise _fault(where, f'column "{name}", which the source does not have', f'did you mean "{near[0]}"?' if near else "correct the column's name")
+                remedy = did_you_mean(name, patients.columns, otherwise="correct the column's name")
+                raise _fault(where, f'the column "{name}", which the source does not have', remedy)
         if not names or len({name.casefold() for name in names}) < len(names):
             raise _fault(where, "no column" if not names else "two columns whose names differ in case only", "use columns with distinct names")
         connection.register("patients", patients[list(names)])
         try:
-            relation = connection.sql(f"SELECT ({expression}\n) AS keep FROM patients")
+            relation = connection.sql(f"SELECT ({expression}\n) AS keep FROM patients")  # noqa: S608  a single checked expression
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise _fault(where, str(error).partition("\n")[0], "correct the expression") from None
         except duckdb.Error as error:
@@ -72,20 +71,20 @@ def _connect() -> duckdb.DuckDBPyConnection:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, expression: str, where: str) -> tuple[str, ...]:
-    row = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT {expression}\n"]).fetchone()
-    assert row is not None
-    parsed = json.loads(row[0])
+    parsed = json.loads(connection.execute("SELECT json_serialize_sql(?)", [f"SELECT {expression}\n"]).fetchall()[0][0])
     if parsed["error"]:
         raise _fault(where, parsed["error_message"], "correct the expression's syntax")
     statements = parsed["statements"]
     select = statements[0]["node"]
     if len(statements) != 1 or len(select.get("select_list", ())) != 1 or not _is_bare(select):
         raise _fault(where, "more than one expression", "write one expression; name further criteria on their own")
-    found = {}
+    found: dict[str, None] = {}
     for node in _nodes(select["select_list"][0]):
         kind = node["class"]
-        if kind not in _NODES or node["alias"] or len(node.get("column_names", "_")) != 1:
-            raise _fault(where, f"a {kind.lower().replace('_', ' ')}" if kind not in _NODES else "an alias or a qualified column", "write one plain expression")
+        if kind not in _NODES:
+            raise _fault(where, f"a {kind.lower().replace('_', ' ')}", "write one plain expression")
+        if node["alias"] or len(node.get("column_names", "_")) != 1:
+            raise _fault(where, "an alias or a qualified column", "write one plain expression")
         if kind == "FUNCTION":
             _check_function(connection, node["function_name"], where)
         if kind == "COLUMN_REF":

@@ -102,7 +102,7 @@ def cohort_schema(covariates: Covariates, outcomes: OutcomesSection) -> pa.DataF
     columns = {"replicate": _replicate(), "patient_id": _text(), "treated": _flag()}
     columns |= {name: _number() for name in covariates.numeric}
     columns |= {name: _text(nullable=True) for name in covariates.categorical}
-    for outcome, _ in outcomes.items():
+    for outcome in outcomes.names:
         columns[f"{outcome}_days"] = pa.Column("float64", checks=pa.Check.gt(0))
         columns[f"{outcome}_event"] = pa.Column("int64", checks=pa.Check.isin((0, 1)))
     return _table(columns)

@@ -57,11 +57,12 @@ def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: Outco
         faults += [f'{faulty} patients have no identifier in column "{patient_id}"']
     if repeated := int(ids.dropna().duplicated(keep=False).sum()):
         faults += [f'{repeated} rows share their identifier in column "{patient_id}" with another row; a patient may occur once']
-    columns = {"replicate": np.zeros(int(kept.sum()), dtype=np.int64), "patient_id": ids, "treated": treated[kept]}
-    columns |= {name: covariates.loc[kept, name] for name in cohort.covariates.names}
-    faults += _unusable_covariates(covariates[kept], cohort.covariates)
+    selected, described = patients[kept], covariates[kept]
+    columns = {"replicate": np.zeros(len(selected), dtype=np.int64), "patient_id": ids, "treated": treated[kept]}
+    columns |= {name: described[name] for name in cohort.covariates.names}
+    faults += _unusable_covariates(described, cohort.covariates)
     for name, outcome in outcomes.items():
-        days, event = patients.loc[kept, outcome.days], patients.loc[kept, outcome.event]
+        days, event = selected[outcome.days], selected[outcome.event]
         faults += _outcome_faults(name, outcome, days, event)
         columns |= {f"{name}_days": days, f"{name}_event": event}
     if faults:
@@ -89,7 +90,8 @@ def _covariate_columns(patients: pd.DataFrame, covariates: Covariates) -> pd.Dat
 
 
 def _unusable_covariates(values: pd.DataFrame, covariates: Covariates) -> list[str]:
-    faults = [f'covariate "{name}" is missing for every patient; leave it out' for name in covariates.names if len(values) and values[name].isna().all()]
+    empty = [name for name in covariates.names if len(values) and values[name].isna().all()]
+    faults = [f'covariate "{name}" is missing for every patient; leave it out' for name in empty]
     faults += [f'numeric covariate "{name}" is infinite for some patients' for name in covariates.numeric if np.isinf(values[name]).any()]
     faults += [
         f'categorical covariate "{name}" has a level "{MISSING_LEVEL}", which is reserved for missing values'
@@ -104,7 +106,7 @@ def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection) -> list[str]:
     for arm in ("treated", "comparator"):
         remaining = attrition[f"remaining_{arm}"]
         if remaining.iloc[-1] == 0:
-            last = attrition.loc[remaining.eq(0).idxmax(), "criterion"]
+            last = attrition["criterion"].iloc[int(remaining.eq(0).argmax())]
             faults += [f'no patient of the {arm} arm ("{level_text(getattr(cohort.arms, arm))}") is left after step "{last}"']
     return faults
 

@@ -1,17 +1,31 @@
-"""The kinds of source, and the one way to read them."""
+"""The kinds of source: how each is read, and how each is looked at before the first job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
-from parallax.extraction.package import read_package
+from parallax.extraction.file import peek_file, read_file
+from parallax.extraction.package import peek_package, read_package
 from parallax.protocol import Source
 
-SOURCES: Final[Mapping[str, Callable[..., pd.DataFrame]]] = {"package": read_package}
+
+@dataclass(frozen=True, slots=True)
+class SourceReader:
+    """``read(source, *, folder)`` gives all patients, checked; ``peek(source, *, folder, columns)`` the names of all columns and those asked for."""
+
+    read: Callable[..., pd.DataFrame]
+    peek: Callable[..., tuple[list[str], pd.DataFrame]]
+
+
+SOURCES: Final[Mapping[str, SourceReader]] = {
+    "package": SourceReader(read=read_package, peek=peek_package),
+    "file": SourceReader(read=read_file, peek=peek_file),
+}
 
 
 def read_source(source: Source, *, folder: Path) -> pd.DataFrame:
@@ -19,7 +33,7 @@ def read_source(source: Source, *, folder: Path) -> pd.DataFrame:
 
     ``folder`` is the protocol's folder, from which relative paths start. Raises ``SourceError``.
     """
-    return normalise(SOURCES[source.source](source, folder=folder))
+    return normalise(SOURCES[source.source].read(source, folder=folder))
 
 
 def normalise(frame: pd.DataFrame) -> pd.DataFrame:
@@ -28,7 +42,7 @@ def normalise(frame: pd.DataFrame) -> pd.DataFrame:
     for name in frame.columns:
         values = frame[name]
         if isinstance(values.dtype, pd.CategoricalDtype):
-            values = values.astype(values.cat.categories.dtype if not values.hasnans else "object")
+            values = values.astype("object")
         if values.dtype == object:
             values = values.infer_objects()
         columns[str(name)] = values if values.dtype.kind in "iufbM" else values.astype("string")

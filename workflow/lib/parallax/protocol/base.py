@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Final, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 Entry = TypeVar("Entry")
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+NAME_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class Section(BaseModel):
@@ -42,10 +43,17 @@ class NamedSection(RootModel[dict[Name, Entry]], Generic[Entry]):
         return self.model_dump(mode="json")
 
     def __getitem__(self, name: str) -> Entry:
+        """The entry of that name."""
         return self.root[name]
 
     def __contains__(self, name: object) -> bool:
+        """Whether there is an entry of that name."""
         return name in self.root
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the protocol's order."""
+        return tuple(self.root)
 
     def items(self) -> ItemsView[str, Entry]:
         """Names and entries in the protocol's order."""

@@ -32,7 +32,8 @@ class Covariates(Section):
     categorical: tuple[str, ...] = ()
     missing: Literal["indicator", "complete_case"] = Field(
         default="indicator",
-        description="indicator: missing stays missing in the cohort, each design uses median or level plus indicator; complete_case: incomplete patients are excluded from the cohort",
+        description="indicator: missing stays missing in the cohort, each design uses median or level plus indicator; "
+        "complete_case: incomplete patients are excluded from the cohort",
     )
 
     @property

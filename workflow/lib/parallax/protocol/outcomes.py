@@ -16,7 +16,9 @@ class SurvivalOutcome(Section):
     type: Literal["survival"]
     days: str = Field(description="column with the follow-up time in days, above zero")
     event: str = Field(description="column with 1 for the event and 0 for censoring")
-    follow_up_days: float = Field(gt=0, description="the longest follow-up that the data can hold; a longer one is a fault, and no horizon may lie beyond it")
+    follow_up_days: float = Field(
+        gt=0, description="the longest follow-up that the data can hold; a longer one is a fault, and no horizon may lie beyond it"
+    )
     horizons_days: tuple[float, ...] = Field(min_length=1, description="increasing")
     contrasts: tuple[Contrast, ...] = Field(min_length=1)
 

@@ -14,8 +14,12 @@ class Gates(Section):
     propensity_c_gap: float = Field(default=0.03, gt=0, description="largest difference of the propensity score's c-statistic")
     km_gap: float = Field(default=0.03, gt=0, description="largest Kaplan–Meier gap per arm, unless the gap lies inside the real half-split band")
     membership_auc_upper: float = Field(default=0.6, gt=0.5, le=1, description="largest upper bound of the membership attack's AUC")
-    membership_tpr_at_1pct_fpr_upper: float = Field(default=0.05, gt=0.01, le=1, description="largest upper bound of its true-positive rate at 1 % false positives")
-    excess_copies_upper: float = Field(default=0.01, gt=0, le=1, description="largest upper bound of the excess of exact copies of train patients over hold-out patients")
+    membership_tpr_at_1pct_fpr_upper: float = Field(
+        default=0.05, gt=0.01, le=1, description="largest upper bound of its true-positive rate at 1 % false positives"
+    )
+    excess_copies_upper: float = Field(
+        default=0.01, gt=0, le=1, description="largest upper bound of the excess of exact copies of train patients over hold-out patients"
+    )
     imbalance: float = Field(default=0.1, gt=0, description="largest absolute standardised mean difference of a balanced design")
 
 

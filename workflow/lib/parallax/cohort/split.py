@@ -1,0 +1,24 @@
+"""The split of the real cohort for attacks on privacy: train for a generator, control and reference that it never sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from parallax.tables import SPLIT
+
+
+def split_patients(cohort: pd.DataFrame, *, hold_out: float, rng: np.random.Generator) -> pd.DataFrame:
+    """The part of every patient, in the cohort's order: ``train`` (share 1 − ``hold_out``), and the rest by turns ``control`` and ``reference``.
+
+    Stratified by arm × event of the first outcome: patients are put in random order within strata, the strata one after another, and every
+    (1/``hold_out``)-th is held out, so that each stratum gives its share to within one patient. Does not depend on the order of rows.
+    """
+    event = next(name for name in cohort.columns if name.endswith("_event") and f"{name.removesuffix('_event')}_days" in cohort.columns)
+    shuffled = cohort.sort_values("patient_id", kind="stable")[["patient_id", "treated", event]]
+    shuffled = shuffled.iloc[rng.permutation(len(shuffled))].sort_values(["treated", event], kind="stable")
+    quota = np.floor(np.arange(len(shuffled) + 1) * hold_out + 1e-9).astype(int)
+    held_out = np.diff(quota) > 0
+    part = np.where(held_out, np.where(quota[1:] % 2 == 1, "control", "reference"), "train")
+    parts = pd.DataFrame({"patient_id": shuffled["patient_id"], "part": part}, index=shuffled.index)
+    return SPLIT.validate(parts.loc[cohort.index].reset_index(drop=True))

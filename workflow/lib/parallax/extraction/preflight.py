@@ -1,0 +1,76 @@
+"""The look at every source before the first job: is the protocol's data there, and does it say what the protocol takes it to say?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from parallax.errors import Fault, ProtocolError, SourceError
+from parallax.expressions import columns as columns_of
+from parallax.expressions import evaluate
+from parallax.extraction.registry import SOURCES, normalise
+from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
+from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind
+from parallax.tables import category_text, level_text
+
+_KINDS: Final[dict[str, Kind]] = {"i": "number", "u": "number", "f": "number", "b": "boolean", "M": "date"}
+
+
+def check_sources(protocol: Protocol, *, folder: Path) -> None:
+    """Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
+
+    ``folder`` is the protocol's folder. Reads a package's table, and of a file only the columns that decide who is eligible, in which arm,
+    and with which outcome.
+    """
+    faults: list[Fault] = []
+    for site, source in protocol.data.sites.items():
+        try:
+            facts = describe_source(source, protocol.cohort, protocol.outcomes, folder=folder)
+        except SourceError as error:
+            faults.append(Fault(f"data.sites.{site}", str(error), "a source that can be read as declared", "correct the declaration or the data"))
+        else:
+            faults += check_source(protocol, site, facts)
+    if faults:
+        raise ProtocolError(faults, source=f'the protocol of study "{protocol.study.name}" and its data')
+
+
+def describe_source(source: Source, cohort: CohortSection, outcomes: OutcomesSection, *, folder: Path) -> SourceFacts:
+    """What ``check_source`` compares a protocol with. Raises ``SourceError`` where the source cannot be read."""
+    faults: dict[Fault, None] = {}
+    wanted = {cohort.arms.column} | {column for _, outcome in outcomes.items() for column in (outcome.days, outcome.event)}
+    for number, criterion in enumerate(cohort.eligibility):
+        try:
+            wanted |= set(columns_of(criterion.keep, where=_place(number)))
+        except ProtocolError as error:
+            faults |= dict.fromkeys(error.faults)
+    names, frame = SOURCES[source.source].peek(source, folder=folder, columns=wanted)
+    frame = normalise(frame)
+    kinds: dict[str, Kind] = {name: _KINDS.get(frame[name].dtype.kind, "text") for name in frame.columns}
+    if source.source == "file":
+        kinds = {name: declared_kind(source.columns[name]) for name in names}
+
+    eligible = pd.Series(True, index=frame.index)
+    levels: dict[str, int] = {}
+    if cohort.arms.column in frame.columns:
+        arm = category_text(frame[cohort.arms.column])
+        levels = {str(level): int(count) for level, count in arm.value_counts().items()}
+        eligible = arm.isin([level_text(cohort.arms.treated), level_text(cohort.arms.comparator)])
+    for number, criterion in enumerate(cohort.eligibility):
+        try:
+            eligible &= evaluate(frame, criterion.keep, where=_place(number))
+        except ProtocolError as error:
+            faults |= dict.fromkeys(error.faults)
+
+    longest, unusual = {}, {}
+    for name, outcome in outcomes.items():
+        if kinds.get(outcome.days) == "number" and eligible.any():
+            longest[name] = float(frame.loc[eligible, outcome.days].max())
+        if kinds.get(outcome.event) in ("number", "boolean"):
+            unusual[name] = int((~frame.loc[eligible, outcome.event].isin([0, 1])).sum())
+    return SourceFacts(columns=kinds, arm_levels=levels, longest_follow_up=longest, unusual_events=unusual, faults=tuple(faults))
+
+
+def _place(number: int) -> str:
+    return f"cohort.eligibility[{number}].keep"

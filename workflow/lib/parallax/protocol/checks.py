@@ -1,0 +1,259 @@
+"""Faults that no single section can know: sections against each other, and a protocol against its data.
+
+``check_protocol`` needs the protocol alone. ``check_source`` compares it with the facts of one site's source, which
+``parallax.extraction.preflight`` gathers before the first job.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+from parallax.capabilities import DESIGNS
+from parallax.errors import Fault, did_you_mean
+from parallax.protocol.cohort import CohortSection
+from parallax.protocol.data import DataSection, FileColumn, FileSource
+from parallax.protocol.designs import Design, DesignsSection, WeightDesign
+from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.protocol import Protocol
+from parallax.protocol.question import QuestionSection
+from parallax.protocol.synthesis import SynthesisSection
+from parallax.vocabulary import RATIO_CONTRASTS, RESERVED_DATASETS, RESERVED_SITES
+
+Kind = Literal["number", "boolean", "text", "date"]
+
+BARE_YES_OR_NO: Final = "put it in quotes: YAML reads a bare yes, no, on or off as a truth value"
+
+_RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated"})
+_SHOWN_LEVELS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What the pre-flight look at a source found; columns and counts, and of the patients' values only the arms' levels."""
+
+    columns: Mapping[str, Kind]
+    arm_levels: Mapping[str, int]
+    """Patients by level of the arm column, the level as text."""
+    longest_follow_up: Mapping[str, float]
+    """By outcome, in days, among the eligible patients of both arms."""
+    unusual_events: Mapping[str, int]
+    """By outcome: eligible patients of both arms whose event is neither 0 nor 1."""
+    faults: tuple[Fault, ...] = ()
+    """Eligibility expressions that do not work on these columns."""
+
+
+def target_estimand(design: Design) -> str | None:
+    """The estimand that a design targets before caliper or trimming; None for the crude comparison."""
+    if isinstance(design, WeightDesign):
+        return design.estimand
+    return next(iter(DESIGNS[design.method].estimands), None)
+
+
+def check_protocol(protocol: Protocol) -> list[Fault]:
+    """Every contradiction between the sections of a protocol."""
+    return check_sections({name: getattr(protocol, name) for name in Protocol.model_fields})
+
+
+def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
+    """Every contradiction between those sections that are given; a check whose sections are not all there is left out."""
+    checks = (
+        (_check_primary, ("question", "designs", "outcomes")),
+        (_check_horizons, ("outcomes",)),
+        (_check_arms, ("cohort",)),
+        (_check_covariates, ("cohort", "outcomes")),
+        (_check_identifiers, ("cohort", "data")),
+        (_check_names, ("data", "synthesis")),
+        (_check_declared_columns, ("cohort", "outcomes", "data")),
+    )
+    faults: list[Fault] = []
+    for check, needed in checks:
+        if all(name in sections for name in needed):
+            faults += check(*(sections[name] for name in needed))
+    return faults
+
+
+def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Fault]:
+    """Every contradiction between a protocol and one site's data. No value of a patient is shown, rare levels of the arm column included."""
+    cohort = protocol.cohort
+    faults = [*_check_columns(cohort, protocol.outcomes, site, protocol.data.sites[site].patient_id, facts.columns), *facts.faults]
+    if cohort.arms.column in facts.columns:
+        faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count)
+    for name, outcome in protocol.outcomes.items():
+        if unusual := facts.unusual_events.get(name, 0):
+            found = f'{unusual} patients of site "{site}" with neither 0 nor 1 in column "{outcome.event}"'
+            remedy = "name another column, or exclude these patients by a criterion"
+            faults += [Fault(f"outcomes.{name}.event", found, "0 for censoring and 1 for the event", remedy)]
+        if facts.longest_follow_up.get(name, 0) > outcome.follow_up_days:
+            found = f'{outcome.follow_up_days:g}, but a patient of site "{site}" has a longer follow-up in column "{outcome.days}"'
+            allowed = "the longest follow-up that the data can hold"
+            faults += [Fault(f"outcomes.{name}.follow_up_days", found, allowed, "correct the number, or name another column")]
+    return faults
+
+
+def _check_primary(question: QuestionSection, designs: DesignsSection, outcomes: OutcomesSection) -> Iterator[Fault]:
+    primary, where = question.primary, "question.primary"
+    if primary.design not in designs:
+        yield _unknown(f"{where}.design", primary.design, designs.names, "design")
+    else:
+        target = target_estimand(designs[primary.design])
+        if target != question.estimand:
+            found = (
+                f'{question.estimand}, but the primary design "{primary.design}" targets {target or "no estimand: it compares the arms as they are"}'
+            )
+            fitting = [name for name, design in designs.items() if target_estimand(design) == question.estimand]
+            remedy = (
+                f"change the estimand, or make {' or '.join(fitting)} the primary design"
+                if fitting
+                else f"add a design that targets the {question.estimand}"
+            )
+            yield Fault("question.estimand", found, "the estimand that the primary design targets", remedy)
+    if primary.contrast not in RATIO_CONTRASTS and primary.horizon_days is None:
+        yield Fault(f"{where}.horizon_days", f"nothing, but a {primary.contrast} needs a horizon", "a horizon of the primary outcome", "add one")
+    if primary.outcome not in outcomes:
+        yield _unknown(f"{where}.outcome", primary.outcome, outcomes.names, "outcome")
+        return
+    outcome = outcomes[primary.outcome]
+    if primary.contrast not in outcome.contrasts:
+        remedy = f"add it to outcomes.{primary.outcome}.contrasts, or choose one of these"
+        yield Fault(f"{where}.contrast", f"{primary.contrast}, which the outcome does not ask for", ", ".join(outcome.contrasts), remedy)
+    if primary.horizon_days is not None and primary.horizon_days not in outcome.horizons_days:
+        remedy = f"add it to outcomes.{primary.outcome}.horizons_days, or choose one of these"
+        yield Fault(f"{where}.horizon_days", f"{primary.horizon_days:g}, which the outcome does not ask for", _numbers(outcome.horizons_days), remedy)
+
+
+def _check_horizons(outcomes: OutcomesSection) -> Iterator[Fault]:
+    for name, outcome in outcomes.items():
+        where, horizons = f"outcomes.{name}", outcome.horizons_days
+        if any(later <= earlier for earlier, later in pairwise(horizons)):
+            yield Fault(f"{where}.horizons_days", _numbers(horizons), "increasing numbers of days, each once", "put them in order")
+        if outside := [horizon for horizon in horizons if not 0 < horizon <= outcome.follow_up_days]:
+            allowed = f"days above 0, up to the follow_up_days of {outcome.follow_up_days:g}"
+            yield Fault(f"{where}.horizons_days", _numbers(outside), allowed, "choose horizons that the follow-up reaches")
+        for contrast in _repeated(outcome.contrasts):
+            yield Fault(f"{where}.contrasts", f"{contrast} more than once", "every contrast once", "remove the repetition")
+        if outcome.days == outcome.event:
+            yield Fault(
+                f"{where}.event",
+                f'the column "{outcome.event}", which is the follow-up time too',
+                "a column of its own",
+                "name the column with the event",
+            )
+
+
+def _check_arms(cohort: CohortSection) -> Iterator[Fault]:
+    if cohort.arms.treated == cohort.arms.comparator and type(cohort.arms.treated) is type(cohort.arms.comparator):
+        found = f'"{cohort.arms.comparator}", which is the treated arm too'
+        yield Fault("cohort.arms.comparator", found, "two different levels of the arm column", "correct one of the two")
+    for name in _repeated(criterion.name for criterion in cohort.eligibility):
+        yield Fault("cohort.eligibility", f'two criteria named "{name}"', "every name once", "rename one of the two")
+
+
+def _check_covariates(cohort: CohortSection, outcomes: OutcomesSection) -> Iterator[Fault]:
+    names, where = cohort.covariates.names, "cohort.covariates"
+    if not names:
+        yield Fault(where, "no covariate", "at least one, numeric or categorical", "list what is known of each patient at the index date")
+    for name in _repeated(names):
+        yield Fault(where, f'"{name}" more than once', "every covariate once, as numeric or as categorical", "remove the repetition")
+    taken = {cohort.arms.column: "the arm column"}
+    for outcome_name, outcome in outcomes.items():
+        taken |= {outcome.days: f'the follow-up time of outcome "{outcome_name}"', outcome.event: f'the event of outcome "{outcome_name}"'}
+    for name in dict.fromkeys(names):
+        if name in taken:
+            yield Fault(where, f'"{name}", which is {taken[name]}', "what is known before treatment and outcome", "remove it from the covariates")
+    reserved = _RESERVED_COLUMNS | {f"{name}_{part}" for name in outcomes.names for part in ("days", "event")}
+    for name in dict.fromkeys(names):
+        if name in reserved and name not in taken:
+            allowed = f"any name but {', '.join(sorted(reserved))}"
+            yield Fault(where, f'"{name}", a name that the cohort table needs itself', allowed, "rename the column in the source")
+
+
+def _check_identifiers(cohort: CohortSection, data: DataSection) -> Iterator[Fault]:
+    for site, source in data.sites.items():
+        if source.patient_id in cohort.covariates.names:
+            found = f'"{source.patient_id}", which identifies the patients of site "{site}"'
+            yield Fault("cohort.covariates", found, "what is known before treatment and outcome", "remove it from the covariates")
+
+
+def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
+    for section, names, reserved in (("data.sites", data.sites, RESERVED_SITES), ("synthesis.generators", synthesis.generators, RESERVED_DATASETS)):
+        for name in names:
+            if name in reserved:
+                yield Fault(f"{section}.{name}", "a reserved name", f"any name but {' and '.join(sorted(reserved))}", "rename it")
+    for name in synthesis.generators:
+        if name in data.sites:
+            yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+
+
+def _check_declared_columns(cohort: CohortSection, outcomes: OutcomesSection, data: DataSection) -> Iterator[Fault]:
+    for site, source in data.sites.items():
+        if isinstance(source, FileSource):
+            kinds = {name: declared_kind(column) for name, column in source.columns.items()}
+            yield from _check_columns(cohort, outcomes, site, source.patient_id, kinds)
+            for name, column in source.columns.items():
+                yield from _check_file_column(f"data.sites.{site}.columns.{name}", column)
+            levels = source.columns[cohort.arms.column].levels if cohort.arms.column in source.columns else None
+            for arm in ("treated", "comparator"):
+                level = str(getattr(cohort.arms, arm))
+                if levels is not None and level not in levels:
+                    yield _unknown(f"cohort.arms.{arm}", level, levels, f'level of column "{cohort.arms.column}" at site "{site}"')
+
+
+def _check_file_column(where: str, column: FileColumn) -> Iterator[Fault]:
+    if column.levels is not None and column.type != "text":
+        yield Fault(
+            f"{where}.levels", f"levels of a column of type {column.type}", "levels for text only", "remove them, or declare the column as text"
+        )
+    if (column.minimum is not None or column.maximum is not None) and column.type not in ("integer", "number"):
+        yield Fault(where, f"bounds of a column of type {column.type}", "minimum and maximum for integer and number only", "remove them")
+    if column.minimum is not None and column.maximum is not None and column.minimum > column.maximum:
+        yield Fault(f"{where}.minimum", f"{column.minimum:g}, above the maximum", f"at most {column.maximum:g}", "correct one of the two")
+
+
+def declared_kind(column: FileColumn) -> Kind:
+    """The kind of a declared column; whole numbers are numbers."""
+    return "number" if column.type == "integer" else column.type
+
+
+def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, patient_id: str | None, kinds: Mapping[str, Kind]) -> Iterator[Fault]:
+    uses = [("cohort.arms.column", cohort.arms.column, False)]
+    uses += [("cohort.covariates.numeric", name, True) for name in cohort.covariates.numeric]
+    uses += [("cohort.covariates.categorical", name, False) for name in cohort.covariates.categorical]
+    uses += [(f"outcomes.{name}.{part}", getattr(outcome, part), True) for name, outcome in outcomes.items() for part in ("days", "event")]
+    uses += [(f"data.sites.{site}.patient_id", patient_id, False)] if patient_id is not None else []
+    for where, name, numeric in uses:
+        if name not in kinds:
+            yield _unknown(where, name, kinds, f'column of site "{site}"')
+        elif numeric and kinds[name] not in ("number", "boolean"):
+            remedy = "list it under categorical" if where == "cohort.covariates.numeric" else "name another column"
+            yield Fault(where, f'"{name}", which holds {kinds[name]} at site "{site}"', "a column of numbers", remedy)
+
+
+def _check_levels(cohort: CohortSection, site: str, levels: Mapping[str, int], minimum_count: int) -> Iterator[Fault]:
+    shown = [level for level, patients in levels.items() if patients >= minimum_count]
+    listed = f"levels of at least {minimum_count} patients: {', '.join(shown)}"
+    described = listed if 0 < len(shown) <= _SHOWN_LEVELS else "a level that occurs in the arm column"
+    for arm in ("treated", "comparator"):
+        level = getattr(cohort.arms, arm)
+        text = str(level).lower() if isinstance(level, bool) else str(level)
+        if not levels.get(text, 0):
+            remedy = BARE_YES_OR_NO if isinstance(level, bool) else "correct the level, or name another column"
+            found = f'"{text}", which no patient of site "{site}" has in column "{cohort.arms.column}"'
+            yield Fault(f"cohort.arms.{arm}", found, described, did_you_mean(text, shown, otherwise=remedy))
+
+
+def _unknown(where: str, name: str, known: Iterable[str], what: str) -> Fault:
+    names = list(known)
+    listed = ", ".join(names) if len(names) <= _SHOWN_LEVELS else f"one of {len(names)}: {', '.join(names[:_SHOWN_LEVELS])}, …"
+    return Fault(where, f'"{name}", which is no {what}', listed or "nothing is declared", did_you_mean(name, names, otherwise="name one of these"))
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

@@ -109,7 +109,7 @@ def fit_cox(
         log_likelihood, hazard, means = _sum_risk_sets(start, d, w, eta, z, efron)
         return Curvature(log_likelihood, event_score - z.T @ hazard, z.T @ (z * hazard[:, None]) - means)
 
-    reason = "monotone likelihood: a coefficient has no finite estimate, since a combination of covariates orders the events"
+    reason = "monotone likelihood: no finite estimate, for covariates order the events or do not vary among those at risk"
     maximum = maximise(evaluate, penalty / scale**2, diverging=reason)
     eta = z @ maximum.coefficients
     influence = _score_residuals(start, d, w, eta - eta.max(), z, efron) * w[:, None] @ maximum.covariance

@@ -16,8 +16,8 @@ def match_nearest(score: ArrayLike, treated: ArrayLike, *, caliper: float | None
     Assumption: the score (here the logit of the propensity score) carries all confounding.
     Rule: the treated choose in descending order of the score, each the free comparator with the smallest |score difference|, if that is
     at most ``caliper`` (in units of the score; None for no limit). Of two equally near comparators the one with the higher score is
-    taken, since those still to choose have lower scores. Patients of one arm with equal scores go in the order of the rows; otherwise
-    the order of the rows does not matter. Sorting and two union-find forests over the sorted comparators: O(n log n).
+    taken, since those still to choose have lower scores. Only which of several patients of one arm with equal scores is taken follows
+    from the order of the rows. Sorting and two union-find forests over the sorted comparators: O(n log n).
 
     Returns (n,) the number of the matched set, 0, 1, … in order of choice, −1 for the unmatched. Treated beyond the number of
     comparators stay unmatched; to match from the smaller arm, pass ``-score`` and ``~treated``. Raises NotEstimable when an arm is empty.

@@ -1,0 +1,250 @@
+"""Plausible exact tables of a study that was never run, for the tests of disclosure and of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from parallax import tables
+from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
+from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.designs import disclose_balance, disclose_overlap, disclose_score_histogram
+from parallax.protocol.protocol import Protocol
+from parallax.reporting.inputs import ReportInputs, SiteTables
+from parallax.validation.agreement import measure_agreement
+from parallax.validation.metrics import METRICS, metric_row
+from parallax.validation.verdict import reach_verdict
+
+RHC = Path(__file__).parents[1] / "config" / "studies" / "rhc.yaml"
+
+#: log hazard ratio by which a generator misses the real one
+BIAS = {"real": 0.0, "sequential": -0.02, "gaussian_copula": -0.14, "tvae": 0.45}
+
+
+def simulated_protocol() -> Protocol:
+    return Protocol.model_validate(yaml.safe_load(RHC.read_text(encoding="utf-8")))
+
+
+def simulated_attrition() -> pd.DataFrame:
+    return tables.ATTRITION.validate(
+        pd.DataFrame(
+            [
+                (0, "source", "all patients of the source", 0, 2187, 3558),
+                (1, "adults", "the trial that this study emulates would enrol adults", 7, 2186, 3552),
+                (2, "known_follow_up", "follow-up must be known and above zero", 3, 2184, 3551),
+            ],
+            columns=list(tables.ATTRITION.columns),
+        )
+    )
+
+
+def simulated_characteristics(protocol: Protocol) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    n = {"treated": 2184, "comparator": 3551}
+    rows = []
+    for position, name in enumerate(protocol.cohort.covariates.numeric):
+        mean, shift = rng.uniform(1, 100), rng.normal(0, 0.2)
+        for arm in tables.ARMS:
+            rows.append((name, None, "numeric", arm, n[arm], pd.NA, mean * (1 + (arm == "treated") * shift * 0.3), 0.3 * mean, shift))
+        if position in (2, 21):
+            rows += [(name, None, "missing", arm, n[arm], round(0.6 * n[arm]), np.nan, np.nan, 0.05) for arm in tables.ARMS]
+    for position, name in enumerate(protocol.cohort.covariates.categorical):
+        levels = ["No", "Yes"] if position > 4 else [f"level {letter}" for letter in "ABCDEF"[: 2 + position]]
+        shares = rng.dirichlet(np.full(len(levels), 2.0))
+        if position == 19:
+            shares = np.array([0.9985, 0.0015])
+        smds = rng.normal(0, 0.15, len(levels))
+        for arm in tables.ARMS:
+            counts = rng.multinomial(n[arm], shares)
+            rows += [
+                (name, level, "categorical", arm, n[arm], count, count / n[arm], np.nan, smd) for level, count, smd in zip(levels, counts, smds, strict=True)
+            ]
+    return tables.CHARACTERISTICS.validate(pd.DataFrame(rows, columns=list(tables.CHARACTERISTICS.columns)))
+
+
+def simulated_balance(protocol: Protocol, characteristics: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    shrink = {"crude": 1.0, "matched": 0.15, "iptw": 0.12, "att": 0.2, "overlap": 0.0}
+    pairs = characteristics.drop_duplicates(["covariate", "level", "kind"])
+    rows = []
+    for replicate in range(1 if dataset == "real" else 2):
+        for design, _ in protocol.designs.items():
+            for row in pairs.to_dict("records"):
+                level = "(missing)" if row["kind"] == "missing" else row["level"]
+                smd = row["smd"] * shrink.get(design, 0.1) * rng.uniform(0.5, 1.2) + rng.normal(0, 1e-4)
+                rows.append((replicate, design, row["covariate"], level, smd, np.nan, abs(smd) / 3))
+    return tables.BALANCE.validate(pd.DataFrame(rows, columns=list(tables.BALANCE.columns)))
+
+
+def simulated_overlap(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    estimands = {"crude": "unadjusted", "matched": "ATT among the matched", "iptw": "ATE", "att": "ATT", "overlap": "ATO"}
+    largest = {"crude": 0.5, "matched": 0.06, "iptw": 0.07, "att": 0.12, "overlap": 0.0}
+    c = {"real": 0.81, "sequential": 0.80, "gaussian_copula": 0.66, "tvae": 0.95}[dataset]
+    rows = [
+        (replicate, design, estimands[design], 1673 if design == "matched" else 2184, 1673 if design == "matched" else 3551,
+         1500.0, 2400.0, c, 0.61, 1.0 if design != "iptw" else 18.13, largest[design], largest[design] <= 0.1, "ok", None)
+        for replicate in range(1 if dataset == "real" else 10)
+        for design, _ in protocol.designs.items()
+    ]  # fmt: skip
+    return tables.OVERLAP.validate(pd.DataFrame(rows, columns=list(tables.OVERLAP.columns)))
+
+
+def simulated_score_histogram(dataset: str) -> pd.DataFrame:
+    spread = {"real": 1.0, "sequential": 1.05, "gaussian_copula": 2.2, "tvae": 0.5}[dataset]
+    edges = np.linspace(0, 1, 21)
+    rows = []
+    for replicate in range(1 if dataset == "real" else 10):
+        rng = np.random.default_rng(30 + replicate)
+        for arm, n, centre in (("treated", 2184, 3.0), ("comparator", 3551, 1.6)):
+            counts = np.histogram(rng.beta(centre * spread, (4.8 - centre) * spread, n), edges)[0]
+            rows += [(replicate, arm, low, high, count) for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)]
+    return tables.SCORE_HISTOGRAM.validate(pd.DataFrame(rows, columns=list(tables.SCORE_HISTOGRAM.columns)))
+
+
+def simulated_curves(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    """Exponential-like survival with a steep start, one row per day."""
+    parts = []
+    days = np.arange(0.0, 400.0)
+    for replicate in range(1 if dataset == "real" else 10):
+        rng = np.random.default_rng(40 + replicate)
+        for design, _ in protocol.designs.items():
+            for arm, n in (("treated", 2184), ("comparator", 3551)):
+                log_hr = (0.27 if design == "crude" else 0.16) * (arm == "treated") + BIAS[dataset] * (1 if arm == "treated" else -0.3)
+                hazard = np.exp(log_hr + rng.normal(0, 0.02 if dataset != "real" else 0)) * 0.062 * (1 + days) ** 0.55
+                survival = np.exp(-hazard)
+                error = 1.96 * np.sqrt(survival * (1 - survival) / n)
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "replicate": replicate, "design": design, "outcome": "death", "arm": arm, "time_days": days, "survival": survival,
+                            "lower": survival - error, "upper": np.minimum(survival + error, 1), "at_risk": np.append(n, n * survival[:-1]),
+                        }
+                    )
+                )  # fmt: skip
+    return tables.CURVES.validate(pd.concat(parts, ignore_index=True))
+
+
+def simulated_combined(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    rng = np.random.default_rng(7 + len(dataset))
+    truth = {"crude": 0.267, "matched": 0.2, "iptw": 0.134, "att": 0.127, "overlap": 0.161}
+    events = {30.0: (830, 1088), 180.0: (1200, 1740), np.nan: (1486, 2236)}
+    scale = {"hazard_ratio": (1.0, 0.054), "risk_difference": (0.27, 0.0151), "rmst_difference": (-5.8, 0.317)}
+    rows = []
+    for design, effect in truth.items():
+        for contrast, (factor, error) in scale.items():
+            for horizon in (30.0, 180.0, np.nan) if contrast == "hazard_ratio" else (30.0, 180.0):
+                if contrast == "rmst_difference" and horizon == 180:
+                    factor, error = -48.0, 2.49
+                bias = BIAS[dataset] * (0.3 if design == "crude" else 1)
+                centre = factor * (effect - 0.02 * (horizon == 180) + bias) + rng.normal(0, 0.15 * error)
+                failing = dataset == "tvae" and design == "matched"
+                for rule in ("none",) if dataset == "real" else ("partial", "naive", "stacked"):
+                    se = error * {"none": 1, "partial": 1.08, "naive": 1.0, "stacked": 0.32}[rule]
+                    middle = centre + (rng.normal(0, 0.6 * error) if rule == "naive" else 0)
+                    low, high = middle - 1.96 * se, middle + 1.96 * se
+                    values = (middle, se, low, high, 0.003)
+                    if contrast == "hazard_ratio":
+                        values = (np.exp(middle), se, np.exp(low), np.exp(high), 0.003)
+                    n = (1673, 1673) if design == "matched" else (2184, 3551)
+                    row = (design, "death", contrast, horizon, rule, *values, 30.0, 1 if rule in ("none", "naive") else 10, *n, *events[horizon])
+                    if failing:
+                        row = (*row[:5], *[np.nan] * 6, 0, *n, *events[horizon])
+                    rows.append((*row, {"overlap": "ATO", "iptw": "ATE"}.get(design, "unadjusted" if design == "crude" else "ATT"),
+                                 "not_estimable" if failing else "ok", "the propensity score is separated in 4 of 10 replicates" if failing else None))  # fmt: skip
+    return tables.COMBINED.validate(pd.DataFrame(rows, columns=list(tables.COMBINED.columns)))
+
+
+def simulated_fidelity(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    gates = protocol.validation.gates
+    size = abs(BIAS[dataset])
+    rows = [
+        {"variable": None} | metric_row("propensity_c_gap", -size, threshold=gates.propensity_c_gap),
+        *({"variable": f"death/{arm}"} | metric_row("km_gap", size / 3 + 0.006, threshold=gates.km_gap) for arm in tables.ARMS),
+        *({"variable": f"death/{arm}"} | metric_row("km_half_split_band", 0.021) for arm in tables.ARMS),
+        *({"variable": f"death/{arm}"} | metric_row("censoring_km_gap", 0.011) for arm in tables.ARMS),
+        *({"variable": name} | metric_row("marginal_ks", rng.uniform(0, 0.08)) for name in protocol.cohort.covariates.numeric),
+        *({"variable": name} | metric_row("marginal_tv", rng.uniform(0, 0.05)) for name in protocol.cohort.covariates.categorical),
+        {"variable": None} | metric_row("sdmetrics_quality", 0.94),
+    ]
+    return tables.FIDELITY.validate(pd.DataFrame(rows, columns=list(tables.FIDELITY.columns)))
+
+
+def simulated_privacy(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    gates = protocol.validation.gates
+    auc = 0.51 if dataset != "tvae" else 0.55
+    rows = [
+        metric_row("copies_of_train", 0.0),
+        metric_row("copies_of_hold_out", 0.0),
+        metric_row("excess_copies", 0.0, upper=0.0008, threshold=gates.excess_copies_upper),
+        metric_row("closest_to_train", 0.513, lower=0.492, upper=0.534),
+        metric_row("membership_auc", auc, lower=auc - 0.02, upper=auc + 0.02, threshold=gates.membership_auc_upper),
+        metric_row("membership_tpr_at_1pct_fpr", 0.012, lower=0.004, upper=0.021, threshold=gates.membership_tpr_at_1pct_fpr_upper),
+    ]
+    return tables.PRIVACY.validate(pd.DataFrame(rows, columns=list(tables.PRIVACY.columns)))
+
+
+def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tuple[SiteTables, dict[str, object]]:
+    """The shown tables of a site and its verdicts by generator."""
+    disclosure = protocol.disclosure
+    generators = [name for name in protocol.generators if name not in crashed]
+    datasets = ["real", *generators]
+    characteristics = simulated_characteristics(protocol)
+    shown = disclose_characteristics(characteristics, disclosure)
+    combined = {name: simulated_combined(protocol, name) for name in datasets}
+    grids = {outcome: curve_grid(section.horizons_days) for outcome, section in protocol.outcomes.items()}
+    gates = protocol.validation.gates
+    agreement = {name: measure_agreement(combined["real"], combined[name], primary=protocol.question.primary, gates=gates) for name in generators}
+    fidelity = {name: simulated_fidelity(protocol, name) for name in generators}
+    privacy = {name: simulated_privacy(protocol, name) for name in generators}
+    stages = ("fit", "draw", "refit")
+    generation = tables.GENERATION.validate(
+        pd.DataFrame(
+            [(name, stage, "ok", None) for name in generators for stage in stages]
+            + [(name, "fit", "failed", "ValueError in SDV: the loss became infinite") for name in crashed],
+            columns=list(tables.GENERATION.columns),
+        )
+    )
+    empty = {schema: pd.DataFrame(columns=list(getattr(tables, schema).columns)) for schema in ("AGREEMENT", "FIDELITY", "PRIVACY")}
+    verdicts: dict[str, object] = {
+        name: reach_verdict(
+            name,
+            agreement=agreement.get(name, empty["AGREEMENT"]),
+            fidelity=fidelity.get(name, empty["FIDELITY"]),
+            privacy=privacy.get(name, empty["PRIVACY"]),
+            generation=generation,
+            gates=gates,
+            certified=False,
+        ).plain()
+        for name in protocol.generators
+    }
+    site = SiteTables(
+        attrition=disclose_attrition(simulated_attrition(), disclosure),
+        characteristics=shown,
+        score_histograms={name: disclose_score_histogram(simulated_score_histogram(name), disclosure) for name in datasets},
+        balance={name: disclose_balance(simulated_balance(protocol, characteristics, name), disclosure, characteristics=shown) for name in datasets},
+        overlap={name: disclose_overlap(simulated_overlap(protocol, name), disclosure) for name in datasets},
+        curves={name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets},
+        combined={name: disclose_combined(frame, disclosure) for name, frame in combined.items()},
+        agreement=agreement,
+        fidelity=fidelity,
+        privacy=privacy,
+        generation=generation,
+    )
+    return site, verdicts
+
+
+def simulated_inputs(*, sites: Mapping[str, tuple[str, ...]] | None = None) -> ReportInputs:
+    """The inputs of a report; ``sites`` names the crashed generators of each site."""
+    protocol = simulated_protocol()
+    made = {site: simulated_site(protocol, crashed=crashed) for site, crashed in (sites or {"support": ()}).items()}
+    verdict = {
+        "study": protocol.study.name, "protocol_digest": protocol.digest, "certified": False, "sites": {site: verdicts for site, (_, verdicts) in made.items()},
+    }  # fmt: skip
+    provenance = {"commit": "0123abc", "python": "3.11.2", "versions": {"numpy": "2.4.6", "pandas": "2.3.3"}, "seeds": {"study": 20260101}}
+    return ReportInputs(protocol=protocol, sites={site: tables_ for site, (tables_, _) in made.items()}, verdict=verdict, provenance=provenance)

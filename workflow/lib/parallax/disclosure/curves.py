@@ -1,0 +1,95 @@
+"""Survival curves as they may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from parallax.disclosure.counts import record_thresholds, suppress_counts
+from parallax.protocol.disclosure import DisclosureSection
+
+INTERVALS = 60
+
+
+def curve_grid(horizons_days: Sequence[float]) -> NDArray[np.float64]:
+    """The times at which curves are shown: zero, every horizon, and equal steps to the last one."""
+    return np.union1d(np.linspace(0.0, max(horizons_days), INTERVALS + 1), np.asarray(horizons_days, dtype=np.float64))
+
+
+def disclose_curves(curves: pd.DataFrame, disclosure: DisclosureSection, *, grids: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
+    """Curves on a fixed grid (days, by outcome), averaged over the replicates, in which every step is made by many patients.
+
+    Band
+        One replicate: its own interval. Several: their range.
+    Steps
+        A grid time is shown where at least ``minimum_count`` patients are at risk and at least as many events lie between it and the time
+        shown before; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The last time that may be shown replaces the one before it
+        where too few events lie between. All designs of an outcome and arm share their times, and the design with the fewest patients or
+        events decides, so that a large weight cannot stand for a crowd.
+    """
+    shown = []
+    for (outcome, arm), rows in curves.groupby(["outcome", "arm"], sort=False):
+        grid = grids[outcome]
+        by_design = {design: _average(group, grid) for design, group in rows.groupby("design", sort=False)}
+        at_risk = np.min([curve["at_risk"].to_numpy() for curve in by_design.values()], axis=0)
+        events = np.min([curve["events"].to_numpy() for curve in by_design.values()], axis=0)
+        kept = _shown_times(at_risk, events, disclosure.minimum_count)
+        shown += [curve.iloc[kept].assign(design=design, outcome=outcome, arm=arm) for design, curve in by_design.items()]
+    columns = ["design", "outcome", "arm", "time_days", "survival", "lower", "upper", "at_risk"]
+    table = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(columns=[*columns, "events"])
+    table = table[columns].assign(at_risk=suppress_counts(table["at_risk"].astype("float64"), disclosure))
+    return record_thresholds(table, disclosure)
+
+
+def _average(rows: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
+    """The curve of one design on the grid: mean survival, band, patients at risk, and events in the interval that ends there."""
+    replicates = [_on_grid(replicate, grid) for _, replicate in rows.groupby("replicate", sort=True)]
+    survival, lower, upper, at_risk, events = (np.array([replicate[column] for replicate in replicates]) for column in range(5))
+    several = len(replicates) > 1
+    return pd.DataFrame(
+        {
+            "time_days": grid,
+            "survival": survival.mean(axis=0),
+            "lower": survival.min(axis=0) if several else lower[0],
+            "upper": survival.max(axis=0) if several else upper[0],
+            "at_risk": at_risk.mean(axis=0),
+            "events": events.mean(axis=0),
+        }
+    )
+
+
+def _on_grid(curve: pd.DataFrame, grid: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Survival, band, number at risk just after each grid time, and events since the grid time before, (grid,) each."""
+    curve = curve.sort_values("time_days")
+    time, survival, lower, upper, at_risk = (curve[name].to_numpy(dtype=np.float64) for name in ("time_days", "survival", "lower", "upper", "at_risk"))
+    before = np.concatenate([[1.0], survival[:-1]])
+    events = np.cumsum(at_risk * (1 - np.divide(survival, before, out=np.ones_like(survival), where=before > 0)))
+    last = np.searchsorted(time, grid, side="right") - 1
+    started = last >= 0
+    at = np.maximum(last, 0)
+    # at_risk counts those just before a time, so the next time of the curve tells who is left; beyond the last nobody is known to be
+    left = np.append(at_risk, 0.0)[np.searchsorted(time, grid, side="right")]
+    return (
+        np.where(started, survival[at], 1.0),
+        np.where(started, lower[at], 1.0),
+        np.where(started, upper[at], 1.0),
+        left,
+        np.diff(np.where(started, events[at], 0.0), prepend=0.0),
+    )
+
+
+def _shown_times(at_risk: NDArray[np.float64], events: NDArray[np.float64], minimum: int) -> list[int]:
+    """Positions on the grid that may be shown; the grid's start (survival one) always may."""
+    kept, since = [0], 0.0
+    allowed = [position for position in range(1, len(at_risk)) if at_risk[position] >= minimum]
+    for position in range(1, (allowed[-1] if allowed else 0) + 1):
+        since += events[position]
+        if at_risk[position] >= minimum and since >= minimum - 1e-9:
+            kept.append(position)
+            since = 0.0
+    if len(kept) > 1:
+        kept[-1] = allowed[-1]
+    return kept

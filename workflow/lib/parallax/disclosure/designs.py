@@ -1,0 +1,57 @@
+"""Balance, overlap and score distribution as they may be shown: averaged over replicates, counts suppressed or rounded."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from parallax.disclosure.counts import record_thresholds, suppress_counts
+from parallax.protocol.disclosure import DisclosureSection
+from parallax.vocabulary import MISSING_LEVEL
+
+_AVERAGED = ("ess_treated", "ess_comparator", "c_statistic", "equipoise", "max_weight", "max_abs_smd")
+
+
+def disclose_balance(balance: pd.DataFrame, disclosure: DisclosureSection, *, characteristics: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Mean balance statistics over the replicates, to three decimals.
+
+    Levels whose SMD the shown ``characteristics`` of the same dataset suppress are left out: the SMD would give the count away.
+    """
+    keys = ["design", "covariate", "level"]
+    shown = balance.groupby(keys, sort=False, dropna=False, as_index=False)[["smd", "variance_ratio", "ks"]].mean().round(3)
+    if characteristics is not None:
+        withheld = characteristics[characteristics["smd"].isna() & (characteristics["kind"] != "numeric")]
+        names = set(zip(withheld["covariate"], withheld["level"].fillna(MISSING_LEVEL), strict=True))
+        shown = shown[[pair not in names for pair in zip(shown["covariate"], shown["level"].fillna(""), strict=True)]]
+    return record_thresholds(shown, disclosure)
+
+
+def disclose_overlap(overlap: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """One row per design: means over the replicates in which it could be applied, how many those are, and how many of them are balanced."""
+    rows = []
+    for design, replicates in overlap.groupby("design", sort=False):
+        applied = replicates[replicates["status"] == "ok"]
+        reasons = replicates.loc[replicates["status"] != "ok", "reason"].dropna()
+        first = (applied if len(applied) else replicates).iloc[0]
+        rows.append(
+            {
+                "design": design,
+                "effective_estimand": first["effective_estimand"],
+                "replicates": len(replicates),
+                "applied": len(applied),
+                "balanced": int(applied["balanced"].sum()),
+                "n_treated": applied["n_treated"].mean(),
+                "n_comparator": applied["n_comparator"].mean(),
+                **{name: applied[name].mean() for name in _AVERAGED},
+                "status": "ok" if len(applied) else "not_estimable",
+                "reason": reasons.iloc[0] if len(reasons) else None,
+            }
+        )
+    shown = pd.DataFrame(rows)
+    counts = {name: suppress_counts(shown[name], disclosure) for name in ("n_treated", "n_comparator")}
+    return record_thresholds(shown.assign(**counts), disclosure)
+
+
+def disclose_score_histogram(histogram: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """Patients per bin of the propensity score, averaged over the replicates."""
+    shown = histogram.groupby(["arm", "bin_lower", "bin_upper"], sort=False, as_index=False)["count"].mean()
+    return record_thresholds(shown.assign(count=suppress_counts(shown["count"], disclosure)), disclosure)

@@ -1,0 +1,57 @@
+"""What the report is made of: shown tables, the verdict, the protocol and where everything came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+import pandas as pd
+
+from parallax.errors import StorageError
+from parallax.protocol.protocol import Protocol
+
+#: tables with patients in them: they must have passed disclosure, which records its thresholds in their columns
+_DISCLOSED = ("attrition", "characteristics", "score_histograms", "balance", "overlap", "curves", "combined")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTables:
+    """One site's shown tables; a mapping goes from dataset (``real`` or a generator) or generator to its table.
+
+    A generator that crashed is simply not there; ``generation`` (GENERATION, all generators) and the verdict say why.
+    """
+
+    attrition: pd.DataFrame
+    characteristics: pd.DataFrame
+    score_histograms: Mapping[str, pd.DataFrame]
+    balance: Mapping[str, pd.DataFrame]
+    overlap: Mapping[str, pd.DataFrame]
+    curves: Mapping[str, pd.DataFrame]
+    combined: Mapping[str, pd.DataFrame]
+    agreement: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    fidelity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    privacy: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    generation: pd.DataFrame | None = None
+
+    def check_disclosed(self, site: str) -> None:
+        """Raise StorageError where a table with patients in it did not pass disclosure."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.name not in _DISCLOSED:
+                continue
+            for name, table in value.items() if isinstance(value, Mapping) else [("real", value)]:
+                if "minimum_count" not in table.columns:
+                    raise StorageError(
+                        f"report: {entry.name} of {name} at {site}\n    found    an exact table\n    allowed  tables from aggregates/\n"
+                        f"    to do    pass it through parallax.disclosure first"
+                    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInputs:
+    """Everything a report shows. ``verdict`` is the content of verdict.json, ``provenance`` nested names and values (versions, seeds, commit)."""
+
+    protocol: Protocol
+    sites: Mapping[str, SiteTables]
+    verdict: Mapping[str, object]
+    provenance: Mapping[str, object]

@@ -1,0 +1,146 @@
+"""The words for what the tables hold: contrasts, designs, metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from parallax.protocol.designs import CrudeDesign, Design, MatchDesign
+from parallax.reporting.numbers import format_days, format_estimate
+from parallax.validation import metrics as validation_metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastWords:
+    """A contrast in words; ``factor`` takes the estimate to ``unit`` and ``decimals`` are shown of it."""
+
+    name: str
+    short: str
+    unit: str
+    factor: float
+    decimals: int
+    null: float
+
+
+CONTRASTS: Final[Mapping[str, ContrastWords]] = {
+    "hazard_ratio": ContrastWords("hazard ratio", "HR", "", 1.0, 2, 1.0),
+    "risk_difference": ContrastWords("risk difference", "risk difference", "percentage points", 100.0, 1, 0.0),
+    "rmst_difference": ContrastWords("difference in restricted mean survival time", "RMST difference", "days", 1.0, 2, 0.0),
+}
+
+ESTIMANDS: Final[Mapping[str, str]] = {
+    "ATE": "the average effect in all patients (ATE)",
+    "ATT": "the average effect in the treated (ATT)",
+    "ATO": "the average effect in the patients who might have received either treatment (ATO)",
+}
+
+VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
+    "release": ("Release", "✓"),
+    "do_not_release": ("Do not release", "✕"),
+    "inconclusive": ("Inconclusive", "?"),
+}
+
+GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {"passed": ("passed", "✓"), "failed": ("failed", "✕"), "not_evaluated": ("not evaluated", "?")}
+
+STAGES: Final[Mapping[str, str]] = {"fit": "fitting it to the patients", "draw": "drawing its patients", "refit": "refitting it for the privacy attack"}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricWords:
+    """A metric's label, the clause of a verdict that rests on it (``{value}``, ``{bound}``, ``{primary}``, ``{variable}``) and its decimals.
+
+    ``yes_no`` marks a metric that is 1 for yes and 0 for no. What a metric means is said by :data:`parallax.validation.metrics.METRICS`.
+    """
+
+    label: str
+    clause: str = "{label} is {value} ({bound} is allowed)"
+    decimals: int = 3
+    yes_no: bool = False
+
+
+METRICS: Final[Mapping[str, MetricWords]] = {
+    "shift_in_real_se": MetricWords("Effect shift, in real SE", "the {primary} lies {value} real standard errors from the real one ({bound} is allowed)", 2),
+    "ci_overlap": MetricWords("Interval overlap", decimals=2),
+    "decision_agreement": MetricWords("Same decision", yes_no=True),
+    "estimate_agreement": MetricWords("Inside the real interval", yes_no=True),
+    "standardised_difference": MetricWords("Standardised difference", decimals=2),
+    "same_side_of_null": MetricWords("Same side of the null", yes_no=True),
+    "propensity_c_gap": MetricWords(
+        "Propensity c gap", "treatment is not as predictable as in the real patients: the c-statistics differ by {value} ({bound} is allowed)"
+    ),
+    "km_gap": MetricWords("Survival curve gap", "a survival curve is off by up to {value} ({variable}; {bound} is allowed)"),
+    "km_half_split_band": MetricWords("Survival gap of real halves"),
+    "censoring_km_gap": MetricWords("Censoring curve gap"),
+    "marginal_ks": MetricWords("Numeric margins (KS)"),
+    "marginal_tv": MetricWords("Categorical margins (TV)"),
+    "missing_gap": MetricWords("Missing values"),
+    "sdmetrics_quality": MetricWords("SDMetrics quality"),
+    "copies_of_train": MetricWords("Copies of patients seen", decimals=4),
+    "copies_of_hold_out": MetricWords("Copies of patients not seen", decimals=4),
+    "excess_copies": MetricWords("Excess copies", "patients are copied: an excess that may reach {value} of those seen ({bound} is allowed)", 4),
+    "closest_to_train": MetricWords("Closest to patients seen"),
+    "membership_auc": MetricWords("Membership attack, AUC", "an attacker may tell whom the generator saw: AUC up to {value} ({bound} is allowed)"),
+    "membership_tpr_at_1pct_fpr": MetricWords(
+        "Membership attack, TPR at 1% FPR",
+        "an attacker may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
+    ),
+}
+
+
+def metric_words(metric: str) -> MetricWords:
+    """The words for a metric, its name in plain letters where it has none."""
+    return METRICS.get(metric, MetricWords(plain(metric).capitalize()))
+
+
+def metric_meaning(metric: str) -> str:
+    """What a metric says, as validation declares it."""
+    declared = validation_metrics.METRICS.get(metric)
+    return declared.meaning if declared else ""
+
+
+def plain(name: str) -> str:
+    """A protocol's name as words."""
+    return name.replace("_", " ")
+
+
+def describe_variable(variable: str | None, arm_labels: Mapping[str, str]) -> str:
+    """What a metric was measured on: a covariate by its name, ``death/treated`` as the arm (and the outcome)."""
+    if not variable:
+        return ""
+    outcome, _, arm = variable.rpartition("/")
+    if arm not in arm_labels:
+        return variable
+    return f"{plain(outcome)}, {arm_labels[arm]}" if outcome else arm_labels[arm]
+
+
+def describe_horizon(horizon_days: float | None) -> str:
+    """``by day 30`` or ``over all follow-up``."""
+    return "over all follow-up" if horizon_days is None or math.isnan(horizon_days) else f"by day {format_days(horizon_days)}"
+
+
+def describe_design(design: Design) -> str:
+    """A design in a few words."""
+    if isinstance(design, CrudeDesign):
+        return "the arms as they are"
+    if isinstance(design, MatchDesign):
+        return "1:1 matched on the propensity score"
+    return f"weighted by the propensity score, {design.estimand}"
+
+
+def describe_effect(outcome: str, contrast: str, horizon_days: float | None) -> str:
+    """``hazard ratio of death by day 30``."""
+    return f"{CONTRASTS[contrast].name} of {plain(outcome)} {describe_horizon(horizon_days)}"
+
+
+def estimate_words(contrast: str, estimate: float, lower: float, upper: float) -> str:
+    """An estimate with its interval in the contrast's unit."""
+    words = CONTRASTS[contrast]
+    values = (words.factor * number for number in (estimate, lower, upper))
+    return format_estimate(*values, decimals=words.decimals)
+
+
+def describe_bound(threshold: float, direction: str | None) -> str:
+    """``at most 1`` or ``at least 0.7``."""
+    return f"at least {threshold:g}" if direction == "at_least" else f"at most {threshold:g}"

@@ -1,8 +1,6 @@
 # Library path, protocol, wildcard constraints and target lists; no other file of rules defines a function.
 import sys
 
-from snakemake.exceptions import WorkflowError
-
 REPOSITORY = Path(workflow.basedir)
 LIBRARY = REPOSITORY / "workflow/lib"
 if str(LIBRARY) not in sys.path:
@@ -18,7 +16,7 @@ try:
     PROTOCOL_FILE = resolve_study(config["study"], REPOSITORY / "config/studies")
     PROTOCOL = read_protocol(PROTOCOL_FILE)
 except ParallaxError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(str(error))  # in words; a WorkflowError would add places in this file
 
 STUDY = Path(config["results"]) / PROTOCOL.study.name
 

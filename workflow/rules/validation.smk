@@ -7,6 +7,7 @@ rule measure_agreement:
         synthetic="<exact>/{site}/{generator}/estimates.parquet",
         real_cohort="<patients>/{site}/real/cohort.parquet",
         cohort="<patients>/{site}/{generator}/cohort.parquet",
+        generation="<exact>/{site}/{generator}/draw.parquet",
     output:
         combined="<exact>/{site}/{generator}/combined.parquet",
         agreement="<exact>/{site}/{generator}/agreement.parquet",
@@ -16,7 +17,6 @@ rule measure_agreement:
         designs=section("designs"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
-        replicates=PROTOCOL.synthesis.replicates,
         code=code_digest("parallax.validation.combining", "parallax.validation.agreement", "parallax.analysis"),
     log:
         "<logs>/measure_agreement/{site}/{generator}.log",
@@ -40,6 +40,7 @@ rule measure_fidelity:
     output:
         "<exact>/{site}/{generator}/fidelity.parquet",
     params:
+        primary=section("question")["primary"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],

@@ -13,12 +13,12 @@ from pandera.pandas import DataFrameSchema
 from parallax.capabilities import DESIGNS
 from parallax.design.diagnostics import count_scores, measure_balance, measure_sample
 from parallax.design.matrix import build_design_matrix
-from parallax.design.propensity import fit_propensity
+from parallax.design.propensity import PropensityScore, fit_propensity
 from parallax.design.registry import COMPARISONS, Comparison
 from parallax.errors import NotEstimable
 from parallax.outcomes.survival import CONTRASTS, Effect, Followed, trace_curves
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.designs import DesignsSection
+from parallax.protocol.designs import Design, DesignsSection
 from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
 from parallax.protocol.validation import Gates
 from parallax.statistics.balance import c_statistic, equipoise_share
@@ -51,22 +51,22 @@ def apply_designs(cohort: pd.DataFrame, *, covariates: Covariates, designs: Desi
         treated = patients["treated"].to_numpy(dtype=bool)
         matrix = build_design_matrix(patients, covariates)
         try:
-            score: NDArray[np.float64] | None = fit_propensity(matrix, treated)
-            unscored = ""
+            propensity: PropensityScore | str = fit_propensity(matrix, treated)
         except NotEstimable as error:
-            score, unscored = None, str(error)
+            propensity = str(error)
         described = {"c_statistic": np.nan, "equipoise": np.nan}
-        if score is not None:
+        if isinstance(propensity, PropensityScore):
+            score = propensity.score
             described = {"c_statistic": c_statistic(score, treated), "equipoise": equipoise_share(score, treated)}
             propensities.append(pd.DataFrame({"replicate": replicate, "patient_id": patients["patient_id"], "propensity": score}))
             histograms.append(count_scores(score, treated).assign(replicate=replicate))
         for name, design in designs.items():
             try:
-                comparison = _compare(design, score, treated, unscored)
+                comparison = _compare(design, propensity, treated)
+                balance = measure_balance(matrix, treated, comparison.weight)
             except NotEstimable as error:
                 overlaps.append(_unapplied(replicate, name, str(error)) | described)
                 continue
-            balance = measure_balance(matrix, treated, comparison.weight)
             largest = float(balance["smd"].abs().max())
             balances.append(balance.assign(replicate=replicate, design=name))
             weights.append(
@@ -121,16 +121,23 @@ def estimate_effects(
     )
 
 
+def analyse(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSection, outcomes: OutcomesSection, gates: Gates) -> Estimated:
+    """Designs and effects in one call, for whoever needs only the effects."""
+    designed = apply_designs(cohort, covariates=covariates, designs=designs, gates=gates)
+    return estimate_effects(cohort, designed.weights, designed.overlap, designs=designs, outcomes=outcomes)
+
+
 def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
     for replicate, patients in cohort.groupby("replicate", sort=True):
         yield int(replicate), patients.reset_index(drop=True)  # type: ignore[call-overload]
 
 
-def _compare(design: object, score: NDArray[np.float64] | None, treated: NDArray[np.bool_], unscored: str) -> Comparison:
-    method = design.method  # type: ignore[attr-defined]
-    if score is None and method != "none":
-        raise NotEstimable(unscored)
-    return COMPARISONS[method](design, np.empty(0) if score is None else score, treated)
+def _compare(design: Design, propensity: PropensityScore | str, treated: NDArray[np.bool_]) -> Comparison:
+    if isinstance(propensity, str):
+        if design.method != "none":
+            raise NotEstimable(propensity)
+        propensity = PropensityScore(np.full(len(treated), treated.mean()), np.ones(len(treated), dtype=bool))
+    return COMPARISONS[design.method](design, propensity, treated)
 
 
 def _follow(patients: pd.DataFrame, weights: pd.DataFrame, outcome: str, *, clustered: bool) -> Followed:

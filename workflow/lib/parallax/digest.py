@@ -28,7 +28,7 @@ def code_digest(*modules: str) -> str:
     for path in sorted(reach(*modules)):
         hasher.update(path.relative_to(ROOT).as_posix().encode())
         hasher.update(path.read_bytes())
-        for asset in sorted(path.parent.glob("*.j2")):
+        for asset in sorted(path.parent.glob("templates/*")):
             hasher.update(asset.read_bytes())
     for name in sorted({name for path in reach(*modules) for name in _imports(path)[1]}):
         for distribution in _distributions().get(name, ()):

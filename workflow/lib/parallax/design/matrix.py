@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from parallax.protocol.cohort import Covariates
+from parallax.statistics.newton import dependent_columns
 from parallax.vocabulary import MISSING_LEVEL
 
 
@@ -16,19 +17,24 @@ from parallax.vocabulary import MISSING_LEVEL
 class DesignMatrix:
     """One column per numeric covariate, per level of a categorical one, and per numeric covariate with missing values.
 
-    ``values`` (patients × columns); ``covariates`` and ``levels`` name each column (level None: the numeric values themselves);
-    ``modelled`` marks the columns that a regression with an intercept takes: none constant, none determined by those before it.
+    ``values`` (patients × columns); ``covariates`` and ``levels`` name each column (level None: the numeric values themselves).
     """
 
     values: NDArray[np.float64]
     covariates: tuple[str, ...]
     levels: tuple[str | None, ...]
-    modelled: NDArray[np.bool_]
 
-    @property
-    def regressors(self) -> NDArray[np.float64]:
-        """Intercept and modelled columns, (patients × (1 + modelled))."""
-        return np.column_stack([np.ones(len(self.values)), self.values[:, self.modelled]])
+    def modelled(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The columns that a regression with an intercept takes on these patients: none constant, none determined by those before it.
+
+        The first level of a covariate with several goes last in that order: it is the reference unless another level is missing.
+        """
+        values = self.values[rows]
+        spread = values.std(axis=0)
+        leading = {name: column for column, (name, level) in reversed([*enumerate(zip(self.covariates, self.levels, strict=True))]) if level is not None}
+        order = sorted(np.flatnonzero(spread > 0), key=lambda column: leading.get(self.covariates[column]) == column)
+        scaled = (values[:, order] - values[:, order].mean(axis=0)) / spread[order]
+        return np.sort(np.delete(np.asarray(order, dtype=np.int64), list(dependent_columns(scaled))))
 
 
 def build_design_matrix(patients: pd.DataFrame, covariates: Covariates) -> DesignMatrix:
@@ -60,24 +66,4 @@ def build_design_matrix(patients: pd.DataFrame, covariates: Covariates) -> Desig
         for level in levels[1:] if len(levels) == 2 else levels:
             columns.append((values == level).astype(np.float64))
             labels.append((name, level))
-    matrix = np.column_stack(columns)
-    return DesignMatrix(matrix, tuple(name for name, _ in labels), tuple(level for _, level in labels), _independent(matrix, labels))
-
-
-def _independent(matrix: NDArray[np.float64], labels: list[tuple[str, str | None]]) -> NDArray[np.bool_]:
-    """Columns that an intercept and the columns before them do not determine; the first of three or more levels is the reference."""
-    spread = matrix.std(axis=0)
-    several = pd.Series([name for name, level in labels if level not in (None, MISSING_LEVEL)]).value_counts()
-    first_seen: set[str] = set()
-    candidate = spread > 0
-    for column, (name, level) in enumerate(labels):
-        if level is not None and several.get(name, 0) > 1 and name not in first_seen:
-            first_seen.add(name)
-            candidate[column] = False
-    chosen = np.flatnonzero(candidate)
-    if len(chosen):
-        scaled = (matrix[:, chosen] - matrix[:, chosen].mean(axis=0)) / spread[chosen]
-        diagonal = np.abs(np.diag(np.linalg.qr(scaled, mode="r"))) / np.sqrt(len(matrix))
-        candidate[chosen[: len(diagonal)][diagonal < 1e-7]] = False
-        candidate[chosen[len(diagonal) :]] = False
-    return candidate
+    return DesignMatrix(np.column_stack(columns), tuple(name for name, _ in labels), tuple(level for _, level in labels))

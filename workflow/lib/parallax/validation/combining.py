@@ -103,6 +103,12 @@ def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, pat
     return _frame(rows)
 
 
+def leave_out(real: pd.DataFrame, reason: str) -> pd.DataFrame:
+    """The COMBINED table of a generator that drew no patients: every target of the ``real`` one, not estimable for this reason."""
+    blank = {column: np.nan for column in ("estimate", "std_error", "lower", "upper", "p_value", "df", *_COUNTS)}
+    return COMBINED.validate(real.assign(**blank, rule="partial", replicates=0, effective_estimand="none", status="not_estimable", reason=reason))
+
+
 def _check(estimates: ArrayLike, variances: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     q, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
     if q.ndim != 1 or q.shape != v.shape or len(q) == 0:

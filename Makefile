@@ -1,0 +1,63 @@
+# make help lists the targets
+SHELL := /bin/bash
+PYTHON ?= python3.11
+STUDY ?= rhc
+CORES ?= $(shell nproc)
+RESULTS ?= results
+VENV := .venv
+BIN := $(VENV)/bin
+KERNELS := $(wildcard workflow/lib/parallax/statistics/*.py)
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPATH := $(CURDIR)/workflow/lib
+
+.DEFAULT_GOAL := help
+.PHONY: help install run examples test recovery lint bench docs clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/.compiled ## install the locked packages into .venv and compile
+
+$(VENV)/.installed: envs/lock.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Parallax needs Python 3.11; found no '$(PYTHON)' (name another with make PYTHON=…)" >&2; exit 1; }
+	@echo "Installing into $(VENV) (once, about two minutes) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r envs/lock.txt
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
+	@touch $@
+
+$(VENV)/.compiled: $(VENV)/.installed $(KERNELS)
+	@$(BIN)/python -m compileall -q workflow/lib
+	@$(BIN)/python -m parallax.statistics
+	@touch $@
+
+run: $(VENV)/.compiled ## run a study: make run, or make run STUDY=gbsg (a name in config/studies or a path)
+	@mkdir -p .snakemake
+	@flock --nonblock --conflict-exit-code 75 .snakemake/run.lock \
+	  $(BIN)/snakemake --cores $(CORES) --nolock --config study=$(STUDY) results=$(RESULTS) $(ARGS); \
+	  code=$$?; [ $$code -ne 75 ] || echo "Another run of this folder is under way; wait for it to end." >&2; exit $$code
+
+examples: ## run every study in config/studies
+	@for study in config/studies/*.yaml; do $(MAKE) --no-print-directory run STUDY=$$(basename $$study .yaml) || exit 1; done
+
+test: $(VENV)/.compiled ## run the tests
+	@$(BIN)/python -m pytest -m "not slow" -n $(CORES) -q
+
+recovery: $(VENV)/.compiled ## run the slow recoveries of known truth
+	@$(BIN)/python -m pytest -m slow -n $(CORES) -q --timeout 7200
+
+lint: $(VENV)/.compiled ## ruff, mypy --strict, snakefmt, snakemake --lint, import-linter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy workflow/lib/parallax
+	@$(BIN)/snakefmt --check Snakefile workflow/rules
+	@$(BIN)/snakemake --lint
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.compiled ## measure the generators' shift on RHC over pre-listed seeds (long)
+	@$(BIN)/python benchmarks/generator_shift.py
+
+docs: $(VENV)/.compiled ## write config/README.md and the JSON schema from the protocol models
+	@$(BIN)/python -m parallax.protocol.documentation
+
+clean: ## remove the environment and Snakemake's records (never results)
+	@rm -rf $(VENV) .snakemake

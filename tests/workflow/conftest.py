@@ -1,0 +1,147 @@
+"""A tiny study on simulated patients, run by the real workflow in folders of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+READER_FILES = ("estimates.csv", "agreement.csv", "privacy.csv", "verdict.json")
+
+PROTOCOL = {
+    "study": {"name": "tiny", "title": "A tiny study", "seed": 7},
+    "question": {
+        "population": "simulated patients",
+        "treatment": "drug",
+        "comparator": "no drug",
+        "estimand": "ATO",
+        "primary": {"outcome": "death", "contrast": "hazard_ratio", "design": "overlap", "horizon_days": 60},
+    },
+    "data": {
+        "sites": {
+            "clinic": {
+                "source": "file",
+                "path": "patients.csv",
+                "patient_id": "id",
+                "columns": {
+                    "id": {"type": "integer", "missing": False},
+                    "drug": {"type": "text", "levels": ["yes", "no"]},
+                    "age": {"type": "number", "minimum": 0, "maximum": 120},
+                    "marker": {"type": "number"},
+                    "stage": {"type": "text", "levels": ["I", "II", "III"]},
+                    "days": {"type": "number"},
+                    "died": {"type": "integer"},
+                },
+            }
+        }
+    },
+    "cohort": {
+        "arms": {"column": "drug", "treated": "yes", "comparator": "no"},
+        "eligibility": [{"name": "adults", "keep": "age >= 18", "reason": "adults only"}],
+        "covariates": {"numeric": ["age", "marker"], "categorical": ["stage"]},
+    },
+    "synthesis": {
+        "replicates": 3,
+        "generators": {"sequential": {"method": "sequential"}, "gaussian_copula": {"method": "gaussian_copula"}},
+    },
+    "designs": {
+        "crude": {"method": "none"},
+        "matched": {"method": "match"},
+        "overlap": {"method": "weight", "estimand": "ATO"},
+    },
+    "outcomes": {
+        "death": {
+            "type": "survival",
+            "days": "days",
+            "event": "died",
+            "follow_up_days": 200,
+            "horizons_days": [60],
+            "contrasts": ["hazard_ratio", "risk_difference", "rmst_difference"],
+        }
+    },
+}
+
+
+def simulate_patients(patients: int = 400, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    age = rng.normal(60, 15, patients).round(1).clip(10, 100)
+    marker = np.where(rng.random(patients) < 0.1, np.nan, rng.normal(0, 1, patients).round(2))
+    stage = rng.choice(["I", "II", "III"], patients, p=[0.5, 0.3, 0.2])
+    treated = rng.random(patients) < 1 / (1 + np.exp(-(age - 60) / 20))
+    days = np.ceil(rng.exponential(100 * np.exp(-(age - 60) / 40 - 0.4 * treated)))
+    return pd.DataFrame(
+        {
+            "id": np.arange(1, patients + 1),
+            "drug": np.where(treated, "yes", "no"),
+            "age": age,
+            "marker": marker,
+            "stage": stage,
+            "days": np.minimum(days, 180),
+            "died": (days < 180).astype(int),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A folder with a protocol, its patients, and the results of running it."""
+
+    folder: Path
+    protocol: Path
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / "tiny"
+
+    def command(self, *words: str) -> list[str]:
+        return [
+            sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.folder),
+            "--cores", "2", "--nolock", *words, "--config", f"study={self.protocol}",
+        ]  # fmt: skip
+
+    def run(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words), capture_output=True, text=True, check=False, cwd=self.folder, env=os.environ | (environment or {}), timeout=280
+        )
+
+    def write_protocol(self, protocol: dict) -> None:
+        self.protocol.write_text(yaml.safe_dump(protocol, sort_keys=False))
+
+
+def make_study(folder: Path) -> Study:
+    folder.mkdir(parents=True, exist_ok=True)
+    simulate_patients().to_csv(folder / "patients.csv", index=False)
+    study = Study(folder, folder / "tiny.yaml")
+    study.write_protocol(PROTOCOL)
+    return study
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The tiny study, run once for all tests that only read it."""
+    study = make_study(tmp_path_factory.mktemp("finished"))
+    done = study.run()
+    assert done.returncode == 0, done.stderr
+    return study
+
+
+@pytest.fixture
+def copied(finished: Study, tmp_path: Path) -> Study:
+    """A copy of the finished study that a test may change; times are kept, so that nothing is outdated by the copying."""
+    shutil.copytree(finished.folder, tmp_path / "copy", dirs_exist_ok=True)
+    return Study(tmp_path / "copy", tmp_path / "copy" / "tiny.yaml")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Study:
+    """The tiny study before its first run."""
+    return make_study(tmp_path / "fresh")

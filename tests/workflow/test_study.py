@@ -1,0 +1,183 @@
+"""The tiny study end to end: twice, again, changed, killed, broken."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from workflow.conftest import PROTOCOL, READER_FILES, REPOSITORY, Study
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+
+def planned_rules(study: Study, *words: str) -> set[str]:
+    planned = study.run("--dry-run", "--quiet", "host", *words)
+    assert planned.returncode == 0, planned.stderr
+    return set(re.findall(r"^(?:localrule|rule) (\w+):", planned.stdout + planned.stderr, flags=re.MULTILINE)) - {"all"}
+
+
+def changed(**sections: object) -> dict:
+    protocol = copy.deepcopy(PROTOCOL)
+    for name, section in sections.items():
+        protocol[name] = {**protocol[name], **section}
+    return protocol
+
+
+def test_ends_in_a_verdict_per_generator_and_a_report(finished: Study) -> None:
+    verdict = json.loads((finished.results / "verdict.json").read_text())
+    site = verdict["sites"]["clinic"]
+    assert set(site) == {"sequential", "gaussian_copula"}
+    assert {entry["verdict"] for entry in site.values()} <= {"release", "do_not_release", "inconclusive"}
+    assert verdict["certified"] is False
+    assert re.fullmatch("[0-9a-f]{64}", verdict["protocol_digest"])
+    assert (finished.results / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_second_run_has_nothing_to_do(finished: Study) -> None:
+    assert planned_rules(finished) == set()
+
+
+def test_two_runs_in_two_folders_are_identical(finished: Study, fresh: Study) -> None:
+    done = fresh.run()
+    assert done.returncode == 0, done.stderr
+    for name in READER_FILES:
+        assert (fresh.results / name).read_bytes() == (finished.results / name).read_bytes(), name
+
+
+def test_row_level_folders_can_be_entered_by_their_owner_only(finished: Study) -> None:
+    for folder in ("patients", "exact"):
+        assert stat.S_IMODE((finished.results / folder).stat().st_mode) == 0o700
+    files = [path for folder in ("patients", "exact") for path in (finished.results / folder).rglob("*") if path.is_file()]
+    assert files
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_changed_gate_reruns_only_what_reads_it(copied: Study) -> None:
+    copied.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
+    rules = planned_rules(copied)
+    assert "measure_fidelity" in rules
+    assert rules.isdisjoint({"extract_patients", "select_cohort", "fit_generator", "draw_replicates", "refit_generator", "estimate_effects"})
+
+
+def test_a_changed_horizon_reruns_synthesis_but_not_extraction(copied: Study) -> None:
+    protocol = copy.deepcopy(PROTOCOL)
+    protocol["outcomes"]["death"]["horizons_days"] = [60, 90]
+    copied.write_protocol(protocol)
+    rules = planned_rules(copied)
+    assert {"fit_generator", "estimate_effects"} <= rules
+    assert "extract_patients" not in rules
+
+
+def test_changed_patients_rerun_everything(copied: Study) -> None:
+    source = copied.folder / "patients.csv"
+    source.write_text(source.read_text().replace(",I,", ",II,", 1))
+    assert "extract_patients" in planned_rules(copied)
+
+
+def test_a_killed_run_just_starts_again(fresh: Study) -> None:
+    process = subprocess.Popen(fresh.command(), cwd=fresh.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    waited = time.monotonic() + 120
+    while not (fresh.results / "patients/clinic/real/cohort.parquet").exists() and time.monotonic() < waited:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (fresh.results / "report.html").exists()
+    again = fresh.run()
+    assert again.returncode == 0, again.stderr
+    assert (fresh.results / "verdict.json").exists()
+
+
+def test_a_crashed_generator_leaves_the_others_running(fresh: Study, tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "sdv"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    done = fresh.run(environment={"PYTHONPATH": str(broken.parent)})
+    assert done.returncode == 0, done.stderr
+    site = json.loads((fresh.results / "verdict.json").read_text())["sites"]["clinic"]
+    assert site["gaussian_copula"]["verdict"] == "inconclusive"
+    assert "signal 9" in json.dumps(site["gaussian_copula"])
+    assert {gate["outcome"] for gate in site["sequential"]["gates"]} <= {"passed", "failed"}
+
+
+def test_a_fault_of_the_protocol_is_told_before_the_first_job(fresh: Study) -> None:
+    fresh.write_protocol(changed(synthesis={"generators": {"real": {"method": "sequential"}}}))
+    done = fresh.run()
+    assert done.returncode != 0
+    assert "synthesis.generators.real" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (fresh.folder / "results").exists()
+
+
+def test_a_missing_arm_is_told_before_the_first_job(fresh: Study) -> None:
+    protocol = changed(cohort={"arms": {"column": "drug", "treated": "maybe", "comparator": "no"}})
+    protocol["data"]["sites"]["clinic"]["columns"]["drug"].pop("levels")
+    fresh.write_protocol(protocol)
+    done = fresh.run()
+    assert done.returncode != 0
+    assert "cohort.arms.treated" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (fresh.results / "patients/clinic/source/patients.parquet").exists()
+
+
+def test_a_broken_row_is_named_by_file_line_and_column_never_by_value(fresh: Study) -> None:
+    source = fresh.folder / "patients.csv"
+    lines = source.read_text().splitlines()
+    fields = lines[20].split(",")
+    fields[2] = "sEcReT"
+    lines[20] = ",".join(fields)
+    source.write_text("\n".join(lines) + "\n")
+    done = fresh.run()
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "patients.csv" in said
+    assert "line 21" in said
+    assert "age" in said
+    assert "sEcReT" not in said
+    assert "Traceback" not in said
+    logs = "".join(path.read_text() for path in (fresh.folder / "results").rglob("*.log")) if (fresh.folder / "results").exists() else ""
+    assert "sEcReT" not in logs
+
+
+def test_an_unwritable_results_folder_is_told_in_words(fresh: Study) -> None:
+    (fresh.folder / "results").write_text("a file in the folder's place")
+    done = fresh.run()
+    assert done.returncode != 0
+    assert "results" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_prints_verdicts_and_the_reports_path_at_the_end(copied: Study) -> None:
+    done = copied.run("--forcerun", "write_manifest")
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
+    assert "sequential" in done.stdout
+
+
+def test_manifest_names_digests_versions_and_seeds(finished: Study) -> None:
+    manifest = json.loads((finished.results / "manifest.json").read_text())
+    assert set(READER_FILES) <= {Path(name).name for name in manifest["outputs"]}
+    assert manifest["versions"]["sdv"]
+    assert manifest["seeds"]["study"] == PROTOCOL["study"]["seed"]
+    assert str(finished.folder) not in json.dumps(manifest)
+
+
+def test_snakemake_report_works(finished: Study, tmp_path: Path) -> None:
+    done = finished.run("--report", str(tmp_path / "snakemake-report.html"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "snakemake-report.html").stat().st_size > 0
+
+
+def test_default_study_can_be_planned_from_another_folder(tmp_path: Path) -> None:
+    command = ["python", "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(tmp_path), "--dry-run", "--cores", "1"]
+    done = subprocess.run([os.sys.executable, *command[1:]], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,34 @@
+"""Judge every generator of every site by the protocol's gates."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from parallax.job import job
+from parallax.protocol.protocol import Protocol
+from parallax.storage import read_table, write_json
+from parallax.tables import AGREEMENT, FIDELITY, GENERATION, PRIVACY
+from parallax.validation.verdict import reach_verdict
+
+
+def judge(folder, generator, protocol):
+    return reach_verdict(
+        generator,
+        agreement=read_table(folder / "agreement.parquet", AGREEMENT),
+        fidelity=read_table(folder / "fidelity.parquet", FIDELITY),
+        privacy=read_table(folder / "privacy.parquet", PRIVACY),
+        generation=pd.concat([read_table(folder / f"{stage}.parquet", GENERATION) for stage in ("fit", "draw", "refit")]),
+        gates=protocol.validation.gates,
+        certified=protocol.validation.certification.repetitions > 0,
+    ).plain()
+
+
+def reach(output, params):
+    protocol, exact = Protocol.of(params.protocol), Path(params.exact)
+    sites = {site: {name: judge(exact / site / name, name, protocol) for name in protocol.generators} for site in protocol.sites}
+    certified = protocol.validation.certification.repetitions > 0
+    write_json(output[0], {"study": protocol.study.name, "protocol_digest": protocol.digest, "certified": certified, "sites": sites})
+
+
+with job(snakemake.log[0]):
+    reach(snakemake.output, snakemake.params)

@@ -105,7 +105,7 @@ def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, pat
 
 def leave_out(real: pd.DataFrame, reason: str) -> pd.DataFrame:
     """The COMBINED table of a generator that drew no patients: every target of the ``real`` one, not estimable for this reason."""
-    blank = {column: np.nan for column in ("estimate", "std_error", "lower", "upper", "p_value", "df", *_COUNTS)}
+    blank = dict.fromkeys(("estimate", "std_error", "lower", "upper", "p_value", "df", *_COUNTS), np.nan)
     return COMBINED.validate(real.assign(**blank, rule="partial", replicates=0, effective_estimand="none", status="not_estimable", reason=reason))
 
 

@@ -27,7 +27,7 @@ from parallax.validation.metrics import METRICS, metric_row
 from parallax.validation.neighbours import RecordSpace, find_nearest
 
 _METRICS = tuple(metric.name for metric in METRICS.values() if metric.table == "privacy")
-_SURE_TO_PASS = 0.8
+_SURE_TO_PASS = 0.95
 
 
 def measure_privacy(

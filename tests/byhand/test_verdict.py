@@ -1,0 +1,104 @@
+"""The three verdicts, from tables of one gate each."""
+
+from __future__ import annotations
+
+import json
+from math import nan
+
+import pandas as pd
+import pytest
+
+from parallax.protocol.validation import Gates
+from parallax.tables import AGREEMENT, FIDELITY, GENERATION, PRIVACY
+from parallax.validation.metrics import metric_row
+from parallax.validation.verdict import VerdictRecord, reach_verdict
+
+FARED_WELL = pd.DataFrame({"generator": ["g", "g", "g"], "stage": ["fit", "draw", "refit"], "status": "ok", "reason": None})
+
+
+def judge(
+    *,
+    shift: float = 0.5,
+    gap: float = 0.01,
+    auc: float = 0.52,
+    tables: tuple[bool, bool, bool] = (True, True, True),
+    generation: pd.DataFrame = FARED_WELL,
+    certified: bool = False,
+) -> VerdictRecord:
+    gates = Gates()
+    rows = [
+        [metric_row("shift_in_real_se", shift, threshold=1.0), metric_row("shift_in_real_se", 7.0), metric_row("ci_overlap", -3.0)],
+        [
+            metric_row("propensity_c_gap", -0.02, threshold=0.03),
+            {"variable": "death/treated"} | metric_row("km_gap", gap, threshold=0.03),
+            {"variable": "death/comparator"} | metric_row("km_gap", 0.02, threshold=0.03),
+        ],
+        [
+            metric_row("excess_copies", 0.0, upper=0.001, threshold=0.01),
+            metric_row("membership_auc", 0.5, upper=auc, threshold=0.6),
+            metric_row("membership_tpr_at_1pct_fpr", 0.01, upper=0.02, threshold=0.05),
+        ],
+    ]
+    schemas = (AGREEMENT, FIDELITY, PRIVACY)
+    frames = [pd.DataFrame(part if kept else [], columns=list(schema.columns)) for part, kept, schema in zip(rows, tables, schemas, strict=True)]
+    return reach_verdict("g", agreement=frames[0], fidelity=frames[1], privacy=frames[2], generation=generation, gates=gates, certified=certified)
+
+
+def failed_at(stage: str) -> pd.DataFrame:
+    rows = [{"generator": "g", "stage": stage, "status": "failed", "reason": "it diverged"}, {"generator": "h", "stage": "fit", "status": "ok"}]
+    return pd.DataFrame(rows, columns=list(GENERATION.columns))
+
+
+def test_release() -> None:
+    record = judge()
+    assert record.verdict == "release"
+    assert {gate.outcome for gate in record.gates} == {"passed"}
+    assert len(record.gates) == 7
+    assert record.reasons == ("All 7 gates passed; that they would catch a bad generator was not certified.",)
+    assert judge(certified=True).reasons == ("All 7 gates passed.",)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"shift": -1.5}, "Shift of the primary estimate in standard errors of the real one: -1.500; allowed is plus or minus 1."),
+        ({"gap": 0.2}, "Largest gap between the synthetic and the real survival curve (death/treated): 0.200; allowed is at most 0.03."),
+        ({"auc": 0.7}, "Membership attack: area under the ROC curve: 0.500, with 95 % confidence at most 0.700; allowed is at most 0.6."),
+    ],
+)
+def test_one_failed_gate_forbids(values: dict[str, float], words: str) -> None:
+    record = judge(**values)  # type: ignore[arg-type]
+    assert record.verdict == "do_not_release"
+    assert record.reasons == (words,)
+
+
+def test_a_gate_that_was_not_evaluated_leaves_it_open() -> None:
+    record = judge(shift=nan)
+    assert record.verdict == "inconclusive"
+    assert len(record.reasons) == 1
+    assert "not evaluated" in record.reasons[0]
+
+
+def test_a_failed_gate_outweighs_one_that_was_not_evaluated() -> None:
+    assert judge(shift=nan, gap=0.2).verdict == "do_not_release"
+
+
+def test_a_generator_that_crashed_is_inconclusive_with_its_reason() -> None:
+    record = judge(tables=(False, False, True), generation=failed_at("fit"))
+    assert record.verdict == "inconclusive"
+    assert len(record.reasons) == 3
+    assert all("the generator failed at fit: it diverged" in reason for reason in record.reasons)
+
+
+def test_a_crash_of_the_refit_concerns_privacy_alone() -> None:
+    record = judge(tables=(True, True, False), generation=failed_at("refit"))
+    assert [gate.outcome for gate in record.gates] == ["passed"] * 4 + ["not_evaluated"] * 3
+
+
+def test_a_missing_table_is_never_a_pass() -> None:
+    assert judge(tables=(True, True, False)).verdict == "inconclusive"
+
+
+def test_the_record_is_json() -> None:
+    text = json.dumps(judge(shift=nan).plain(), allow_nan=False)
+    assert json.loads(text)["gates"][0]["value"] is None

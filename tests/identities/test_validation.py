@@ -1,0 +1,65 @@
+"""A dataset compared with itself, and routes that must meet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from parallax.protocol.validation import Gates
+from parallax.validation.agreement import measure_agreement
+from parallax.validation.combining import combine, combine_partial
+from parallax.validation.fidelity import measure_fidelity
+from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, estimate_rows, replicate_of
+
+
+def test_the_same_estimate_does_not_shift_and_overlaps_wholly() -> None:
+    row = combined_row(0.3, 0.1, 0.1, 0.5)
+    table = measure_agreement(row.assign(rule="none"), row, primary=PRIMARY, gates=Gates()).set_index("metric")["value"]
+    assert table.to_dict() == pytest.approx(
+        {
+            "shift_in_real_se": 0,
+            "ci_overlap": 1,
+            "decision_agreement": 1,
+            "estimate_agreement": 1,
+            "standardised_difference": 0,
+            "same_side_of_null": 1,
+        }
+    )
+
+
+def test_equal_replicates_as_large_as_the_cohort_give_one_real_analysis() -> None:
+    table = combine(estimate_rows([0.3] * 5, [0.1] * 5), patients=80, synthetic=80).set_index("rule")
+    assert table.loc["partial", "std_error"] == pytest.approx(table.loc["naive", "std_error"], rel=1e-12)
+    assert np.isinf(table.loc["partial", "df"])
+
+
+def test_replicates_without_within_variance_give_the_variance_of_a_mean() -> None:
+    q = [0.1, 0.4, 0.2, 0.7]
+    combined = combine_partial(q, [0.0] * 4, patients=10, synthetic=10)
+    assert combined.std_error == pytest.approx(np.std(q, ddof=1) / 2)
+    assert combined.df == 3
+
+
+def test_the_same_patients_have_no_gap() -> None:
+    cohort = draw_cohort(300, rng=np.random.default_rng(3))
+    overlap = pd.DataFrame({"design": ["overlap"], "c_statistic": [0.7]})
+    table = measure_fidelity(
+        cohort,
+        replicate_of(cohort, 2),
+        real_overlap=overlap,
+        synthetic_overlap=pd.concat([overlap, overlap]),
+        primary=PRIMARY,
+        covariates=COVARIATES,
+        outcomes=OUTCOMES,
+        gates=Gates(),
+        rng=np.random.default_rng(4),
+    ).set_index("metric")
+    gaps = table.drop(index=["km_half_split_band", "sdmetrics_quality"])["value"]
+    assert gaps.abs().max() < 1e-12
+    assert table.loc["sdmetrics_quality", "value"] == pytest.approx(1.0)
+    assert table.loc[["propensity_c_gap", "km_gap"], "passed"].all()
+    assert list(table.loc["km_gap", "variable"]) == ["death/treated", "death/comparator"]
+    assert set(table.loc["marginal_tv", "variable"]) == {"treated", "sex"}
+    assert set(table.loc["marginal_ks", "variable"]) == {"age", "weight"}
+    assert table.loc["missing_gap", "variable"] == "weight"

@@ -8,7 +8,7 @@ operators and functions that give the same answer every time. No subquery, no ag
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import duckdb
@@ -22,13 +22,18 @@ _SESSION_FUNCTIONS: Final = frozenset({"current_setting", "getvariable"})
 _ALLOWED: Final = "one DuckDB expression over the columns of a row that is true for the patients to keep, such as: age >= 18 and sex = 'female'"
 
 
-def columns(expression: str, *, where: str) -> tuple[str, ...]:
-    """The columns that an expression uses, in order of appearance.
+def columns(expression: str, *, where: str, known: Collection[str] | None = None) -> tuple[str, ...]:
+    """The columns that an expression uses, in order of appearance; ``known`` are those that there are.
 
-    Raises ``ProtocolError`` where it is anything but one scalar expression.
+    Raises ``ProtocolError`` where it is anything but one scalar expression, or uses a column that is not known.
     """
     with _connect() as connection:
-        return _columns(connection, expression, where)
+        names = _columns(connection, expression, where)
+    for name in names:
+        if known is not None and name not in known:
+            remedy = did_you_mean(name, known, otherwise="correct the column's name")
+            raise _fault(where, f'the column "{name}", which the source does not have', remedy)
+    return names
 
 
 def evaluate(patients: pd.DataFrame, expression: str, *, where: str) -> pd.Series:
@@ -36,14 +41,10 @@ def evaluate(patients: pd.DataFrame, expression: str, *, where: str) -> pd.Serie
 
     ``where`` is the expression's place in the protocol. Raises ``ProtocolError``; its message never holds a value of the table.
     """
+    names = columns(expression, where=where, known=patients.columns)
+    if not names or len({name.casefold() for name in names}) < len(names):
+        raise _fault(where, "no column" if not names else "two columns whose names differ in case only", "use columns with distinct names")
     with _connect() as connection:
-        names = _columns(connection, expression, where)
-        for name in names:
-            if name not in patients.columns:
-                remedy = did_you_mean(name, patients.columns, otherwise="correct the column's name")
-                raise _fault(where, f'the column "{name}", which the source does not have', remedy)
-        if not names or len({name.casefold() for name in names}) < len(names):
-            raise _fault(where, "no column" if not names else "two columns whose names differ in case only", "use columns with distinct names")
         connection.register("patients", patients[list(names)])
         try:
             relation = connection.sql(f"SELECT ({expression}\n) AS keep FROM patients")  # noqa: S608  a single checked expression

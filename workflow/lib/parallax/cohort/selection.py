@@ -54,9 +54,9 @@ def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: Outco
     faults = _empty_arms(attrition, cohort)
     ids = _patient_ids(patients, patient_id)[kept]
     if faulty := int(ids.isna().sum()):
-        faults += [f'{faulty} patients have no identifier in column "{patient_id}"']
+        faults += [f'column "{patient_id}" holds no identifier for {_patients(faulty)}']
     if repeated := int(ids.dropna().duplicated(keep=False).sum()):
-        faults += [f'{repeated} rows share their identifier in column "{patient_id}" with another row; a patient may occur once']
+        faults += [f'column "{patient_id}" holds an identifier that another row has too for {_patients(repeated)}; a patient may occur once']
     selected, described = patients[kept], covariates[kept]
     columns = {"replicate": np.zeros(len(selected), dtype=np.int64), "patient_id": ids, "treated": treated[kept]}
     columns |= {name: described[name] for name in cohort.covariates.names}
@@ -92,7 +92,11 @@ def _covariate_columns(patients: pd.DataFrame, covariates: Covariates) -> pd.Dat
 def _unusable_covariates(values: pd.DataFrame, covariates: Covariates) -> list[str]:
     empty = [name for name in covariates.names if len(values) and values[name].isna().all()]
     faults = [f'covariate "{name}" is missing for every patient; leave it out' for name in empty]
-    faults += [f'numeric covariate "{name}" is infinite for some patients' for name in covariates.numeric if np.isinf(values[name]).any()]
+    faults += [
+        f'numeric covariate "{name}" is infinite for {_patients(int(np.isinf(values[name]).sum()))}'
+        for name in covariates.numeric
+        if np.isinf(values[name]).any()
+    ]
     faults += [
         f'categorical covariate "{name}" has a level "{MISSING_LEVEL}", which is reserved for missing values'
         for name in covariates.categorical
@@ -115,9 +119,13 @@ def _outcome_faults(name: str, outcome: SurvivalOutcome, days: pd.Series, event:
     if days.dtype.kind not in "iuf" or event.dtype.kind not in "iufb":
         return [f'outcome "{name}": columns "{outcome.days}" and "{outcome.event}" must hold numbers']
     found = {
-        f'have no follow-up time in column "{outcome.days}"': days.isna(),
-        f'have a follow-up time of zero or less in column "{outcome.days}"; time starts at the index date': days.le(0),
-        f'have a follow-up time beyond follow_up_days ({outcome.follow_up_days:g}) in column "{outcome.days}"': days.gt(outcome.follow_up_days),
-        f'have neither 0 nor 1 in column "{outcome.event}"': ~event.isin([0, 1]),
+        f'column "{outcome.days}" holds no follow-up time': days.isna(),
+        f'column "{outcome.days}" holds a follow-up time of zero or less': days.le(0),
+        f'column "{outcome.days}" holds a follow-up time beyond follow_up_days ({outcome.follow_up_days:g})': days.gt(outcome.follow_up_days),
+        f'column "{outcome.event}" holds neither 0 nor 1': ~event.isin([0, 1]),
     }
-    return [f'outcome "{name}": {int(faulty.sum())} patients {what}' for what, faulty in found.items() if faulty.any()]
+    return [f'outcome "{name}": {what} for {_patients(int(faulty.sum()))}' for what, faulty in found.items() if faulty.any()]
+
+
+def _patients(count: int) -> str:
+    return "1 patient" if count == 1 else f"{count} patients"

@@ -53,10 +53,10 @@ def read_file(source: FileSource, *, folder: Path) -> pd.DataFrame:
     for name, column in source.columns.items():
         faulty += [(int(row), name, expected) for what, expected in _constraints(frame[name], column) for row in np.flatnonzero(what)]
     if faulty:
-        place = _rows if path.suffix == ".parquet" else _lines
-        shown = sorted(faulty)[:_SHOWN_FAULTS]
-        places = place(path, {row for row, _, _ in shown})
-        raise SourceError(_listed(path, [f'{places[row]}, column "{name}": expected {expected}' for row, name, expected in shown], len(faulty)))
+        first = {(row, name): expected for row, name, expected in reversed(faulty)}  # a value of another type counts as missing from here on
+        shown = sorted(first)[:_SHOWN_FAULTS]
+        places = (_rows if path.suffix == ".parquet" else _lines)(path, {row for row, _ in shown})
+        raise SourceError(_listed(path, [f'{places[row]}, column "{name}": expected {first[row, name]}' for row, name in shown], len(first)))
     return frame
 
 
@@ -154,11 +154,8 @@ def _connect() -> duckdb.DuckDBPyConnection:
 
 
 def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            names = next(csv.reader(file), [])
-        except (UnicodeDecodeError, csv.Error):
-            raise SourceError(f"{path}: line 1: expected a header in UTF-8") from None
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        names = next(csv.reader(file), [])
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise SourceError(f"{path}: line 1: the header names these columns more than once: {', '.join(repeated)}")

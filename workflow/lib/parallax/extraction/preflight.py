@@ -29,7 +29,8 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
         try:
             facts = describe_source(source, protocol.cohort, protocol.outcomes, folder=folder)
         except SourceError as error:
-            faults.append(Fault(f"data.sites.{site}", str(error), "a source that can be read as declared", "correct the declaration or the data"))
+            found = str(error).replace("\n", f"\n{' ' * 11}")
+            faults.append(Fault(f"data.sites.{site}", found, "a source that can be read as declared", "correct the declaration or the data"))
         else:
             faults += check_source(protocol, site, facts)
     if faults:
@@ -59,6 +60,7 @@ def describe_source(source: Source, cohort: CohortSection, outcomes: OutcomesSec
         eligible = arm.isin([level_text(cohort.arms.treated), level_text(cohort.arms.comparator)])
     for number, criterion in enumerate(cohort.eligibility):
         try:
+            columns_of(criterion.keep, where=_place(number), known=names)
             eligible &= evaluate(frame, criterion.keep, where=_place(number))
         except ProtocolError as error:
             faults |= dict.fromkeys(error.faults)

@@ -12,6 +12,7 @@ import pandas as pd
 from parallax.extraction.file import peek_file, read_file
 from parallax.extraction.package import peek_package, read_package
 from parallax.protocol import Source
+from parallax.tables import category_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +46,5 @@ def normalise(frame: pd.DataFrame) -> pd.DataFrame:
             values = values.astype("object")
         if values.dtype == object:
             values = values.infer_objects()
-        columns[str(name)] = values if values.dtype.kind in "iufbM" else values.astype("string")
+        columns[str(name)] = values if values.dtype.kind in "iufbM" else category_text(values)
     return pd.DataFrame(columns).reset_index(drop=True)

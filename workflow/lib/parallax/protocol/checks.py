@@ -84,7 +84,7 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
         faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count)
     for name, outcome in protocol.outcomes.items():
         if unusual := facts.unusual_events.get(name, 0):
-            found = f'{unusual} patients of site "{site}" with neither 0 nor 1 in column "{outcome.event}"'
+            found = f'column "{outcome.event}", which holds neither 0 nor 1 for {unusual} patient{"s" * (unusual > 1)} of site "{site}"'
             remedy = "name another column, or exclude these patients by a criterion"
             faults += [Fault(f"outcomes.{name}.event", found, "0 for censoring and 1 for the event", remedy)]
         if facts.longest_follow_up.get(name, 0) > outcome.follow_up_days:

@@ -12,24 +12,24 @@ from parallax.protocol.base import Name, Section
 class Arms(Section):
     """The column that tells the arms apart; rows with another value are excluded and counted."""
 
-    column: str
-    treated: str | int | bool
-    comparator: str | int | bool
+    column: str = Field(description="column of the source")
+    treated: str | int | bool = Field(description="its level for the treated arm")
+    comparator: str | int | bool = Field(description="its level for the comparator arm")
 
 
 class Criterion(Section):
     """One eligibility criterion: an expression over the source's columns that is true for the patients to keep."""
 
-    name: Name
+    name: Name = Field(description="stands in the attrition table")
     keep: str = Field(min_length=1, description="a DuckDB expression over the source's columns")
-    reason: str = Field(min_length=1)
+    reason: str = Field(min_length=1, description="why, in words that the report shows")
 
 
 class Covariates(Section):
     """Baseline covariates, by their column's name in the source."""
 
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = Field(default=(), description="columns that hold numbers")
+    categorical: tuple[str, ...] = Field(default=(), description="columns that hold levels, be they text or numbers")
     missing: Literal["indicator", "complete_case"] = Field(
         default="indicator",
         description="indicator: missing stays missing in the cohort, each design uses median or level plus indicator; "
@@ -46,5 +46,5 @@ class CohortSection(Section):
     """Arms, eligibility and covariates."""
 
     arms: Arms
-    eligibility: tuple[Criterion, ...] = ()
+    eligibility: tuple[Criterion, ...] = Field(default=(), description="criteria, applied one after another")
     covariates: Covariates

@@ -13,7 +13,7 @@ class PackageSource(Section):
     """A table that comes inside an installed Python package."""
 
     source: Literal["package"]
-    package: Literal["SurvSet", "lifelines", "causaldata"]
+    package: Literal["SurvSet", "lifelines", "causaldata"] = Field(description="the Python package")
     table: str = Field(min_length=1, description="the data set's name in the package")
     patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
 
@@ -21,10 +21,10 @@ class PackageSource(Section):
 class FileColumn(Section):
     """What a column of a file must hold."""
 
-    type: Literal["integer", "number", "text", "boolean"]
+    type: Literal["integer", "number", "text", "boolean"] = Field(description="what every value must be")
     levels: tuple[str, ...] | None = Field(default=None, min_length=1, description="text: the only values allowed")
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | None = Field(default=None, description="integer and number: the smallest value allowed")
+    maximum: float | None = Field(default=None, description="integer and number: the largest value allowed")
     missing: bool = Field(default=True, description="false: a missing value is a fault")
 
 
@@ -43,4 +43,4 @@ Source = Annotated[PackageSource | FileSource, Field(discriminator="source")]
 class DataSection(Section):
     """The study's sites; every stage runs for each of them."""
 
-    sites: dict[Name, Source] = Field(min_length=1)
+    sites: dict[Name, Source] = Field(min_length=1, description="a source for each site, by the site's name")

@@ -20,7 +20,7 @@ class MatchDesign(Section):
     """Nearest-neighbour matching on the logit of the propensity score, without replacement."""
 
     method: Literal["match"]
-    ratio: Literal[1] = 1
+    ratio: Literal[1] = Field(default=1, description="comparators per treated patient")
     caliper_sd: float = Field(default=0.2, gt=0, description="largest distance, in pooled within-arm standard deviations of the logit")
 
 
@@ -28,7 +28,7 @@ class WeightDesign(Section):
     """Weighting by the propensity score."""
 
     method: Literal["weight"]
-    estimand: Estimand
+    estimand: Estimand = Field(description="whom the weighted arms stand for")
     stabilised: bool = Field(default=True, description="ATE only: multiply by the arm's share")
 
 

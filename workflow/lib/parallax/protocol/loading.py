@@ -43,13 +43,13 @@ def read_protocol(path: Path) -> Protocol:
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"a byte that is not UTF-8, at position {error.start}", "save the file in the encoding UTF-8") from None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = yaml.CSafeLoader(text)
         root = loader.get_single_node()
         content = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else path.name
-        found = f"{error.problem}" + (f" ({error.context})" if error.context else "")
+        found = f"a syntax fault: {error.problem}" + (f" ({error.context})" if error.context else "")
         remedy = "look at this line and the one before: indentation, a colon without a space, quotes"
         fault = Fault(where=place, found=found, allowed="YAML", remedy=remedy)
         raise ProtocolError([fault], source=str(path)) from None
@@ -58,7 +58,10 @@ def read_protocol(path: Path) -> Protocol:
     if not isinstance(content, dict):
         raise _unreadable(path, "no sections" if content is not None else "an empty file", "start from a protocol in config/studies")
 
-    faults = list(_repeated_keys(root, ""))
+    try:
+        faults = list(_repeated_keys(root, ""))
+    except RecursionError:
+        raise _unreadable(path, "an alias that contains itself", "write the values out") from None
     try:
         protocol = Protocol.model_validate(content)
     except ValidationError as error:

@@ -19,8 +19,8 @@ class SurvivalOutcome(Section):
     follow_up_days: float = Field(
         gt=0, description="the longest follow-up that the data can hold; a longer one is a fault, and no horizon may lie beyond it"
     )
-    horizons_days: tuple[float, ...] = Field(min_length=1, description="increasing")
-    contrasts: tuple[Contrast, ...] = Field(min_length=1)
+    horizons_days: tuple[float, ...] = Field(min_length=1, description="increasing; effects are estimated at each")
+    contrasts: tuple[Contrast, ...] = Field(min_length=1, description="how the arms are compared")
 
 
 Outcome = SurvivalOutcome

@@ -11,17 +11,17 @@ from parallax.vocabulary import Contrast, Estimand
 class PrimaryEstimate(Section):
     """The estimate whose agreement gates every verdict."""
 
-    outcome: Name
-    contrast: Contrast
-    design: Name
-    horizon_days: float | None = Field(default=None, gt=0, description="null: over all follow-up (hazard ratio only)")
+    outcome: Name = Field(description="the name of an outcome")
+    contrast: Contrast = Field(description="one of that outcome's contrasts")
+    design: Name = Field(description="the name of a design")
+    horizon_days: float | None = Field(default=None, gt=0, description="one of that outcome's horizons; null: over all follow-up (hazard ratio only)")
 
 
 class QuestionSection(Section):
     """The causal question in the words of a target trial."""
 
-    population: str = Field(min_length=1)
-    treatment: str = Field(min_length=1)
-    comparator: str = Field(min_length=1)
+    population: str = Field(min_length=1, description="who is studied")
+    treatment: str = Field(min_length=1, description="what the treated arm receives")
+    comparator: str = Field(min_length=1, description="what the other arm receives")
     estimand: Estimand = Field(description="the primary design must target it; other designs are sensitivity designs")
     primary: PrimaryEstimate

@@ -59,7 +59,7 @@ def describe(node: Node) -> str:
     """What is allowed at a node, in words."""
     node = resolve(node)
     if "anyOf" in node:
-        return " or ".join(describe(choice) for choice in node["anyOf"])
+        return ", or ".join(describe(choice) for choice in node["anyOf"])
     if "oneOf" in node:
         tag = node["discriminator"]
         return f"a section whose {tag['propertyName']} is {_any_of(tag['mapping'])}"
@@ -74,10 +74,12 @@ def describe(node: Node) -> str:
     if kind == "array":
         return f"a list{' of at least one' if node.get('minItems') else ''}, each {describe(node['items'])}"
     if kind == "string":
-        return NAME_IN_WORDS if node.get("pattern") == NAME_PATTERN else "text"
+        return NAME_IN_WORDS if node.get("pattern") == NAME_PATTERN else "text, not empty" if node.get("minLength") else "text"
     words = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "null": "null"}[kind]
+    if "minimum" in node and node["minimum"] == node.get("maximum"):
+        return str(node["minimum"])
     bounds = {"exclusiveMinimum": "above", "minimum": "at least", "exclusiveMaximum": "below", "maximum": "at most"}
-    return f"{words} {' and '.join(f'{text} {node[bound]:g}' for bound, text in bounds.items() if bound in node)}".strip()
+    return f"{words} {' and '.join(f'{text} {node[bound]}' for bound, text in bounds.items() if bound in node)}".strip()
 
 
 def _any_of(values: Sequence[object] | Mapping[str, object]) -> str:

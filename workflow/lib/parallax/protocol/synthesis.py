@@ -21,15 +21,17 @@ class GaussianCopulaGenerator(Section):
     """SDV's Gaussian copula over all columns at once."""
 
     method: Literal["gaussian_copula"]
-    default_distribution: Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"] = "beta"
+    default_distribution: Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"] = Field(
+        default="beta", description="the shape of every numeric margin"
+    )
 
 
 class TvaeGenerator(Section):
     """SDV's variational autoencoder over all columns at once."""
 
     method: Literal["tvae"]
-    epochs: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=500, ge=10)
+    epochs: int = Field(default=100, ge=1, description="passes over the patients")
+    batch_size: int = Field(default=500, ge=10, description="patients per step of the optimiser")
 
 
 Generator = Annotated[SequentialGenerator | GaussianCopulaGenerator | TvaeGenerator, Field(discriminator="method")]
@@ -40,7 +42,7 @@ class SynthesisSection(Section):
 
     replicates: int = Field(default=10, ge=2, description="m; the combining rule needs the variance between replicates")
     hold_out: float = Field(default=0.2, gt=0, lt=1, description="share of patients kept from the generator that privacy is attacked on")
-    generators: dict[Name, Generator] = Field(min_length=1)
+    generators: dict[Name, Generator] = Field(min_length=1, description="a generator each, by the name that its dataset bears")
 
 
 def parse_generator(settings: object) -> Generator:

@@ -87,8 +87,8 @@ def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, pat
     """The COMBINED table of a generator: rules ``partial`` and ``naive``, and ``stacked`` where its estimates are given.
 
     ``estimates`` (ESTIMATES) has the m replicates, ``stacked`` the estimates from the one table of all their patients, ``patients`` is n,
-    ``synthetic`` is k. Counts of the partial rule are means over replicates. If any replicate is not estimable, the combined estimate is
-    not: leaving such replicates out would favour those that happen to look well.
+    ``synthetic`` is k. Counts of the partial rule are means over replicates; where the effective estimand differs between replicates, all are
+    named. If any replicate is not estimable, the combined estimate is not: leaving such replicates out would favour those that look well.
     """
     replicates = estimates["replicate"].nunique()
     stacks = {} if stacked is None else dict(_targets(stacked))
@@ -143,7 +143,7 @@ def _partial_row(target: tuple[Any, ...], rows: pd.DataFrame, replicates: int, *
         dict(zip(TARGET, target, strict=True))
         | {"rule": "partial", "replicates": replicates}
         | {column: rows[column].astype("float64").mean() for column in _COUNTS}
-        | {"effective_estimand": (estimable if len(estimable) else rows)["effective_estimand"].iloc[0]}
+        | {"effective_estimand": " or ".join((estimable if len(estimable) else rows)["effective_estimand"].unique())}
     )
     missing = replicates - len(estimable)
     try:

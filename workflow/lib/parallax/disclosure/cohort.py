@@ -30,7 +30,8 @@ def disclose_characteristics(characteristics: pd.DataFrame, disclosure: Disclosu
     hidden = counted & is_small(table["count"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), disclosure)
     for _, rows in table[counted].groupby(["covariate", "arm"], sort=False):
         if len(rows) > 1 and hidden[rows.index].sum() == 1:
-            hidden[rows["count"][~hidden[rows.index]].astype("int64").idxmin()] = True
+            others = rows.index[~hidden[rows.index]]
+            hidden[others[int(table["count"].loc[others].astype("int64").to_numpy().argmin())]] = True
     shown_n = suppress_counts(table["n"], disclosure)
     shown_count = suppress_counts(table["count"].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan), disclosure, also=hidden)
     share = pd.Series(shown_count).astype("Float64") / pd.Series(shown_n).astype("Float64")

@@ -26,18 +26,18 @@ def disclose_curves(curves: pd.DataFrame, disclosure: DisclosureSection, *, grid
         One replicate: its own interval. Several: their range.
     Steps
         A grid time is shown where at least ``minimum_count`` patients are at risk and at least as many events lie between it and the time
-        shown before; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The last time that may be shown replaces the one before it
-        where too few events lie between. All designs of an outcome and arm share their times, and the design with the fewest patients or
+        shown before; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The last time that may be shown replaces the
+        one before it where too few events lie between. All designs of an outcome and arm share their times, and the design with the fewest patients or
         events decides, so that a large weight cannot stand for a crowd.
     """
     shown = []
     for (outcome, arm), rows in curves.groupby(["outcome", "arm"], sort=False):
-        grid = grids[outcome]
-        by_design = {design: _average(group, grid) for design, group in rows.groupby("design", sort=False)}
+        grid = grids[str(outcome)]
+        by_design = {str(design): _average(group, grid) for design, group in rows.groupby("design", sort=False)}
         at_risk = np.min([curve["at_risk"].to_numpy() for curve in by_design.values()], axis=0)
         events = np.min([curve["events"].to_numpy() for curve in by_design.values()], axis=0)
         kept = _shown_times(at_risk, events, disclosure.minimum_count)
-        shown += [curve.iloc[kept].assign(design=design, outcome=outcome, arm=arm) for design, curve in by_design.items()]
+        shown += [curve.iloc[kept].assign(design=design, outcome=str(outcome), arm=str(arm)) for design, curve in by_design.items()]
     columns = ["design", "outcome", "arm", "time_days", "survival", "lower", "upper", "at_risk"]
     table = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(columns=[*columns, "events"])
     table = table[columns].assign(at_risk=suppress_counts(table["at_risk"].astype("float64"), disclosure))
@@ -64,7 +64,9 @@ def _average(rows: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
 def _on_grid(curve: pd.DataFrame, grid: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Survival, band, number at risk just after each grid time, and events since the grid time before, (grid,) each."""
     curve = curve.sort_values("time_days")
-    time, survival, lower, upper, at_risk = (curve[name].to_numpy(dtype=np.float64) for name in ("time_days", "survival", "lower", "upper", "at_risk"))
+    time, survival, lower, upper, at_risk = (
+        curve[name].to_numpy(dtype=np.float64) for name in ("time_days", "survival", "lower", "upper", "at_risk")
+    )
     before = np.concatenate([[1.0], survival[:-1]])
     events = np.cumsum(at_risk * (1 - np.divide(survival, before, out=np.ones_like(survival), where=before > 0)))
     last = np.searchsorted(time, grid, side="right") - 1

@@ -46,7 +46,8 @@ def disclose_overlap(overlap: pd.DataFrame, disclosure: DisclosureSection) -> pd
                 "reason": reasons.iloc[0] if len(reasons) else None,
             }
         )
-    shown = pd.DataFrame(rows)
+    columns = ["design", "effective_estimand", "replicates", "applied", "balanced", "n_treated", "n_comparator", *_AVERAGED, "status", "reason"]
+    shown = pd.DataFrame(rows, columns=columns)
     counts = {name: suppress_counts(shown[name], disclosure) for name in ("n_treated", "n_comparator")}
     return record_thresholds(shown.assign(**counts), disclosure)
 

@@ -42,7 +42,6 @@ from parallax.reporting.wording import (
     describe_bound,
     describe_design,
     describe_effect,
-    describe_variable,
     estimate_words,
     metric_words,
     plain,
@@ -55,11 +54,12 @@ LOVE_LINES = 24
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure on the page: its SVG, its caption, and whether it unfolds."""
+    """A figure on the page: its SVG, its caption, the line under which it unfolds, and a heading."""
 
     svg: Markup
     caption: str
     folded: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Card:
     mark: str
     reason: str
     primary: str
-    gates: tuple[tuple[str, str, str], ...]
+    gates: tuple[tuple[str, str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +106,18 @@ def render_report(inputs: ReportInputs) -> str:
     protocol = inputs.protocol
     verdicts = read_verdicts(inputs.verdict)
     environment = Environment(
-        loader=PackageLoader("parallax.reporting", "templates"), extensions=["jinja2.ext.loopcontrols"], autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("parallax.reporting", "templates"),
+        extensions=["jinja2.ext.loopcontrols"],
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals["spell"] = spell
     primary = protocol.question.primary
     return environment.get_template("report.html.j2").render(
         protocol=protocol,
-        style=Markup(resources.files("parallax.reporting").joinpath("templates/report.css").read_text(encoding="utf-8")),  # noqa: S704 -- our own file
+        style=Markup(_style_sheet()),  # noqa: S704 -- our own file
         headline=headline(verdicts),
         certified=bool(inputs.verdict["certified"]),
         not_certified=sentence(NOT_CERTIFIED),
@@ -124,6 +129,10 @@ def render_report(inputs: ReportInputs) -> str:
         protocol_text=yaml.safe_dump(protocol.plain(), sort_keys=False, allow_unicode=True, width=110),
         provenance=inputs.provenance,
     )
+
+
+def _style_sheet() -> str:
+    return resources.files("parallax.reporting").joinpath("templates/report.css").read_text(encoding="utf-8")
 
 
 def arm_labels(protocol: Protocol) -> dict[str, str]:
@@ -141,7 +150,10 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         ("Treatment", question.treatment),
         ("Comparator", question.comparator),
         ("What is asked", ESTIMANDS[question.estimand]),
-        ("Primary estimate", f"{describe_effect(primary.outcome, primary.contrast, primary.horizon_days)}, design {plain(primary.design)} ({design})"),
+        (
+            "Primary estimate",
+            f"{describe_effect(primary.outcome, primary.contrast, primary.horizon_days)}, design {plain(primary.design)} ({design})",
+        ),
         (
             "Sensitivity designs",
             "; ".join(f"{plain(name)} ({describe_design(entry)})" for name, entry in protocol.designs.items() if name != primary.design) or "none",
@@ -166,18 +178,16 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
     names = {dataset: look.label for dataset, look in styles.items()}
     generators = [name for name in protocol.generators if name in tables.combined]
     datasets = [REAL, *generators]
-    measured = [name for name in generators if name in tables.agreement]
+    measured = _present(tables.agreement, generators)
     primary = protocol.question.primary
-    real_primary = _primary_rows(tables.combined[REAL], protocol)
     unbalanced = {
         (dataset, str(row["design"]))
-        for dataset in datasets
-        if dataset in tables.overlap
+        for dataset in _present(tables.overlap, datasets)
         for row in tables.overlap[dataset].to_dict("records")
         if row["status"] == "ok" and row["balanced"] < row["applied"]
     }
-    fidelity = [name for name in generators if name in tables.fidelity]
-    privacy = [name for name in generators if name in tables.privacy]
+    fidelity = {name: tables.fidelity[name] for name in _present(tables.fidelity, generators)}
+    privacy = {name: tables.privacy[name] for name in _present(tables.privacy, generators)}
     shown_generators = list(protocol.generators)
     return SitePage(
         name=plain(site),
@@ -189,17 +199,25 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         comparability=_picture_comparability(site, tables, protocol, datasets),
         designs=tuple(
             tabulate_designs(tables.overlap, datasets=group, labels=names, caption=caption)
-            for group, caption in (([REAL], "The designs on the real patients"), (generators, "The designs on the synthetic patients, mean over replicates"))
+            for group, caption in (
+                ([REAL], "The designs on the real patients"),
+                (_present(tables.overlap, generators), "The designs on the synthetic patients, mean over replicates"),
+            )
             if group
         ),
         survival=_picture_survival(site, tables, protocol, datasets),
         effects=_picture_effects(site, tables, protocol, datasets, unbalanced),
         estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names),
-        shifts=tabulate_shifts(tables.agreement, generators=measured, labels=names, is_primary=real_primary) if measured else None,
+        shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary) if measured else None,
         agreement=tuple(tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}") for name in measured),
-        fidelity=tabulate_metrics(tables.fidelity, generators=shown_generators, labels=names, arm_labels=labels, caption="Fidelity") if fidelity else None,
-        privacy=tabulate_metrics(tables.privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
+        fidelity=tabulate_metrics(fidelity, generators=shown_generators, labels=names, arm_labels=labels, caption="Fidelity") if fidelity else None,
+        privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
     )
+
+
+def _present(tables: Mapping[str, pd.DataFrame], names: list[str]) -> list[str]:
+    """The names that have a table with rows: a generator that crashed has none."""
+    return [name for name in names if name in tables and len(tables[name])]
 
 
 def _primary_rows(combined: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -233,9 +251,10 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
         (
             gate.outcome,
             GATE_OUTCOMES[gate.outcome][1],
-            metric_words(gate.metric).label
-            + (f" ({describe_variable(gate.variable, labels)})" if gate.variable else "")
-            + f": {_judged(gate.metric, gate.judged, gate.direction)}, {describe_bound(gate.threshold, gate.direction)}",
+            (metric_words(gate.metric).brief or metric_words(gate.metric).label)
+            + (f", {gate.variable.rpartition('/')[2]}" if gate.variable else "")
+            + f" {_judged(gate.metric, gate.judged, gate.direction)} (≤ {gate.threshold:g}{metric_words(gate.metric).unit})",
+            f"{metric_words(gate.metric).label}: {describe_bound(gate.threshold, gate.direction)} is allowed",
         )
         for gate in verdict.gates
     )
@@ -273,13 +292,15 @@ def _warnings(tables: SiteTables, protocol: Protocol, unbalanced: set[tuple[str,
     found = []
     if (REAL, primary.design) in unbalanced:
         found.append(
-            f"The primary design ({plain(primary.design)}) does not balance the covariates of the real patients: a standardised mean difference exceeds {limit:g}. "
+            f"The primary design ({plain(primary.design)}) does not balance the covariates of the real patients: "
+            f"a standardised mean difference exceeds {limit:g}. "
             "Its real estimate is not to be trusted, and agreement with it says little."
         )
     others = [names[name] for name in protocol.generators if (name, primary.design) in unbalanced]
     if others:
         found.append(
-            f"The primary design does not balance the covariates in every replicate of {', '.join(others)}: a standardised mean difference exceeds {limit:g}."
+            f"The primary design does not balance the covariates in every replicate of {', '.join(others)}: "
+            f"a standardised mean difference exceeds {limit:g}."
         )
     if _primary_estimate(tables.combined[REAL], protocol) is None:
         reasons = _primary_rows(tables.combined[REAL], protocol)["reason"].dropna()
@@ -289,23 +310,17 @@ def _warnings(tables: SiteTables, protocol: Protocol, unbalanced: set[tuple[str,
 
 def _picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict]) -> Picture:
     primary = protocol.question.primary
-    notes = {
-        verdict.generator: next(
-            (
-                f"{format_signed(gate.value, decimals=2)} SE"
-                for gate in verdict.gates
-                if gate.metric == "shift_in_real_se" and math.isfinite(gate.value)
-            ),
-            "",
-        )
-        + ("   " if verdict.gates else "")
-        + VERDICTS[verdict.verdict][0].lower()
+    notes = {verdict.generator: " ".join(reversed(VERDICTS[verdict.verdict])) for verdict in verdicts}
+    shifts = {
+        verdict.generator: f"{format_signed(gate.value, decimals=2)} SE"
         for verdict in verdicts
+        for gate in verdict.gates
+        if gate.metric == "shift_in_real_se" and math.isfinite(gate.value)
     }
     rows = []
     for dataset in (REAL, *protocol.generators):
         found = _primary_estimate(tables.combined.get(dataset), protocol) or dict.fromkeys(("estimate", "lower", "upper", "std_error"), math.nan)
-        rows.append(PrimaryRow(dataset, found["estimate"], found["lower"], found["upper"], found["std_error"], notes.get(dataset, "").strip()))
+        rows.append(PrimaryRow(dataset, **found, shift=shifts.get(dataset, ""), note=notes.get(dataset, "")))
     styles = dataset_styles(protocol.generators)
     figure = draw_primary(rows, contrast=primary.contrast, gate=protocol.validation.gates.shift_in_real_se, styles=styles)
     effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days)
@@ -320,7 +335,7 @@ def _picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts
 
 def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
-    histograms = {name: tables.score_histograms[name] for name in datasets if name in tables.score_histograms}
+    histograms = {name: tables.score_histograms[name] for name in _present(tables.score_histograms, datasets)}
     pictures = []
     if REAL in histograms:
         alt = f"Distribution of the propensity score by arm for {', '.join(styles[name].label for name in histograms)}."
@@ -336,16 +351,25 @@ def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, da
     ordered = sorted(designs, key=lambda name: name != crude)
     ranked = rank_covariates(tables.balance[REAL], designs=ordered)
     limit = protocol.validation.gates.imbalance
-    for part, folded, name in ((ranked.iloc[:LOVE_LINES], "", "balance"), (ranked.iloc[LOVE_LINES:], "The other covariates and levels", "balance-rest")):
+    for part, folded, name in (
+        (ranked.iloc[:LOVE_LINES], "", "balance"),
+        (ranked.iloc[LOVE_LINES:], "The other covariates and levels", "balance-rest"),
+    ):
         if not len(part):
             continue
         largest = "; ".join(f"{plain(design)} {format_number(float(part[design].max()), decimals=2)}" for design in part.columns)
         alt = f"Love plot of {len(part)} covariates and levels on the real patients; largest absolute standardised mean difference: {largest}."
         figure = draw_balance(part, crude=crude, primary=protocol.question.primary.design, limit=limit)
-        count = f"the {len(part)} of {len(ranked)} covariates and levels that differ most" if len(part) < len(ranked) and not folded else "covariates and levels"
+        count = (
+            f"the {len(part)} of {len(ranked)} covariates and levels that differ most"
+            if len(part) < len(ranked) and not folded
+            else "covariates and levels"
+        )
         pictures.append(
             Picture(
-                _inline(figure, f"{site}-{name}", alt), f"Balance on the real patients, {count}; the dotted line is the largest difference allowed, {limit:g}.", folded
+                _inline(figure, f"{site}-{name}", alt),
+                f"Balance on the real patients, {count}; the dotted line is the largest difference allowed, {limit:g}.",
+                folded,
             )
         )
     return tuple(pictures)
@@ -353,10 +377,10 @@ def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, da
 
 def _picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
-    curves = {name: tables.curves[name] for name in datasets if name in tables.curves}
+    curves = {name: tables.curves[name] for name in _present(tables.curves, datasets)}
     primary = protocol.question.primary
     pictures = []
-    for outcome, _ in protocol.outcomes.items():
+    for outcome in protocol.outcomes.root:
         designs = [name for name, _ in protocol.designs.items()]
         for design in sorted(designs, key=lambda name: name != primary.design):
             real = curves[REAL][(curves[REAL]["outcome"] == outcome) & (curves[REAL]["design"] == design)]
@@ -375,7 +399,7 @@ def _picture_survival(site: str, tables: SiteTables, protocol: Protocol, dataset
                         f"{site}-survival-{outcome}-{design}",
                         f"Survival curves for {plain(outcome)}, design {plain(design)}, by arm, real and synthetic. Real survival: {last}.",
                     ),
-                    f"Survival without {plain(outcome)}, design {plain(design)} ({describe_design(protocol.designs[design])}). "
+                    f"Kaplan–Meier curves, {plain(outcome)}, design {plain(design)} ({describe_design(protocol.designs[design])}). "
                     "Grey: the real 95% band. A generator's line is the mean of its replicates, its tint their range.",
                     "" if shown else f"Design {plain(design)}",
                 )
@@ -383,9 +407,7 @@ def _picture_survival(site: str, tables: SiteTables, protocol: Protocol, dataset
     return tuple(pictures)
 
 
-def _picture_effects(
-    site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], unbalanced: set[tuple[str, str]]
-) -> tuple[Picture, ...]:
+def _picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], unbalanced: set[tuple[str, str]]) -> tuple[Picture, ...]:
     primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
     wanted = [(outcome, contrast) for outcome, section in protocol.outcomes.items() for contrast in CONTRASTS if contrast in section.contrasts]
     pictures = []
@@ -408,9 +430,30 @@ def _picture_effects(
             f"{describe_effect(outcome, contrast, row['horizon_days'])} {estimate_words(contrast, row['estimate'], row['lower'], row['upper'])}"
             for row in rows.to_dict("records")
         )
-        alt = f"Forest plot of the {words.name} of {plain(outcome)} by design and dataset. Real, design {plain(primary.design)}: {told}. All numbers stand in the table of estimates."
-        pictures.append(Picture(_inline(figure, f"{site}-effects-{outcome}-{contrast}", alt), f"{words.name[0].upper()}{words.name[1:]} of {plain(outcome)}"))
+        alt = (
+            f"Forest plot of the {words.name} of {plain(outcome)} by design and dataset. Real, design {plain(primary.design)}: {told}. "
+            "All numbers stand in the table of estimates."
+        )
+        caption = _failures(
+            {name: tables.combined[name] for name in datasets}, outcome, contrast, {name: look.label for name, look in styles.items()}
+        )
+        title = f"{words.name[0].upper()}{words.name[1:]} of {plain(outcome)}"
+        pictures.append(Picture(_inline(figure, f"{site}-effects-{outcome}-{contrast}", alt), caption, title=title))
     return tuple(pictures)
+
+
+def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str, names: Mapping[str, str]) -> str:
+    """Why estimates are missing from a figure, each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for dataset, table in combined.items():
+        rows = table[
+            (table["outcome"] == outcome) & (table["contrast"] == contrast) & (table["status"] != "ok") & table["rule"].isin(["none", "partial"])
+        ]
+        for reason, group in rows.groupby("reason", sort=False):
+            designs = list(dict.fromkeys(map(plain, group["design"])))
+            several = len(designs) == table["design"].nunique()
+            by_reason.setdefault(str(reason), []).append(names[dataset] + ("" if several else f" ({', '.join(designs)})"))
+    return "Not estimable: " + "; ".join(f"{', '.join(where)}: {reason}" for reason, where in by_reason.items()) + "." if by_reason else ""
 
 
 def _inline(figure: object, name: str, alt: str) -> Markup:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
+from parallax.protocol.question import PrimaryEstimate
 from parallax.reporting.numbers import NOT_AVAILABLE, format_count, format_interval, format_number, format_share, format_signed
-from parallax.reporting.wording import CONTRASTS, describe_bound, describe_horizon, describe_variable, estimate_words, metric_meaning, metric_words, plain
-from parallax.vocabulary import ARMS, MISSING_LEVEL, REAL
+from parallax.reporting.wording import (
+    CONTRASTS,
+    describe_bound,
+    describe_effect,
+    describe_horizon,
+    describe_variable,
+    estimate_words,
+    metric_meaning,
+    metric_words,
+    plain,
+)
+from parallax.vocabulary import ARMS, REAL
+
+Row = Mapping[Any, Any]
+#: outcome, contrast, horizon (None: all follow-up), design
+Target = tuple[str, str, float | None, str]
 
 #: a metric of more variables than this is shown by its median and its largest value
 MOST_VARIABLES = 4
@@ -63,33 +80,38 @@ def tabulate_characteristics(characteristics: pd.DataFrame, *, arm_labels: Mappi
 
 
 def _characteristics(table: pd.DataFrame, names: Sequence[str], headings: tuple[str, ...], minimum: int, caption: str) -> Table:
+    """A covariate with several levels has a line of its own above them; of two levels only the second is shown, for it tells all."""
     rows: list[tuple[Cell, ...]] = []
     by_name = dict(iter(table.groupby("covariate", sort=False)))
     for name in names:
         entries = by_name[name]
-        categorical = (entries["kind"] == "categorical").any()
-        if categorical:
+        levels = list(dict.fromkeys(entries.loc[entries["kind"] == "categorical", "level"]))
+        if len(levels) > 2:
             rows.append((Cell(name), Cell(""), Cell(""), Cell("")))
-        for level, pair in entries.groupby(entries["level"].fillna(""), sort=False):
+        for (kind, level), pair in entries.groupby(["kind", entries["level"].fillna("")], sort=False):
+            if len(levels) == 2 and level == levels[0]:
+                continue
+            text = name if kind == "numeric" else "missing" if kind == "missing" else str(level) if len(levels) > 2 else f"{name}: {level}"
             arms = {str(row["arm"]): row for row in pair.to_dict("records")}
-            kind = str(pair["kind"].iloc[0])
-            label = name if kind == "numeric" else "missing" if kind == "missing" or level == MISSING_LEVEL else str(level)
-            cells = [_characteristic(arms.get(arm), kind, minimum) for arm in ARMS]
             smd = pair["smd"].dropna()
-            look = "" if kind == "numeric" else "level"
-            rows.append((Cell(label, look=look), *cells, Cell(format_number(abs(float(smd.iloc[0])), decimals=2) if len(smd) else NOT_AVAILABLE)))
+            rows.append(
+                (
+                    Cell(text, look="level" if kind == "missing" or (kind == "categorical" and len(levels) > 2) else ""),
+                    *(_characteristic(arms.get(arm), str(kind), minimum) for arm in ARMS),
+                    Cell(format_number(abs(float(smd.iloc[0])), decimals=2) if len(smd) else NOT_AVAILABLE),
+                )
+            )
     return Table(caption, headings, tuple(rows))
 
 
-def _characteristic(row: Mapping[str, object] | None, kind: str, minimum: int) -> Cell:
+def _characteristic(row: Row | None, kind: str, minimum: int) -> Cell:
     if row is None:
         return Cell(NOT_AVAILABLE)
     mean, spread = _number(row["mean"]), _number(row["standard_deviation"])
     if kind == "numeric":
-        return Cell(f"{format_number(mean)} ({format_number(spread)})" if mean == mean else NOT_AVAILABLE)
-    if pd.isna(row["count"]):  # type: ignore[call-overload]
-        return Cell("suppressed" if minimum == 0 else f"<{minimum}", note="or withheld")
-    return Cell(format_count(_count(row["count"]), minimum=minimum), note=format_share(mean))
+        return Cell(f"{format_number(mean)} ({format_number(spread)})" if mean == mean else "suppressed")
+    count = _count(row["count"])
+    return Cell("suppressed" if count is None else f"{format_count(count, minimum=minimum)} ({format_share(mean)})")
 
 
 def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[str], labels: Mapping[str, str], caption: str) -> Table:
@@ -120,57 +142,73 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                     Cell("balanced" if balanced else "not balanced", note=part, look="good" if balanced else "bad"),
                 )
             )
-    headings = ("Design", "Patients, treated / comparator", "Effective sample size", "c-statistic", "Equipoise", "Largest weight", "Largest SMD", "Covariates")
+    headings = (
+        "Design",
+        "Patients, treated / comparator",
+        "Effective sample size",
+        "c-statistic",
+        "Equipoise",
+        "Largest weight",
+        "Largest SMD",
+        "Covariates",
+    )
     return Table(caption, headings, tuple(rows), groups)
 
 
-def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, generators: Sequence[str], labels: Mapping[str, str], is_primary: pd.DataFrame) -> Table:
-    """The shift of every estimate in real standard errors; the primary one is marked."""
-    targets = ["outcome", "contrast", "horizon_days", "design"]
-    shifts = {name: agreement[name][agreement[name]["metric"] == "shift_in_real_se"] for name in generators}
+def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate) -> Table:
+    """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
+    shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
+    order = {name: position for position, name in enumerate(CONTRASTS)}
+    columns = list(dict.fromkeys((row["outcome"], row["contrast"], _horizon(row)) for row in shifts.to_dict("records")))
+    columns.sort(key=lambda column: (column[0] != primary.outcome, column[0], order[column[1]], math.inf if column[2] is None else column[2]))
+    outcomes = len({column[0] for column in columns})
+    headings = [
+        CONTRASTS[contrast].short + (f", {plain(outcome)}" if outcomes > 1 else "") + f" {describe_horizon(horizon)}"
+        for outcome, contrast, horizon in columns
+    ]
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
-    seen = ""
-    first = shifts[generators[0]].reset_index(drop=True)
-    order = {name: position for position, name in enumerate(CONTRASTS)}
-    first = first.assign(position=first["contrast"].map(order)).sort_values(["outcome", "position", "horizon_days"], kind="stable")
-    primary = {_target(row) for row in is_primary[targets].to_dict("records")}
-    by_target = {name: {_target(row): row for row in frame.to_dict("records")} for name, frame in shifts.items()}
-    for row in first.to_dict("records"):
-        words = CONTRASTS[row["contrast"]]
-        heading = f"{words.name[0].upper()}{words.name[1:]} of {plain(row['outcome'])} {describe_horizon(row['horizon_days'])}"
-        if heading != seen:
-            groups[len(rows)] = seen = heading
-        key = _target(row)
-        cells = [_shift(by_target[name].get(key)) for name in generators]
-        rows.append((Cell(plain(row["design"]), note="primary" if key in primary else ""), *cells))
-    return Table("Synthetic minus real estimate, in standard errors of the real one", ("Design", *(labels[name] for name in generators)), tuple(rows), groups)
+    for (generator, design), entries in shifts.groupby(["generator", "design"], sort=False):
+        if labels[str(generator)] not in groups.values():
+            groups[len(rows)] = labels[str(generator)]
+        by_column = {(row["outcome"], row["contrast"], _horizon(row)): row for row in entries.to_dict("records")}
+        decisive = (primary.outcome, primary.contrast, primary.horizon_days) if design == primary.design else None
+        cells = [_shift(by_column.get(column), is_primary=column == decisive) for column in columns]
+        rows.append((Cell(plain(str(design))), *cells))
+    return Table("Synthetic minus real estimate, in standard errors of the real one", ("Design", *headings), tuple(rows), groups)
 
 
-def _shift(row: Mapping[str, object] | None) -> Cell:
-    value = _number(row["value"]) if row else float("nan")
-    if value != value:
-        return Cell("not estimable", look="none")
-    look = "good" if abs(value) <= 1 else "doubtful" if abs(value) <= 2 else "bad"
-    return Cell(format_signed(value, decimals=2), look=look)
+def _shift(row: Row | None, *, is_primary: bool) -> Cell:
+    value = _number(row["value"]) if row else math.nan
+    mark = " primary" if is_primary else ""
+    if not math.isfinite(value):
+        return Cell(NOT_AVAILABLE, look="none" + mark)
+    look = "near" if abs(value) <= 1 else "off" if abs(value) <= 2 else "far"
+    return Cell(format_signed(value, decimals=2), look=look + mark)
 
 
 def tabulate_agreement(agreement: pd.DataFrame, *, caption: str) -> Table:
     """Every agreement metric of one generator: a line per estimate."""
     metrics = list(dict.fromkeys(agreement["metric"]))
-    targets = ["design", "outcome", "contrast", "horizon_days"]
     rows = []
-    for target, entries in agreement.groupby(targets, sort=False, dropna=False):
-        by_metric = {row["metric"]: row for row in entries.to_dict("records")}
-        design, outcome, contrast, horizon = target
-        words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon)}"
+    for (outcome, contrast, horizon, design), by_metric in _by_target(agreement, "metric").items():
         cells = [_plain_value(metric, by_metric.get(metric)) for metric in metrics]
-        missing = entries.loc[entries["metric"] == "shift_in_real_se", "reason"].dropna()
-        rows.append((Cell(plain(design), note=words + (f"; {missing.iloc[0]}" if len(missing) else "")), *cells))
+        words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon)}"
+        shift = by_metric.get("shift_in_real_se", {})
+        reason = shift.get("reason")
+        rows.append((Cell(plain(design), note=words + (f"; {reason}" if isinstance(reason, str) else "")), *cells))
     return Table(caption, ("Estimate", *(metric_words(metric).label for metric in metrics)), tuple(rows))
 
 
-def _plain_value(metric: str, row: Mapping[str, object] | None) -> Cell:
+def _by_target(table: pd.DataFrame, column: str) -> dict[Target, dict[str, Row]]:
+    """The rows of each estimate by the value of a column."""
+    found: dict[Target, dict[str, Row]] = {}
+    for row in table.to_dict("records"):
+        found.setdefault((row["outcome"], row["contrast"], _horizon(row), row["design"]), {})[row[column]] = row
+    return found
+
+
+def _plain_value(metric: str, row: Row | None) -> Cell:
     words = metric_words(metric)
     value = _number(row["value"]) if row else float("nan")
     if value != value:
@@ -192,18 +230,19 @@ def tabulate_metrics(
     headings = tuple(labels[name] for name in generators)
     for metric, entries in stacked.groupby("metric", sort=False):
         words = metric_words(str(metric))
-        by_variable = {
-            variable: {row["generator"]: row for row in group.to_dict("records")} for variable, group in entries.groupby("variable", sort=False)
-        }
+        by_variable: dict[str, dict[str, Row]] = {}
+        for row in entries.to_dict("records"):
+            by_variable.setdefault(row["variable"], {})[row["generator"]] = row
         lines = [
-            (describe_variable(str(variable), arm_labels), [_metric_cell(str(metric), by_name.get(name)) for name in generators])
+            (describe_variable(variable, arm_labels), [_metric_cell(str(metric), by_name.get(name)) for name in generators])
             for variable, by_name in by_variable.items()
         ]
         bound = _bound(entries)
         meaning = metric_meaning(str(metric))
         if len(lines) <= MOST_VARIABLES:
             rows += [
-                (Cell(words.label + (f", {variable}" if variable else ""), note=meaning), *cells, Cell(bound)) for variable, cells in lines
+                (Cell(words.label + (f", {variable}" if variable else ""), note="" if position else meaning), *cells, Cell(bound))
+                for position, (variable, cells) in enumerate(lines)
             ]
             continue
         groups[len(full)] = words.label
@@ -219,94 +258,77 @@ def _bound(entries: pd.DataFrame) -> str:
     return describe_bound(float(gated["threshold"].iloc[0]), gated["direction"].iloc[0]) if len(gated) else "reported"
 
 
-def _metric_cell(metric: str, row: Mapping[str, object] | None) -> Cell:
+def _metric_cell(metric: str, row: Row | None) -> Cell:
     if row is None:
         return Cell(NOT_AVAILABLE, note="not measured", look="none")
     words = metric_words(metric)
-    value = _number(row["value"])
-    if value != value:
-        return Cell(NOT_AVAILABLE, note=str(row["reason"]) if row["reason"] and not pd.isna(row["reason"]) else "", look="none")  # type: ignore[call-overload]
-    look = "" if pd.isna(row["passed"]) else "good" if row["passed"] else "bad"  # type: ignore[call-overload]
-    interval = format_interval(_number(row["lower"]), _number(row["upper"]), decimals=words.decimals)
-    upper = _number(row["upper"])
-    note = interval or (f"up to {format_number(upper, decimals=words.decimals)}" if upper == upper else "")
-    return Cell(format_number(value, decimals=words.decimals), note=note, look=look)
+    value, lower, upper = (_number(row[name]) for name in ("value", "lower", "upper"))
+    if math.isnan(value):
+        return Cell(NOT_AVAILABLE, note=row["reason"] if isinstance(row["reason"], str) else "", look="none")
+    look: str = "" if pd.isna(row["passed"]) else "good" if row["passed"] else "bad"
+    interval = format_interval(lower, upper, decimals=words.decimals)
+    bound = "" if math.isnan(upper) else f"up to {format_number(upper, decimals=words.decimals)}"
+    return Cell(format_number(value, decimals=words.decimals), note=interval or bound, look=look)
 
 
 def _spread(entries: pd.DataFrame, decimals: int) -> Cell:
-    values = entries["value"].dropna()
-    if not len(values):
+    known = entries.dropna(subset=["value"])
+    if not len(known):
         return Cell(NOT_AVAILABLE, look="none")
-    worst = entries.loc[values.idxmax(), "variable"] if entries.index.is_unique else entries["variable"].iloc[int(entries["value"].argmax())]
-    return Cell(format_number(float(values.median()), decimals=decimals), note=f"largest {format_number(float(values.max()), decimals=decimals)}, {worst}")
+    worst = known.iloc[int(known["value"].to_numpy().argmax())]
+    largest = f"largest {format_number(_number(worst['value']), decimals=decimals)}, {worst['variable']}"
+    return Cell(format_number(float(known["value"].median()), decimals=decimals), note=largest)
 
 
 def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str]) -> Table:
     """Every estimate of every dataset with its valid, naive and stacked interval."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
-    targets = ["outcome", "contrast", "horizon_days", "design"]
-    by_target = {
-        name: {key: group.set_index("rule") for key, group in ((_target(dict(zip(targets, key, strict=True))), group) for key, group in _grouped(frame, targets))}
-        for name, frame in combined.items()
-    }
-    seen = ""
-    for key in by_target[REAL]:
-        outcome, contrast, horizon, design = key
-        words = CONTRASTS[str(contrast)]
-        unit = f", {words.unit}" if words.unit else ""
-        heading = f"{words.name[0].upper()}{words.name[1:]} of {plain(str(outcome))} {describe_horizon(horizon)}{unit} · {plain(str(design))}"  # type: ignore[arg-type]
-        if heading != seen:
-            groups[len(rows)] = seen = heading
-        for name in combined:
-            rules = by_target[name].get(key)
-            rows.append(_estimate_row(labels[name], rules, str(contrast)))
-    return Table("All estimates", ("Dataset", "Valid", "Naive (invalid)", "Stacked (invalid)", "p", "Patients, treated / comparator", "Events"), tuple(rows), groups)
+    by_dataset = {name: _by_target(table, "rule") for name, table in combined.items()}
+    for target in by_dataset[REAL]:
+        outcome, contrast, horizon, design = target
+        unit = f", {CONTRASTS[contrast].unit}" if CONTRASTS[contrast].unit else ""
+        effect = describe_effect(outcome, contrast, horizon)
+        groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(design)}"
+        rows += [_estimate_row(labels[name], by_dataset[name].get(target, {}), contrast) for name in combined]
+    headings = ("Dataset", "Valid", "Naive (invalid)", "Stacked (invalid)", "p", "Patients, treated / comparator", "Events")
+    return Table("All estimates", headings, tuple(rows), groups)
 
 
-def _estimate_row(label: str, rules: pd.DataFrame | None, contrast: str) -> tuple[Cell, ...]:
-    main = next((rule for rule in ("none", "partial") if rules is not None and rule in rules.index), None)
-    if rules is None or main is None:
+def _estimate_row(label: str, rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]:
+    row = rules.get("none", rules.get("partial"))
+    if row is None:
         return (Cell(label), Cell("no result", look="none"), *[Cell("")] * 5)
-    row = rules.loc[main]
     if row["status"] != "ok":
         return (Cell(label), Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 5)
-    invalid = [_rule_words(rules, rule, contrast) for rule in ("naive", "stacked")]
     minimum = int(row["minimum_count"])
-    counts = [
-        " / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) if not pd.isna(row[f"{name}_{arm}"]) else f"<{minimum}" for arm in ARMS)
-        for name in ("n", "events")
-    ]
+    counts = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "events"))
     p = _number(row["p_value"])
     return (
         Cell(label),
         Cell(estimate_words(contrast, row["estimate"], row["lower"], row["upper"])),
-        *invalid,
+        *(_invalid(rules.get(rule), contrast) for rule in ("naive", "stacked")),
         Cell("<0.001" if p < 0.001 else format_number(p, decimals=3)),
-        *(Cell(text) for text in counts),
+        *map(Cell, counts),
     )
 
 
-def _rule_words(rules: pd.DataFrame, rule: str, contrast: str) -> Cell:
-    if rule not in rules.index or rules.loc[rule, "status"] != "ok":
+def _invalid(row: Row | None, contrast: str) -> Cell:
+    if row is None or row["status"] != "ok":
         return Cell(NOT_AVAILABLE, look="none")
-    row = rules.loc[rule]
     return Cell(estimate_words(contrast, row["estimate"], row["lower"], row["upper"]), look="invalid")
 
 
-def _grouped(frame: pd.DataFrame, targets: list[str]) -> list[tuple[tuple[object, ...], pd.DataFrame]]:
-    return list(frame.groupby(targets, sort=False, dropna=False))
-
-
-def _target(row: Mapping[str, object]) -> tuple[object, ...]:
+def _horizon(row: Row) -> float | None:
+    """The horizon in days, None for all follow-up: NaN would not equal itself."""
     horizon = _number(row["horizon_days"])
-    return (row["outcome"], row["contrast"], horizon if horizon == horizon else None, row["design"])
+    return None if math.isnan(horizon) else horizon
 
 
-def _number(value: object) -> float:
-    return float("nan") if value is None or pd.isna(value) else float(value)  # type: ignore[call-overload,arg-type]
+def _number(value: Any) -> float:
+    return math.nan if value is None or pd.isna(value) else float(value)
 
 
-def _count(value: object) -> float | None:
+def _count(value: Any) -> float | None:
     number = _number(value)
-    return number if number == number else None
+    return None if math.isnan(number) else number

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -28,9 +28,9 @@ WIDTH: Final = 10.4
 #: Okabe and Ito's colours, the darker ones first; shape and dashes tell the same in grey
 _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#7a5c00", "#3a9bd0")
 _MARKERS: Final = ("o", "s", "^", "v", "P", "X")
-_DASHES: Final = ((None, None), (5, 1.6), (1.4, 1.4), (6, 1.5, 1.4, 1.5), (9, 2), (3, 1, 1, 1))
+_DASHES: Final[tuple[tuple[float, ...], ...]] = ((5, 1.6), (1.4, 1.4), (6, 1.5, 1.4, 1.5), (9, 2), (3, 1, 1, 1), (7, 1, 1, 1, 1, 1))
 
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[Any, Any]] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8.5,
     "axes.titlesize": 9,
@@ -67,15 +67,16 @@ class DatasetStyle:
     label: str
     colour: str
     marker: str
-    dashes: tuple[float | None, ...]
+    dashes: tuple[float, ...]
+    """On and off in line widths; empty for a solid line."""
 
 
 def dataset_styles(generators: Sequence[str]) -> dict[str, DatasetStyle]:
     """The real patients in black and solid, the generators in the protocol's order."""
-    styles = {REAL: DatasetStyle("real", INK, "D", (None, None))}
+    styles = {REAL: DatasetStyle("real", INK, "D", ())}
     for position, generator in enumerate(generators):
         turn = position % len(_COLOURS)
-        styles[generator] = DatasetStyle(plain(generator), _COLOURS[turn], _MARKERS[turn], _DASHES[(turn + 1) % len(_DASHES)])
+        styles[generator] = DatasetStyle(plain(generator), _COLOURS[turn], _MARKERS[turn], _DASHES[turn])
     return styles
 
 

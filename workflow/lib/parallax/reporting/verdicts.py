@@ -81,12 +81,12 @@ def headline(verdicts: Sequence[GeneratorVerdict]) -> str:
     total = len(verdicts)
     several_sites = len({verdict.site for verdict in verdicts}) > 1
     named = ", ".join(plain(verdict.generator) + (f" ({plain(verdict.site)})" if several_sites else "") for verdict in released)
-    noun = "verdicts allow" if several_sites else "generators passed"
+    subject = "verdict" if several_sites else "generator"
+    subject += "s" if total > 1 else ""
+    action = f"allow{'s' if len(released) == 1 else ''} a release" if several_sites else "may be released"
     if not released:
-        return f"None of the {spell(total)} {'verdicts allows a release' if several_sites else 'generators may be released'}." if total > 1 else "The generator may not be released."
-    if several_sites:
-        return sentence(f"{spell(len(released))} of {spell(total)} {noun} a release: {named}")
-    return sentence(f"{spell(len(released))} of {spell(total)} {'generators' if total > 1 else 'generator'} may be released: {named}")
+        return sentence(f"none of {spell(total)} {subject} {'allows a release' if several_sites else 'may be released'}")
+    return sentence(f"{spell(len(released))} of {spell(total)} {subject} {action}: {named}")
 
 
 def _clause(gate: Gate, *, primary: str, arm_labels: Mapping[str, str]) -> str:
@@ -127,7 +127,9 @@ def _brief(row: GeneratorVerdict) -> str:
     failed = row.with_outcome("failed")
     shown = list(failed[:1]) or [gate for gate in row.gates if gate.metric == "shift_in_real_se"]
     if row.verdict == "inconclusive" or not shown:
-        return next((gate.reason for gate in row.with_outcome("not_evaluated")), "")
+        # a gate's sentence names the metric first; the reason alone is enough here
+        return next((gate.reason.rpartition("not evaluated, ")[2] for gate in row.with_outcome("not_evaluated")), "")
     words = metric_words(shown[0].metric)
-    more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
-    return f"{words.label.lower()} {format_number(shown[0].judged, decimals=words.decimals)} ({describe_bound(shown[0].threshold, shown[0].direction)}){more}"
+    more = f", and {spell(len(failed) - 1)} more" if len(failed) > 1 else ""
+    number = format_number(shown[0].judged, decimals=words.decimals) + words.unit
+    return f"{words.brief or words.label.lower()} {number} ({describe_bound(shown[0].threshold, shown[0].direction)}){more}"

@@ -44,12 +44,18 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
 
 GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {"passed": ("passed", "✓"), "failed": ("failed", "✕"), "not_evaluated": ("not evaluated", "?")}
 
-STAGES: Final[Mapping[str, str]] = {"fit": "fitting it to the patients", "draw": "drawing its patients", "refit": "refitting it for the privacy attack"}
+STAGES: Final[Mapping[str, str]] = {
+    "fit": "fitting it to the patients",
+    "draw": "drawing its patients",
+    "refit": "refitting it for the privacy attack",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class MetricWords:
-    """A metric's label, the clause of a verdict that rests on it (``{value}``, ``{bound}``, ``{primary}``, ``{variable}``) and its decimals.
+    """A metric's label and a shorter one (``brief``), the clause of a verdict that rests on it, its decimals and its unit.
+
+    The clause holds ``{value}``, ``{bound}``, ``{primary}``, ``{variable}`` or ``{label}``.
 
     ``yes_no`` marks a metric that is 1 for yes and 0 for no. What a metric means is said by :data:`parallax.validation.metrics.METRICS`.
     """
@@ -58,19 +64,29 @@ class MetricWords:
     clause: str = "{label} is {value} ({bound} is allowed)"
     decimals: int = 3
     yes_no: bool = False
+    brief: str = ""
+    unit: str = ""
 
 
 METRICS: Final[Mapping[str, MetricWords]] = {
-    "shift_in_real_se": MetricWords("Effect shift, in real SE", "the {primary} lies {value} real standard errors from the real one ({bound} is allowed)", 2),
+    "shift_in_real_se": MetricWords(
+        "Effect shift, in real SE",
+        "the {primary} lies {value} real standard errors from the real one ({bound} is allowed)",
+        2,
+        brief="effect shift",
+        unit=" SE",
+    ),
     "ci_overlap": MetricWords("Interval overlap", decimals=2),
     "decision_agreement": MetricWords("Same decision", yes_no=True),
     "estimate_agreement": MetricWords("Inside the real interval", yes_no=True),
     "standardised_difference": MetricWords("Standardised difference", decimals=2),
     "same_side_of_null": MetricWords("Same side of the null", yes_no=True),
     "propensity_c_gap": MetricWords(
-        "Propensity c gap", "treatment is not as predictable as in the real patients: the c-statistics differ by {value} ({bound} is allowed)"
+        "Propensity c gap",
+        "treatment is not as predictable as in the real patients: the c-statistics differ by {value} ({bound} is allowed)",
+        brief="c gap",
     ),
-    "km_gap": MetricWords("Survival curve gap", "a survival curve is off by up to {value} ({variable}; {bound} is allowed)"),
+    "km_gap": MetricWords("Survival curve gap", "a survival curve is off by up to {value} ({variable}; {bound} is allowed)", brief="curve gap"),
     "km_half_split_band": MetricWords("Survival gap of real halves"),
     "censoring_km_gap": MetricWords("Censoring curve gap"),
     "marginal_ks": MetricWords("Numeric margins (KS)"),
@@ -79,12 +95,17 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "sdmetrics_quality": MetricWords("SDMetrics quality"),
     "copies_of_train": MetricWords("Copies of patients seen", decimals=4),
     "copies_of_hold_out": MetricWords("Copies of patients not seen", decimals=4),
-    "excess_copies": MetricWords("Excess copies", "patients are copied: an excess that may reach {value} of those seen ({bound} is allowed)", 4),
+    "excess_copies": MetricWords(
+        "Excess copies", "patients are copied: an excess that may reach {value} of those seen ({bound} is allowed)", 4, brief="copies"
+    ),
     "closest_to_train": MetricWords("Closest to patients seen"),
-    "membership_auc": MetricWords("Membership attack, AUC", "an attacker may tell whom the generator saw: AUC up to {value} ({bound} is allowed)"),
+    "membership_auc": MetricWords(
+        "Membership attack, AUC", "an attacker may tell whom the generator saw: AUC up to {value} ({bound} is allowed)", brief="attack AUC"
+    ),
     "membership_tpr_at_1pct_fpr": MetricWords(
         "Membership attack, TPR at 1% FPR",
         "an attacker may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
+        brief="attack TPR",
     ),
 }
 
@@ -135,10 +156,10 @@ def describe_effect(outcome: str, contrast: str, horizon_days: float | None) -> 
 
 
 def estimate_words(contrast: str, estimate: float, lower: float, upper: float) -> str:
-    """An estimate with its interval in the contrast's unit."""
+    """An estimate with its interval in the contrast's unit; one decimal less from ten on."""
     words = CONTRASTS[contrast]
-    values = (words.factor * number for number in (estimate, lower, upper))
-    return format_estimate(*values, decimals=words.decimals)
+    values = [words.factor * number for number in (estimate, lower, upper)]
+    return format_estimate(*values, decimals=min(words.decimals, 1) if max(map(abs, values)) >= 10 else words.decimals)
 
 
 def describe_bound(threshold: float, direction: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,16 +32,16 @@ _PRIMARY: Final = _DesignStyle(style.INK, "D", True)
 
 def rank_covariates(balance: pd.DataFrame, *, designs: Sequence[str]) -> pd.DataFrame:
     """Absolute SMDs, one row per covariate and level, one column per design, the largest in the first design on top."""
-    keys = [balance["covariate"], balance["level"].fillna("")]
-    wide = balance.assign(smd=balance["smd"].abs()).pivot_table(index=keys, columns="design", values="smd", sort=False, dropna=False)
-    wide = wide.reindex(columns=list(designs)).dropna(how="all")
-    return wide.sort_values(list(designs)[0], ascending=False, kind="stable", na_position="last")
+    absolute = balance.assign(smd=balance["smd"].abs(), level=balance["level"].fillna(""))
+    wide = absolute.pivot_table(index=["covariate", "level"], columns="design", values="smd").reindex(columns=list(designs)).dropna(how="all")
+    return wide.sort_values(designs[0], ascending=False, kind="stable", na_position="last")
 
 
-def draw_balance(ranked: pd.DataFrame, *, crude: str | None, primary: str, limit: float, alt_names: Mapping[str, str] | None = None) -> Figure:
+def draw_balance(ranked: pd.DataFrame, *, crude: str | None, primary: str, limit: float) -> Figure:
     """One line per covariate and level of :func:`rank_covariates`; the dotted line is the largest imbalance of a balanced design."""
-    names = alt_names or {}
-    top, bottom, row, label = 0.34, 0.42, 0.19, 2.6
+    texts = [covariate + (f": {level}" if level else "") for covariate, level in ranked.index]
+    texts = [text if len(text) < 44 else text[:42] + "…" for text in texts]
+    top, bottom, row, label = 0.34, 0.42, 0.19, 0.3 + 0.06 * max(map(len, texts))
     height = top + bottom + row * len(ranked)
     with style.drawing():
         figure = style.new_figure(style.WIDTH, height)
@@ -56,9 +56,8 @@ def draw_balance(ranked: pd.DataFrame, *, crude: str | None, primary: str, limit
                 ranked[design], range(len(ranked)), look.marker, color=look.colour, mfc=look.colour if look.filled else "white",
                 ms=5, mew=1.0, lw=0, label=plain(design), zorder=4 if design == primary else 3, clip_on=False,
             )  # fmt: skip
-        labels = [names.get(covariate, covariate) + (f": {level}" if level else "") for covariate, level in ranked.index]
-        axes.set_yticks(range(len(ranked)), [text if len(text) < 44 else text[:42] + "…" for text in labels], fontsize=8)
-        axes.tick_params(axis="y", length=0)
+        axes.set_yticks(range(len(ranked)), texts, fontsize=8)
+        axes.tick_params(axis="y", length=0, pad=9)
         axes.set_ylim(len(ranked) - 0.5, -0.5)
         axes.set_xlim(0, max(1.04 * float(ranked.max().max()), 1.5 * limit))
         axes.spines["left"].set_visible(False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from parallax.protocol.question import PrimaryEstimate
 from parallax.reporting import style
@@ -47,7 +48,9 @@ def draw_effects(
             y_of[design, dataset] = depth + ROW / 2
             depth += ROW
         depth += 0.08
-    top, bottom, label, number = 0.62, 0.42, 1.3, 1.22
+    longest = max(len(look.label) for name, look in styles.items() if name in combined)
+    top, bottom, label = 0.62, 0.42, 0.35 + 0.068 * max(longest, 13)
+    number = 0.16 + 0.059 * max((len(text) for frame in tables.values() for text in _told(frame, contrast)), default=18)
     width, height = style.WIDTH, top + depth + bottom
     panel = (width - label) / len(horizons)
     words = CONTRASTS[contrast]
@@ -57,15 +60,18 @@ def draw_effects(
         canvas.set_axis_off()
         canvas.set(xlim=(0, width), ylim=(depth, 0))
         for design, y in headings.items():
-            if (outcome, contrast, design) == (primary.outcome, primary.contrast, primary.design):
-                canvas.axhspan(y - GAP / 2, y + GAP / 2 + ROW * len(datasets) + 0.04, color="#eef4fa", lw=0, zorder=0)
-            canvas.text(0.06, y + 0.02, plain(design), fontweight="bold", va="center", fontsize=9)
+            is_primary = (outcome, design) == (primary.outcome, primary.design)
+            if is_primary:
+                canvas.axhspan(y - GAP / 2, y + GAP / 2 + ROW * len(datasets) + 0.04, color="#f0f5fa", lw=0, zorder=0)
+            canvas.text(0.06, y + 0.02, plain(design) + (" · primary" if is_primary else ""), fontweight="bold", va="center", fontsize=9)
         for (design, dataset), y in y_of.items():
             hollow = (dataset, design) in unbalanced
-            canvas.text(0.16, y, styles[dataset].label, va="center", color=styles[dataset].colour, fontsize=8.5, fontstyle="italic" if hollow else "normal")
+            canvas.text(
+                0.16, y, styles[dataset].label, va="center", color=styles[dataset].colour, fontsize=8.5, fontstyle="italic" if hollow else "normal"
+            )
         for column, horizon in enumerate(horizons):
             left = label + column * panel
-            axes = figure.add_axes((left / width, bottom / height, (panel - number - 0.1) / width, depth / height))
+            axes = figure.add_axes(((left + 0.06) / width, bottom / height, (panel - number - 0.2) / width, depth / height))
             at = {name: frame[_same_horizon(frame["horizon_days"], horizon)] for name, frame in tables.items()}
             limits = _limits(at[REAL], at, words.factor, words.null, ratio=contrast in RATIO_CONTRASTS)
             set_scale(axes, *limits, ratio=contrast in RATIO_CONTRASTS)
@@ -76,30 +82,44 @@ def draw_effects(
             for design in designs:
                 _mark_real(axes, at[REAL], design, words.factor, y_of[design, datasets[0]] - ROW / 2, y_of[design, datasets[-1]] + ROW / 2)
                 for dataset in datasets:
-                    rows = at[dataset][at[dataset]["design"] == design].set_index("rule")
+                    rows = {row["rule"]: row for row in at[dataset][at[dataset]["design"] == design].to_dict("records")}
                     _draw_row(
-                        axes, canvas, rows, y_of[design, dataset], left + panel - number, contrast, styles[dataset], hollow=(dataset, design) in unbalanced
+                        axes,
+                        canvas,
+                        rows,
+                        y_of[design, dataset],
+                        left + panel - number,
+                        contrast,
+                        styles[dataset],
+                        hollow=(dataset, design) in unbalanced,
                     )
             is_primary = (outcome, contrast) == (primary.outcome, primary.contrast) and _same(horizon, primary.horizon_days)
             title = describe_horizon(horizon)
-            axes.set_title(title[0].upper() + title[1:] + ("  ·  primary" if is_primary else ""), pad=5)
+            axes.set_title(title[0].upper() + title[1:] + (" · primary" if is_primary else ""), pad=5)
+            if is_primary and primary.design in headings:
+                start = headings[primary.design] - GAP / 2
+                size = (panel - 0.06, GAP + ROW * len(datasets) + 0.04)
+                canvas.add_patch(Rectangle((left - 0.06, start), *size, fill=False, ec="#0b5c99", lw=1.0, zorder=1))
             axes.set_xlabel((words.unit or words.name) + (", log scale" if contrast in RATIO_CONTRASTS else ""))
         _legend(figure, styles, datasets, height)
     return figure
 
 
+def _told(table: pd.DataFrame, contrast: str) -> list[str]:
+    shown = table[table["status"] == "ok"]
+    return [estimate_words(contrast, *row) for row in shown[["estimate", "lower", "upper"]].itertuples(index=False)]
+
+
 def _draw_row(
-    axes: Axes, canvas: Axes, rows: pd.DataFrame, y: float, x_text: float, contrast: str, look: style.DatasetStyle, *, hollow: bool
+    axes: Axes, canvas: Axes, rows: Mapping[str, Mapping[Any, Any]], y: float, x_text: float, contrast: str, look: style.DatasetStyle, *, hollow: bool
 ) -> None:
-    rule = next((rule for rule in ("none", "partial") if rule in rows.index), None)
-    if rule is None or rows.loc[rule, "status"] != "ok":
-        canvas.text(x_text, y, "not estimable" if rule else "no result", va="center", fontsize=8, color=style.SOFT, fontstyle="italic")
+    valid, naive = rows.get("none", rows.get("partial")), rows.get("naive")
+    if valid is None or valid["status"] != "ok":
+        canvas.text(x_text, y, "not estimable" if valid else "no result", va="center", fontsize=8, color=style.SOFT, fontstyle="italic")
         return
     factor = CONTRASTS[contrast].factor
-    valid = rows.loc[rule]
     _interval(axes, factor * valid["lower"], factor * valid["upper"], y, look.colour, 2.0)
-    if "naive" in rows.index and rows.loc["naive", "status"] == "ok":
-        naive = rows.loc["naive"]
+    if naive is not None and naive["status"] == "ok":
         _interval(axes, factor * naive["lower"], factor * naive["upper"], y + 0.075, look.colour, 0.6)
     low, high = axes.get_xlim()
     if low <= factor * valid["estimate"] <= high:
@@ -140,16 +160,23 @@ def _limits(real: pd.DataFrame, tables: Mapping[str, pd.DataFrame], factor: floa
 
 
 def _legend(figure: Figure, styles: Mapping[str, style.DatasetStyle], datasets: Sequence[str], height: float) -> None:
-    handles = [
-        Line2D([], [], color=styles[name].colour, marker=styles[name].marker, ms=5.6, lw=2, label=styles[name].label) for name in datasets
-    ]
+    handles = [Line2D([], [], color=styles[name].colour, marker=styles[name].marker, ms=5.6, lw=2, label=styles[name].label) for name in datasets]
     handles += [
         Line2D([], [], color=style.SOFT, lw=2, label="valid interval"),
         Line2D([], [], color=style.SOFT, lw=0.6, label="naive interval (invalid)"),
-        Line2D([], [], color=style.BAND, lw=7, label="real interval"),
+        Line2D([], [], color=style.BAND, lw=7, solid_capstyle="butt", label=" real interval"),
         Line2D([], [], color=style.SOFT, marker="o", mfc="white", ms=5.6, lw=0, label="not balanced"),
     ]
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1 - 0.02 / height), ncols=len(handles), fontsize=7.8, columnspacing=1.3, handletextpad=0.5, borderpad=0)
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - 0.02 / height),
+        ncols=len(handles),
+        fontsize=7.8,
+        columnspacing=1.3,
+        handletextpad=0.5,
+        borderpad=0,
+    )
 
 
 def _same(horizon: float, other: float | None) -> bool:
@@ -161,4 +188,4 @@ def _same_horizon(column: pd.Series, horizon: float) -> pd.Series:
 
 
 def _last_if_missing(horizon: float) -> float:
-    return np.inf if math.isnan(horizon) else horizon
+    return math.inf if math.isnan(horizon) else horizon

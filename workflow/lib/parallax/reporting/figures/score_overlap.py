@@ -29,7 +29,7 @@ def draw_score_overlap(histograms: Mapping[str, pd.DataFrame], *, arm_labels: Ma
     with style.drawing():
         figure = style.new_figure(style.WIDTH, 0.55 + 2.0 * lines)
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw={"wspace": 0.09, "hspace": 0.3})
-        figure.subplots_adjust(left=0.062, right=0.995, top=1 - 0.28 / (0.55 + 2.0 * lines), bottom=0.46 / (0.55 + 2.0 * lines))
+        figure.subplots_adjust(left=0.062, right=0.988, top=1 - 0.28 / (0.55 + 2.0 * lines), bottom=0.46 / (0.55 + 2.0 * lines))
         for position, axes in enumerate(panels.flat):
             if position >= len(names):
                 axes.set_axis_off()
@@ -44,7 +44,7 @@ def draw_score_overlap(histograms: Mapping[str, pd.DataFrame], *, arm_labels: Ma
                     axes.stairs(sign * share, edges, color=style.INK, lw=1.0, baseline=None)
             axes.axhline(0, color=style.INK, lw=0.7)
             axes.set_title(look.label, color=look.colour)
-            axes.set(xlim=(0, 1), ylim=(-peak, peak))
+            axes.set(xlim=(0, 1), ylim=(-peak, peak), xticks=(0, 0.25, 0.5, 0.75, 1), xticklabels=("0", "", "0.5", "", "1"))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(100 * value):.0f}%"))
             if position % columns == 0:
                 axes.set_ylabel("share of the arm")

@@ -50,7 +50,7 @@ def _draw_curve(axes: Axes, curve: pd.DataFrame, look: style.DatasetStyle, *, re
     if real and curve["lower"].notna().any():
         axes.fill_between(curve["time_days"], curve["lower"], curve["upper"], color="#c9ced5", lw=0, zorder=1)
     line = axes.plot(curve["time_days"], curve["survival"], color=look.colour, lw=1.9 if real else 1.5, label=look.label, zorder=4 if real else 3)[0]
-    if look.dashes[0] is not None:
+    if look.dashes:
         line.set_dashes(look.dashes)
     axes.grid(axis="y", color="#eceff2", lw=0.6, zorder=0)
 
@@ -73,5 +73,5 @@ def _draw_difference(axes: Axes, curves: Mapping[str, pd.DataFrame], styles: Map
         there = np.interp(days, time, survival)
         axes.fill_between(days, rows["lower"] - there, rows["upper"] - there, color=look.colour, alpha=0.13, lw=0, zorder=2)
         line = axes.plot(days, rows["survival"] - there, color=look.colour, lw=1.5, zorder=3)[0]
-        if look.dashes[0] is not None:
+        if look.dashes:
             line.set_dashes(look.dashes)

@@ -1,0 +1,34 @@
+"""Every table of a site, disclosed: the one place that says which table passes through which control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
+from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.designs import disclose_balance, disclose_overlap, disclose_score_histogram
+from parallax.protocol.protocol import Protocol
+from parallax.vocabulary import REAL
+
+#: tables that hold shares and differences, no counts: shown as they are
+UNCHANGED = ("agreement", "fidelity", "privacy")
+
+
+def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Protocol) -> dict[tuple[str, str], pd.DataFrame]:
+    """The shown tables of a site by (dataset, table), from its exact ones; tables without a row are left out."""
+    disclosure = protocol.disclosure
+    grids = {name: curve_grid(outcome.horizons_days) for name, outcome in protocol.outcomes.items()}
+    characteristics = disclose_characteristics(exact[REAL, "characteristics"], disclosure)
+    controls = {
+        "attrition": lambda table: disclose_attrition(table, disclosure),
+        "characteristics": lambda _: characteristics,
+        "balance": lambda table: disclose_balance(table, disclosure, characteristics=characteristics),
+        "overlap": lambda table: disclose_overlap(table, disclosure),
+        "score_histogram": lambda table: disclose_score_histogram(table, disclosure),
+        "curves": lambda table: disclose_curves(table, disclosure, grids=grids),
+        "combined": lambda table: disclose_combined(table, disclosure),
+    } | dict.fromkeys(UNCHANGED, lambda table: table)
+    return {key: controls[key[1]](table) for key, table in exact.items() if len(table)}

@@ -176,7 +176,8 @@ def _nearest_factor(correlation: FloatArray, *, fixed: NDArray[np.bool_]) -> Flo
         positive = root @ root.T
         correction = positive - (matrix - correction)
         matrix = np.where(fixed, correlation, positive)
-    return root / np.linalg.norm(root, axis=1, keepdims=True)
+    factor: FloatArray = root / np.linalg.norm(root, axis=1, keepdims=True)
+    return factor
 
 
 def _score(answers: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -27,7 +27,7 @@ class Context:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a drawn table, in order: ``treated``, covariates, days and event of each outcome."""
-        pairs = tuple(column for name, _ in self.outcomes.items() for column in (f"{name}_days", f"{name}_event"))
+        pairs = tuple(column for name in self.outcomes.root for column in (f"{name}_days", f"{name}_event"))
         return ("treated", *self.covariates.names, *pairs)
 
 
@@ -54,23 +54,24 @@ def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
         if size < MINIMUM_ARM:
             faults.append(f"the {arm} arm: found {size} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility")
     for name in context.covariates.names:
-        column = cohort[name]
-        distinct = column.nunique()
-        if distinct == 0:
-            faults.append(f'covariate "{name}": found no known value; allowed is at least one; leave it out')
-        elif distinct == 1 and column.notna().all():
-            faults.append(f'covariate "{name}": found one value for all patients; allowed are two or more; leave it out')
-    for name in context.covariates.numeric:
-        if infinite := int(np.isinf(cohort[name].to_numpy(float)).sum()):
-            faults.append(f'covariate "{name}": found {infinite} infinite values; allowed are finite or missing ones; recode them')
-    for name in context.covariates.categorical:
-        if (distinct := cohort[name].nunique()) > MAXIMUM_LEVELS:
-            faults.append(f'covariate "{name}": found {distinct} levels; allowed are {MAXIMUM_LEVELS} or fewer; merge rare ones')
-    for name, _ in context.outcomes.items():
+        faults += _check_covariate(name, cohort[name])
+    for name in context.outcomes.root:
         days = cohort[f"{name}_days"].to_numpy(float)
         if unusable := int(np.count_nonzero(~(np.isfinite(days) & (days > 0)))):
-            faults.append(f'outcome "{name}": found {unusable} follow-up times that are missing, infinite or not above zero; allowed are days above zero')
+            faults.append(f'outcome "{name}": found {unusable} follow-up times that are missing, infinite or not above zero; recode or exclude them')
         if not cohort[f"{name}_event"].eq(1).any():
             faults.append(f'outcome "{name}": found no events; allowed is at least one; lengthen the follow-up or choose another outcome')
     if faults:
         raise GenerationError("no generator can be fitted to this cohort:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def _check_covariate(name: str, column: pd.Series) -> list[str]:
+    where, distinct = f'covariate "{name}"', column.nunique()
+    if distinct == 0:
+        return [f"{where}: found no known value; allowed is at least one; leave it out"]
+    if distinct == 1 and column.notna().all():
+        return [f"{where}: found one value for all patients; allowed are two or more; leave it out"]
+    if column.dtype.kind == "f":
+        infinite = int(np.isinf(column.to_numpy()).sum())
+        return [f"{where}: found {infinite} infinite values; allowed are finite or missing ones; recode them"] if infinite else []
+    return [f"{where}: found {distinct} levels; allowed are {MAXIMUM_LEVELS} or fewer; merge rare ones"] if distinct > MAXIMUM_LEVELS else []

@@ -39,9 +39,10 @@ class Predictors:
             numbers[name] = (median, float(cohort[name].fillna(median).mean()))
         levels: dict[str, tuple[str | None, ...]] = {}
         for name in context.covariates.categorical:
-            counts = cohort[name].value_counts(dropna=False)
-            found = [(None if pd.isna(level) else str(level), int(count)) for level, count in counts.items()]
-            levels[name] = tuple(level for level, _ in sorted(found, key=lambda entry: (-entry[1], entry[0] or ""))[1:])
+            counts: dict[str | None, int] = {str(level): int(count) for level, count in cohort[name].value_counts().items()}
+            if gaps := int(cohort[name].isna().sum()):
+                counts[None] = gaps
+            levels[name] = tuple(sorted(counts, key=lambda level: (-counts[level], level or ""))[1:])
         columns = _columns(cohort, numbers, levels, squares)
         scale = columns.std(axis=0)
         varying = np.flatnonzero(scale > 1e-9 * np.abs(columns).max(axis=0))
@@ -55,7 +56,10 @@ class Predictors:
 
 
 def _columns(
-    patients: Mapping[str, Any] | pd.DataFrame, numbers: Mapping[str, tuple[float, float]], levels: Mapping[str, tuple[str | None, ...]], squares: bool
+    patients: Mapping[str, Any] | pd.DataFrame,
+    numbers: Mapping[str, tuple[float, float]],
+    levels: Mapping[str, tuple[str | None, ...]],
+    squares: bool,
 ) -> FloatArray:
     columns: list[FloatArray] = []
     for name, (median, mean) in numbers.items():
@@ -66,8 +70,6 @@ def _columns(
         if squares:
             columns.append(centred**2)
     for name, known in levels.items():
-        codes = pd.Categorical(np.asarray(patients[name], dtype=object), categories=[level for level in known if level is not None]).codes
-        missing = pd.isna(np.asarray(patients[name], dtype=object))
-        order = [level for level in known if level is not None]
-        columns += [np.asarray(missing if level is None else codes == order.index(level), dtype=np.float64) for level in known]
+        found = pd.Series(np.asarray(patients[name], dtype=object))
+        columns += [(found.isna() if level is None else found.eq(level)).to_numpy().astype(np.float64) for level in known]
     return np.column_stack(columns)

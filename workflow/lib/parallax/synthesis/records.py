@@ -76,9 +76,8 @@ class FollowUp:
 
     @classmethod
     def of(cls, days: FloatArray, event: NDArray[np.bool_]) -> Self:
-        """The form of observed follow-up; a last day on which nobody has an event and 1 % of the patients or more are censored is administrative."""
-        last = days == days.max()
-        ends = not event[last].any() and float(last.mean()) >= _ADMINISTRATIVE
+        """The form of observed follow-up; a last day on which 1 % of the patients or more are censored is the study's end."""
+        ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE
         grid = Grid.of(days)
         return cls(grid=Grid(grid.lower, grid.upper, grid.decimals, None), administrative=float(days.max()) if ends else None)
 
@@ -98,20 +97,18 @@ class RecordForm:
             context=context,
             numeric={name: Grid.of(cohort[name].dropna().to_numpy(float)) for name in context.covariates.numeric},
             follow_up={
-                name: FollowUp.of(cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1) for name, _ in context.outcomes.items()
+                name: FollowUp.of(cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1) for name in context.outcomes.root
             },
         )
 
     def restore(self, drawn: Mapping[str, object]) -> pd.DataFrame:
-        """The drawn columns as a table with the cohort's columns, types and grids; nobody followed to the administrative end has an event."""
+        """The drawn columns as a table with the cohort's columns, types and grids."""
         columns: dict[str, object] = {"treated": np.asarray(drawn["treated"], dtype=bool)}
         for name, grid in self.numeric.items():
             columns[name] = grid.nearest(np.asarray(drawn[name], dtype=np.float64))
         for name in self.context.covariates.categorical:
             columns[name] = pd.array(np.asarray(drawn[name], dtype=object), dtype="string")
         for name, form in self.follow_up.items():
-            days = form.grid.above(np.asarray(drawn[f"{name}_days"], dtype=np.float64))
-            event = np.asarray(drawn[f"{name}_event"], dtype=np.int64)
-            columns[f"{name}_days"] = days
-            columns[f"{name}_event"] = event if form.administrative is None else np.where(days >= form.administrative, 0, event)
+            columns[f"{name}_days"] = form.grid.above(np.asarray(drawn[f"{name}_days"], dtype=np.float64))
+            columns[f"{name}_event"] = np.asarray(drawn[f"{name}_event"], dtype=np.int64)
         return pd.DataFrame(columns)[list(self.context.columns)]

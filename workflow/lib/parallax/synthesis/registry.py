@@ -51,7 +51,6 @@ def draw_replicates(fitted: FittedGenerator, *, replicates: int, patients: int, 
     tables = []
     for replicate, seed in enumerate(seeds):
         drawn = fitted.draw(patients, rng=np.random.default_rng(seed))
-        drawn.insert(0, "replicate", np.int64(replicate))
-        drawn.insert(1, "patient_id", pd.array([str(number) for number in range(1, patients + 1)], dtype="string"))
-        tables.append(drawn)
+        identity = pd.DataFrame({"replicate": np.full(patients, replicate, dtype=np.int64), "patient_id": np.arange(1, patients + 1).astype(str)})
+        tables.append(pd.concat([identity.astype({"patient_id": "string"}), drawn], axis=1))
     return pd.concat(tables, ignore_index=True)

@@ -3,12 +3,14 @@
 What SDV 2.0 does not do by itself is done here. It takes no seed: Python's, numpy's and torch's global states are set around a fit and given
 back after it, and every draw resets the sampler and sets the model's own state. It draws missing numbers at random places, the same ones in
 every replicate: missingness is therefore a column of its own, and SDV never sees a missing value. It has no administrative censoring: being
-followed to the end is a column of its own too. Metadata are written by hand from the protocol, not detected, and stay inside the model.
+followed to the study's end is a third value beside event and censored. Metadata are written by hand from the protocol, not detected, and
+stay inside the model.
 """
 
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from parallax.vocabulary import MISSING_LEVEL
 
 _TABLE: Final = "patients"
 _YES: Final = "yes"
+_COMPLETED: Final = "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,9 @@ class SdvGenerator:
                 synthesizer.fit({_TABLE: table})
             except (ValueError, ArithmeticError, RuntimeError) as fault:
                 # SDV's own text may hold values
-                raise GenerationError(f"{self.settings.method}: SDV could not be fitted ({type(fault).__name__}); see its traceback in the log") from fault
+                raise GenerationError(
+                    f"{self.settings.method}: SDV could not be fitted ({type(fault).__name__}); its traceback is in the log"
+                ) from fault
         return FittedSdv(form, synthesizer)
 
 
@@ -76,7 +81,8 @@ def _construct(settings: GaussianCopulaGenerator | TvaeGenerator, table: pd.Data
 
 
 def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
-    """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps, ``"y completed"`` where a study ended."""
+    """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (an
+    event), censored, or completed (the study's end)."""
     encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
     for name in form.context.covariates.numeric:
         encoded[name] = cohort[name].fillna(cohort[name].median()).astype(np.float64)
@@ -86,9 +92,9 @@ def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
         encoded[name] = cohort[name].fillna(MISSING_LEVEL).astype(object)
     for name, follow_up in form.follow_up.items():
         encoded[f"{name}_days"] = cohort[f"{name}_days"].astype(np.float64)
-        encoded[f"{name}_event"] = _flag(cohort[f"{name}_event"].eq(1))
-        if follow_up.administrative is not None:
-            encoded[f"{name} completed"] = _flag(cohort[f"{name}_days"].ge(follow_up.administrative))
+        completed = cohort[f"{name}_days"].eq(follow_up.administrative) if follow_up.administrative is not None else False
+        ends = np.where(completed, _COMPLETED, "censored")
+        encoded[f"{name}_event"] = pd.Series(np.where(cohort[f"{name}_event"].eq(1), _YES, ends), index=cohort.index, dtype=object)
     return pd.DataFrame(encoded).reset_index(drop=True)
 
 
@@ -103,10 +109,11 @@ def _decode(sampled: pd.DataFrame, form: RecordForm) -> dict[str, Any]:
         drawn[name] = levels.where(levels != MISSING_LEVEL, None).to_numpy()
     for name, follow_up in form.follow_up.items():
         days = sampled[f"{name}_days"].to_numpy(float)
+        ending = sampled[f"{name}_event"].to_numpy()
         if follow_up.administrative is not None:
-            completed = sampled[f"{name} completed"].eq(_YES).to_numpy()
-            days = np.where(completed, follow_up.administrative, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
-        drawn |= {f"{name}_days": days, f"{name}_event": sampled[f"{name}_event"].eq(_YES).to_numpy()}
+            earlier = np.where(ending == _YES, days, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
+            days = np.where(ending == _COMPLETED, follow_up.administrative, earlier)
+        drawn |= {f"{name}_days": days, f"{name}_event": ending == _YES}
     return drawn
 
 
@@ -117,15 +124,14 @@ def _flag(values: pd.Series) -> pd.Series:
 @contextmanager
 def _own_state(seed: int) -> Iterator[None]:
     """One thread and seeded global random states, put back afterwards; SDV's warnings and its log of calls are kept quiet."""
-    import warnings
-
     import torch
-    from joblib import parallel_config
+    from joblib import parallel_config  # type: ignore[import-untyped, unused-ignore]
     from sdv.logging import disable_single_table_logger
 
-    states, threads = (random.getstate(), np.random.get_state(), torch.get_rng_state()), torch.get_num_threads()
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002 -- SDV uses the global one
+    threads = torch.get_num_threads()
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     try:
@@ -134,6 +140,6 @@ def _own_state(seed: int) -> Iterator[None]:
             yield
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])
+        np.random.set_state(states[1])  # noqa: NPY002
         torch.set_rng_state(states[2])
         torch.set_num_threads(threads)

@@ -1,0 +1,65 @@
+"""A simulated cohort with everything that a generator must reproduce, from a truth that is written down here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from parallax.protocol import Covariates, OutcomesSection
+from parallax.synthesis.generator import Context
+
+END = 400.0
+COVARIATES = Covariates(numeric=("age", "visits", "albumin", "lactate"), categorical=("sex", "disease", "smoker"))
+OUTCOMES = OutcomesSection.of(
+    {
+        "death": {
+            "type": "survival",
+            "days": "days",
+            "event": "event",
+            "follow_up_days": END,
+            "horizons_days": [30, 180],
+            "contrasts": ["hazard_ratio", "risk_difference", "rmst_difference"],
+        }
+    }
+)
+CONTEXT = Context(COVARIATES, OUTCOMES)
+DISEASES = ("heart", "lung", "liver", "rare")
+
+
+def simulate_cohort(patients: int, *, seed: int, effect: float = 0.4) -> pd.DataFrame:
+    """Numbers with and without decimals, a scale of few values, gaps that depend on sex, four diseases, confounded treatment, days of
+    follow-up that end for everybody on day 400.
+
+    The log hazard ratio of treatment is ``effect`` until day 180 and 0 afterwards; age and disease confound.
+    """
+    rng = np.random.default_rng([20, seed])
+    frailty = rng.standard_normal(patients)
+    age = 60 + 12 * (0.6 * frailty + 0.8 * rng.standard_normal(patients))
+    female = rng.random(patients) < 0.45
+    disease = np.array(DISEASES)[(rng.random((patients, 1)) > np.cumsum([0.5, 0.3, 0.17])).sum(axis=1)]
+    disease[frailty > 1.2] = "liver"
+    treated = rng.random(patients) < expit(-0.3 + 0.05 * (age - 60) - 0.8 * (disease == "heart"))
+    risk = 0.04 * (age - 60) - 0.5 * (disease == "heart")
+    credit = rng.standard_exponential(patients) / np.exp(risk)
+    early = 0.0025 * np.exp(effect * treated)
+    days = np.where(credit < 180 * early, credit / early, 180 + (credit - 180 * early) / 0.0015)
+    lost = rng.exponential(900, patients)
+    followed = np.ceil(np.minimum(np.minimum(days, lost), END))
+    lactate = np.where(rng.random(patients) < np.where(female, 0.5, 0.2), np.nan, rng.gamma(2.0, 1.0 + 0.3 * treated, patients))
+    return pd.DataFrame(
+        {
+            "replicate": np.int64(0),
+            "patient_id": pd.array([f"p{i}" for i in range(patients)], dtype="string"),
+            "treated": treated,
+            "age": np.round(age, 3),
+            "visits": rng.poisson(np.exp(0.3 * frailty + 1)).astype(float),
+            "albumin": np.clip(np.round(2 * (3.2 - 0.4 * frailty + 0.5 * rng.standard_normal(patients))) / 2, 1, 5),
+            "lactate": lactate,
+            "sex": pd.array(np.where(female, "female", "male"), dtype="string"),
+            "disease": pd.array(disease, dtype="string"),
+            "smoker": pd.array(np.where(rng.random(patients) < 0.1, None, np.where(rng.random(patients) < 0.3, "yes", "no")), dtype="string"),
+            "death_days": followed,
+            "death_event": ((days <= lost) & (days <= END)).astype(np.int64),
+        }
+    )

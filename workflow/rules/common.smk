@@ -15,6 +15,10 @@ from parallax.vocabulary import REAL
 try:
     PROTOCOL_FILE = resolve_study(config["study"], REPOSITORY / "config/studies")
     PROTOCOL = read_protocol(PROTOCOL_FILE)
+    if workflow.is_main_process:
+        from parallax.extraction.preflight import check_sources
+
+        check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
 except ParallaxError as error:
     sys.exit(str(error))  # in words; a WorkflowError would add places in this file
 
@@ -67,7 +71,7 @@ def restrict_folders():
 
 def print_verdicts():
     """What the run found, and where to read it."""
-    from parallax.reporting.summary import summarise
+    from parallax.reporting.verdicts import summarise
     from parallax.storage import read_json
 
-    print(summarise(read_json(STUDY / "verdict.json"), report=STUDY / "report.html"))
+    print(summarise(read_json(STUDY / "verdict.json"), str(STUDY / "report.html")))

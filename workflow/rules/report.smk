@@ -1,0 +1,92 @@
+# exact tables → aggregates → what a reader opens
+
+
+rule collect_results:
+    input:
+        every("<exact>/{site}/real/attrition.parquet"),
+        every("<exact>/{site}/real/characteristics.parquet"),
+        every("<exact>/{site}/{dataset}/balance.parquet"),
+        every("<exact>/{site}/{dataset}/overlap.parquet"),
+        every("<exact>/{site}/{dataset}/score_histogram.parquet"),
+        every("<exact>/{site}/{dataset}/estimates.parquet"),
+        every("<exact>/{site}/{dataset}/curves.parquet"),
+        every("<exact>/{site}/{generator}/combined.parquet"),
+        every("<exact>/{site}/{generator}/agreement.parquet"),
+        every("<exact>/{site}/{generator}/fidelity.parquet"),
+        every("<exact>/{site}/{generator}/privacy.parquet"),
+        every("<exact>/{site}/{generator}/fit.parquet"),
+        every("<exact>/{site}/{generator}/draw.parquet"),
+        every("<exact>/{site}/{generator}/refit.parquet"),
+    output:
+        aggregates=directory("<aggregates>"),
+        estimates=report("<study>/estimates.csv", caption="../report/estimates.rst", category="Results"),
+        agreement=report("<study>/agreement.csv", caption="../report/agreement.rst", category="Results"),
+        privacy=report("<study>/privacy.csv", caption="../report/privacy.rst", category="Results"),
+    params:
+        protocol=PROTOCOL.plain(),
+        exact=f"{STUDY}/exact",
+        code=code_digest("parallax.disclosure.site", "parallax.reporting.results"),
+    log:
+        "<logs>/collect_results.log",
+    benchmark:
+        "<benchmarks>/collect_results.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/collect_results.py"
+
+
+rule render_report:
+    input:
+        aggregates="<aggregates>",
+        verdict="<study>/verdict.json",
+    output:
+        report("<study>/report.html", caption="../report/study.rst", category="Report"),
+    params:
+        protocol=PROTOCOL.plain(),
+        repository=str(REPOSITORY),
+        code=code_digest("parallax.reporting.report", "parallax.provenance"),
+    log:
+        "<logs>/render_report.log",
+    benchmark:
+        "<benchmarks>/render_report.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/render_report.py"
+
+
+rule write_manifest:
+    input:
+        sources=every("<patients>/{site}/source/patients.parquet"),
+        results=[
+            "<study>/report.html",
+            "<study>/verdict.json",
+            "<study>/estimates.csv",
+            "<study>/agreement.csv",
+            "<study>/privacy.csv",
+        ],
+    output:
+        "<study>/manifest.json",
+    params:
+        protocol=PROTOCOL.plain(),
+        repository=str(REPOSITORY),
+        study=str(STUDY),
+        code=code_digest("parallax.provenance"),
+    log:
+        "<logs>/write_manifest.log",
+    benchmark:
+        "<benchmarks>/write_manifest.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    conda:
+        "../../envs/analysis.yaml"
+    script:
+        "../scripts/write_manifest.py"

@@ -1,0 +1,42 @@
+"""Pass every table through disclosure and write what a reader opens."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from parallax import tables
+from parallax.disclosure.site import disclose_site
+from parallax.job import job
+from parallax.protocol.protocol import Protocol
+from parallax.reporting.results import collect_agreement, collect_estimates, collect_privacy
+from parallax.storage import read_table, write_csv, write_frame
+from parallax.validation.combining import take_real
+from parallax.vocabulary import REAL
+
+OF_ALL, OF_REAL, OF_GENERATOR = ("balance", "overlap", "score_histogram", "curves"), ("attrition", "characteristics"), ("combined", "agreement", "fidelity", "privacy")
+
+
+def read_site(folder, generators):
+    wanted = [(name, table) for name in (REAL, *generators) for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR)]
+    exact = {(name, table): read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper())) for name, table in wanted}
+    return exact | {(REAL, "combined"): take_real(read_table(folder / REAL / "estimates.parquet", tables.ESTIMATES))}
+
+
+def collect(output, params):
+    protocol = Protocol.of(params.protocol)
+    shown = {}
+    for site in protocol.sites:
+        folder = Path(params.exact) / site
+        shown |= {(site, *key): table for key, table in disclose_site(read_site(folder, protocol.generators), protocol).items()}
+        stages = [read_table(folder / name / f"{stage}.parquet", tables.GENERATION) for name in protocol.generators for stage in ("fit", "draw", "refit")]
+        shown[site, REAL, "generation"] = pd.concat(stages, ignore_index=True)
+    for (site, dataset, name), table in shown.items():
+        write_frame(Path(output.aggregates) / site / dataset / f"{name}.parquet", table)
+    parts = {name: {(site, dataset): shown[site, dataset, name] for site, dataset, found in shown if found == name} for name in OF_GENERATOR}
+    write_csv(output.estimates, collect_estimates(parts["combined"]))
+    write_csv(output.agreement, collect_agreement(parts["agreement"]))
+    write_csv(output.privacy, collect_privacy(parts["privacy"]))
+
+
+with job(snakemake.log[0]):
+    collect(snakemake.output, snakemake.params)

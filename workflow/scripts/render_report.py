@@ -1,0 +1,32 @@
+"""Render the study's report from its disclosed tables and its verdict."""
+
+from pathlib import Path
+
+from parallax.job import job
+from parallax.protocol.protocol import Protocol
+from parallax.provenance import describe_run
+from parallax.reporting.inputs import ReportInputs, SiteTables
+from parallax.reporting.report import render_report
+from parallax.storage import read_frame, read_json, write_text
+from parallax.vocabulary import REAL
+
+BY_DATASET = {"score_histograms": "score_histogram"} | {name: name for name in ("balance", "overlap", "curves", "combined", "agreement", "fidelity", "privacy")}
+
+
+def read_site(folder, generators):
+    def read_all(table):
+        return {name: read_frame(folder / name / f"{table}.parquet") for name in (REAL, *generators) if (folder / name / f"{table}.parquet").exists()}
+
+    single = {name: read_frame(folder / REAL / f"{name}.parquet") for name in ("attrition", "characteristics", "generation")}
+    return SiteTables(**single, **{field: read_all(table) for field, table in BY_DATASET.items()})
+
+
+def render(input, output, params):
+    protocol = Protocol.of(params.protocol)
+    sites = {site: read_site(Path(input.aggregates) / site, protocol.generators) for site in protocol.sites}
+    run = describe_run(protocol, repository=Path(params.repository))
+    write_text(output[0], render_report(ReportInputs(protocol, sites, read_json(input.verdict), run)))
+
+
+with job(snakemake.log[0]):
+    render(snakemake.input, snakemake.output, snakemake.params)

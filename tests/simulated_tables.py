@@ -17,7 +17,7 @@ from parallax.disclosure.designs import disclose_balance, disclose_overlap, disc
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.validation.agreement import measure_agreement
-from parallax.validation.metrics import METRICS, metric_row
+from parallax.validation.metrics import metric_row
 from parallax.validation.verdict import reach_verdict
 
 RHC = Path(__file__).parents[1] / "config" / "studies" / "rhc.yaml"
@@ -49,8 +49,8 @@ def simulated_characteristics(protocol: Protocol) -> pd.DataFrame:
     rows = []
     for position, name in enumerate(protocol.cohort.covariates.numeric):
         mean, shift = rng.uniform(1, 100), rng.normal(0, 0.2)
-        for arm in tables.ARMS:
-            rows.append((name, None, "numeric", arm, n[arm], pd.NA, mean * (1 + (arm == "treated") * shift * 0.3), 0.3 * mean, shift))
+        means = {"treated": mean * (1 + 0.3 * shift), "comparator": mean}
+        rows += [(name, None, "numeric", arm, n[arm], pd.NA, means[arm], 0.3 * mean, shift) for arm in tables.ARMS]
         if position in (2, 21):
             rows += [(name, None, "missing", arm, n[arm], round(0.6 * n[arm]), np.nan, np.nan, 0.05) for arm in tables.ARMS]
     for position, name in enumerate(protocol.cohort.covariates.categorical):
@@ -62,7 +62,8 @@ def simulated_characteristics(protocol: Protocol) -> pd.DataFrame:
         for arm in tables.ARMS:
             counts = rng.multinomial(n[arm], shares)
             rows += [
-                (name, level, "categorical", arm, n[arm], count, count / n[arm], np.nan, smd) for level, count, smd in zip(levels, counts, smds, strict=True)
+                (name, level, "categorical", arm, n[arm], count, count / n[arm], np.nan, smd)
+                for level, count, smd in zip(levels, counts, smds, strict=True)
             ]
     return tables.CHARACTERISTICS.validate(pd.DataFrame(rows, columns=list(tables.CHARACTERISTICS.columns)))
 
@@ -73,7 +74,7 @@ def simulated_balance(protocol: Protocol, characteristics: pd.DataFrame, dataset
     pairs = characteristics.drop_duplicates(["covariate", "level", "kind"])
     rows = []
     for replicate in range(1 if dataset == "real" else 2):
-        for design, _ in protocol.designs.items():
+        for design in protocol.designs.root:
             for row in pairs.to_dict("records"):
                 level = "(missing)" if row["kind"] == "missing" else row["level"]
                 smd = row["smd"] * shrink.get(design, 0.1) * rng.uniform(0.5, 1.2) + rng.normal(0, 1e-4)
@@ -89,7 +90,7 @@ def simulated_overlap(protocol: Protocol, dataset: str) -> pd.DataFrame:
         (replicate, design, estimands[design], 1673 if design == "matched" else 2184, 1673 if design == "matched" else 3551,
          1500.0, 2400.0, c, 0.61, 1.0 if design != "iptw" else 18.13, largest[design], largest[design] <= 0.1, "ok", None)
         for replicate in range(1 if dataset == "real" else 10)
-        for design, _ in protocol.designs.items()
+        for design in protocol.designs.root
     ]  # fmt: skip
     return tables.OVERLAP.validate(pd.DataFrame(rows, columns=list(tables.OVERLAP.columns)))
 
@@ -112,7 +113,7 @@ def simulated_curves(protocol: Protocol, dataset: str) -> pd.DataFrame:
     days = np.arange(0.0, 400.0)
     for replicate in range(1 if dataset == "real" else 10):
         rng = np.random.default_rng(40 + replicate)
-        for design, _ in protocol.designs.items():
+        for design in protocol.designs.root:
             for arm, n in (("treated", 2184), ("comparator", 3551)):
                 log_hr = (0.27 if design == "crude" else 0.16) * (arm == "treated") + BIAS[dataset] * (1 if arm == "treated" else -0.3)
                 hazard = np.exp(log_hr + rng.normal(0, 0.02 if dataset != "real" else 0)) * 0.062 * (1 + days) ** 0.55
@@ -154,8 +155,9 @@ def simulated_combined(protocol: Protocol, dataset: str) -> pd.DataFrame:
                     row = (design, "death", contrast, horizon, rule, *values, 30.0, 1 if rule in ("none", "naive") else 10, *n, *events[horizon])
                     if failing:
                         row = (*row[:5], *[np.nan] * 6, 0, *n, *events[horizon])
-                    rows.append((*row, {"overlap": "ATO", "iptw": "ATE"}.get(design, "unadjusted" if design == "crude" else "ATT"),
-                                 "not_estimable" if failing else "ok", "the propensity score is separated in 4 of 10 replicates" if failing else None))  # fmt: skip
+                    reason = "the propensity score is separated in 4 of 10 replicates" if failing else None
+                    estimand = {"overlap": "ATO", "iptw": "ATE", "crude": "unadjusted"}.get(design, "ATT")
+                    rows.append((*row, estimand, "not_estimable" if failing else "ok", reason))
     return tables.COMBINED.validate(pd.DataFrame(rows, columns=list(tables.COMBINED.columns)))
 
 
@@ -244,7 +246,8 @@ def simulated_inputs(*, sites: Mapping[str, tuple[str, ...]] | None = None) -> R
     protocol = simulated_protocol()
     made = {site: simulated_site(protocol, crashed=crashed) for site, crashed in (sites or {"support": ()}).items()}
     verdict = {
-        "study": protocol.study.name, "protocol_digest": protocol.digest, "certified": False, "sites": {site: verdicts for site, (_, verdicts) in made.items()},
+        "study": protocol.study.name, "protocol_digest": protocol.digest, "certified": False,
+        "sites": {site: verdicts for site, (_, verdicts) in made.items()},
     }  # fmt: skip
     provenance = {"commit": "0123abc", "python": "3.11.2", "versions": {"numpy": "2.4.6", "pandas": "2.3.3"}, "seeds": {"study": 20260101}}
     return ReportInputs(protocol=protocol, sites={site: tables_ for site, (tables_, _) in made.items()}, verdict=verdict, provenance=provenance)

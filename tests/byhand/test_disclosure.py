@@ -1,0 +1,194 @@
+"""Disclosure on tables small enough to be done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from parallax import tables
+from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
+from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.counts import suppress_counts
+from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.designs import disclose_balance, disclose_overlap, disclose_score_histogram
+from parallax.protocol.disclosure import DisclosureSection
+
+TEN = DisclosureSection(minimum_count=10, round_to=5)
+
+
+def plain(values: object) -> list[int | None]:
+    return [None if pd.isna(value) else int(value) for value in values]  # type: ignore[attr-defined]
+
+
+def test_counts_below_ten_are_suppressed_and_others_rounded_half_up() -> None:
+    assert plain(suppress_counts([0, 3, 9, 10, 12, 13, 17.5, np.nan], TEN)) == [None, None, None, 10, 10, 15, 20, None]
+
+
+def test_rounding_never_falls_below_the_minimum() -> None:
+    assert plain(suppress_counts([11, 12, 15], DisclosureSection(minimum_count=11, round_to=5))) == [15, 15, 15]
+
+
+def test_nothing_is_hidden_where_the_protocol_asks_for_nothing() -> None:
+    assert plain(suppress_counts([0, 1, 7], DisclosureSection(minimum_count=0, round_to=1))) == [0, 1, 7]
+
+
+def test_attrition_hides_who_few_were_and_keeps_the_thresholds() -> None:
+    exact = tables.ATTRITION.validate(
+        pd.DataFrame([(0, "source", "all", 0, 101, 203), (1, "adults", "age", 7, 98, 199)], columns=list(tables.ATTRITION.columns))
+    )
+    shown = disclose_attrition(exact, TEN)
+    assert plain(shown["excluded"]) == [None, None]
+    assert plain(shown["remaining_treated"]) == [100, 100]
+    assert plain(shown["remaining_comparator"]) == [205, 200]
+    assert set(shown["minimum_count"]) == {10}
+    assert set(shown["round_to"]) == {5}
+
+
+def characteristics(*rows: tuple[object, ...]) -> pd.DataFrame:
+    return tables.CHARACTERISTICS.validate(pd.DataFrame(rows, columns=list(tables.CHARACTERISTICS.columns)))
+
+
+def test_a_rare_level_takes_its_complement_and_its_smd_with_it() -> None:
+    exact = characteristics(
+        ("sex", "female", "categorical", "treated", 100, 96, np.nan, np.nan, 0.3),
+        ("sex", "male", "categorical", "treated", 100, 4, np.nan, np.nan, -0.3),
+        ("sex", "female", "categorical", "comparator", 100, 61, np.nan, np.nan, 0.3),
+        ("sex", "male", "categorical", "comparator", 100, 39, np.nan, np.nan, -0.3),
+    )
+    shown = disclose_characteristics(exact, TEN)
+    assert plain(shown["count"]) == [None, None, 60, 40]
+    assert shown["smd"].isna().all()
+    assert list(shown["mean"][2:]) == [0.6, 0.4]
+
+
+def test_of_three_levels_the_smallest_other_one_hides_the_rare_one() -> None:
+    exact = characteristics(
+        *((("grade", level, "categorical", "treated", 100, count, np.nan, np.nan, 0.1)) for level, count in (("I", 5), ("II", 30), ("III", 65)))
+    )
+    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, None, 65]
+
+
+def test_two_rare_levels_hide_each_other() -> None:
+    exact = characteristics(
+        *((("grade", level, "categorical", "treated", 100, count, np.nan, np.nan, 0.1)) for level, count in (("I", 5), ("II", 3), ("III", 92)))
+    )
+    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, None, 90]
+
+
+def test_the_mean_of_a_zero_one_column_is_hidden_where_a_value_is_rare() -> None:
+    share = 4 / 100
+    spread = np.sqrt(share * (1 - share) * 100 / 99)
+    exact = characteristics(
+        ("smoker", None, "numeric", "treated", 100, pd.NA, share, spread, 0.2),
+        ("smoker", None, "numeric", "comparator", 100, pd.NA, 0.5, np.sqrt(0.25 * 100 / 99), 0.2),
+        ("age", None, "numeric", "treated", 100, pd.NA, 60.0, 9.0, 0.1),
+        ("age", None, "numeric", "comparator", 100, pd.NA, 58.0, 9.0, 0.1),
+    )
+    shown = disclose_characteristics(exact, TEN)
+    assert list(shown["mean"].isna()) == [True, False, False, False]
+    assert list(shown["smd"].isna()) == [True, True, False, False]
+
+
+def test_balance_leaves_out_levels_whose_count_is_hidden() -> None:
+    table_one = characteristics(
+        ("sex", "female", "categorical", "treated", 100, 96, np.nan, np.nan, 0.3),
+        ("sex", "male", "categorical", "treated", 100, 4, np.nan, np.nan, -0.3),
+        ("age", None, "numeric", "treated", 100, pd.NA, 60.0, 9.0, 0.1),
+        ("age", None, "missing", "treated", 100, 5, np.nan, np.nan, 0.1),
+    )
+    exact = tables.BALANCE.validate(
+        pd.DataFrame(
+            [
+                (replicate, "crude", name, level, smd, np.nan, 0.1)
+                for replicate, smd in ((0, 0.2), (1, 0.4))
+                for name, level in (("sex", "male"), ("age", None), ("age", "(missing)"))
+            ],
+            columns=list(tables.BALANCE.columns),
+        )
+    )
+    shown = disclose_balance(exact, TEN, characteristics=disclose_characteristics(table_one, TEN))
+    assert list(zip(shown["covariate"], shown["level"].isna(), strict=True)) == [("age", True)]
+    assert shown["smd"].iloc[0] == 0.3
+
+
+def test_overlap_averages_what_could_be_applied_and_counts_what_is_balanced() -> None:
+    row = ("ATO", 101, 203, 90.0, 180.0, 0.8, 0.5, 3.0, 0.2)
+    exact = tables.OVERLAP.validate(
+        pd.DataFrame(
+            [
+                (0, "overlap", *row, False, "ok", None),
+                (1, "overlap", *row[:-1], 0.0, True, "ok", None),
+                (2, "overlap", "ATO", 0, 0, *[np.nan] * 6, False, "not_estimable", "separated"),
+            ],
+            columns=list(tables.OVERLAP.columns),
+        )
+    )
+    shown = disclose_overlap(exact, TEN).iloc[0]
+    assert (shown["replicates"], shown["applied"], shown["balanced"]) == (3, 2, 1)
+    assert shown["max_abs_smd"] == 0.1
+    assert (shown["n_treated"], shown["n_comparator"]) == (100, 205)
+    assert shown["reason"] == "separated"
+
+
+def test_an_empty_overlap_stays_empty() -> None:
+    assert len(disclose_overlap(pd.DataFrame(columns=list(tables.OVERLAP.columns)), TEN)) == 0
+
+
+def test_score_histogram_is_averaged_then_suppressed() -> None:
+    exact = pd.DataFrame(
+        {"replicate": [0, 1, 0, 1], "arm": "treated", "bin_lower": [0.0, 0.0, 0.5, 0.5], "bin_upper": [0.5, 0.5, 1.0, 1.0], "count": [8, 10, 20, 25]}
+    )
+    assert plain(disclose_score_histogram(exact, TEN)["count"]) == [None, 25]
+
+
+def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> None:
+    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, 1)
+    exact = tables.COMBINED.validate(
+        pd.DataFrame(
+            [(*row, 101.0, 203.0, 97.0, 4.0, "unadjusted", "ok", None), (*row, 101.0, 203.0, 52.0, 103.0, "unadjusted", "ok", None)],
+            columns=list(tables.COMBINED.columns),
+        )
+    )
+    shown = disclose_combined(exact, TEN)
+    assert plain(shown["events_treated"]) == [None, 50]
+    assert plain(shown["events_comparator"]) == [None, 105]
+    assert list(shown["estimate"]) == [1.2, 1.2]
+
+
+def curve(at_risk: list[float], survival: list[float], *, design: str = "crude", replicate: int = 0) -> pd.DataFrame:
+    n = len(survival)
+    return pd.DataFrame(
+        {
+            "replicate": replicate, "design": design, "outcome": "death", "arm": "treated", "time_days": np.arange(n, dtype=float),
+            "survival": survival, "lower": survival, "upper": survival, "at_risk": at_risk,
+        }
+    )  # fmt: skip
+
+
+def test_curve_skips_steps_of_few_patients_and_ends_where_few_are_left() -> None:
+    # 40 patients; deaths on days 1 to 5: 10, 3, 7, 4, 8; then eight are left
+    exact = curve([40, 40, 30, 27, 20, 16, 8], [1, 30 / 40, 27 / 40, 20 / 40, 16 / 40, 8 / 40, 8 / 40])
+    shown = disclose_curves(exact, TEN, grids={"death": np.arange(7.0)})
+    # day 1: ten deaths; day 2: three only; day 3: ten since day 1, and day 4, the last with ten at risk, takes its place
+    assert list(shown["time_days"]) == [0.0, 1.0, 4.0]
+    assert list(shown["survival"]) == [1.0, 0.75, 0.4]
+    assert plain(shown["at_risk"]) == [40, 30, 15]
+
+
+def test_a_large_weight_does_not_stand_for_a_crowd() -> None:
+    crude = curve([40, 40, 39, 39], [1, 39 / 40, 39 / 40, 39 / 40])
+    heavy = curve([40, 40, 20, 20], [1, 0.5, 0.5, 0.5], design="iptw")
+    shown = disclose_curves(pd.concat([crude, heavy]), TEN, grids={"death": np.arange(4.0)})
+    assert set(shown["time_days"]) == {0.0}
+
+
+def test_replicates_are_averaged_and_their_range_is_the_band() -> None:
+    parts = [curve([40, 40, 20, 20], [1, level, level, level], replicate=number) for number, level in enumerate((0.5, 0.6))]
+    shown = disclose_curves(pd.concat(parts), TEN, grids={"death": np.arange(3.0)})
+    assert shown.iloc[-1][["survival", "lower", "upper"]].tolist() == [0.55, 0.5, 0.6]
+
+
+def test_the_grid_holds_every_horizon() -> None:
+    grid = curve_grid([30.5, 180])
+    assert {0.0, 30.5, 180.0} <= set(grid)
+    assert len(grid) == 62

@@ -27,8 +27,8 @@ def disclose_curves(curves: pd.DataFrame, disclosure: DisclosureSection, *, grid
     Steps
         A grid time is shown where at least ``minimum_count`` patients are at risk and at least as many events lie between it and the time
         shown before; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The last time that may be shown replaces
-        the one before it where too few events lie between. All designs of an outcome and arm share their times, and the design with the fewest patients or
-        events decides, so that a large weight cannot stand for a crowd.
+        the one before it where too few events lie between. All designs of an outcome and arm share their times, and the design with the
+        fewest patients or events decides, so that a large weight cannot stand for a crowd.
     """
     shown = []
     for (outcome, arm), rows in curves.groupby(["outcome", "arm"], sort=False):

@@ -8,7 +8,9 @@ from parallax.disclosure.counts import record_thresholds, suppress_counts
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.vocabulary import MISSING_LEVEL
 
-_AVERAGED = ("ess_treated", "ess_comparator", "c_statistic", "equipoise", "max_weight", "max_abs_smd")
+#: an effective sample size is a count wherever all weights are equal
+_COUNTED = ("n_treated", "n_comparator", "ess_treated", "ess_comparator")
+_AVERAGED = ("c_statistic", "equipoise", "max_weight", "max_abs_smd")
 
 
 def disclose_balance(balance: pd.DataFrame, disclosure: DisclosureSection, *, characteristics: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -39,16 +41,14 @@ def disclose_overlap(overlap: pd.DataFrame, disclosure: DisclosureSection) -> pd
                 "replicates": len(replicates),
                 "applied": len(applied),
                 "balanced": int(applied["balanced"].sum()),
-                "n_treated": applied["n_treated"].mean(),
-                "n_comparator": applied["n_comparator"].mean(),
-                **{name: applied[name].mean() for name in _AVERAGED},
+                **{name: applied[name].mean() for name in (*_COUNTED, *_AVERAGED)},
                 "status": "ok" if len(applied) else "not_estimable",
                 "reason": reasons.iloc[0] if len(reasons) else None,
             }
         )
-    columns = ["design", "effective_estimand", "replicates", "applied", "balanced", "n_treated", "n_comparator", *_AVERAGED, "status", "reason"]
+    columns = ["design", "effective_estimand", "replicates", "applied", "balanced", *_COUNTED, *_AVERAGED, "status", "reason"]
     shown = pd.DataFrame(rows, columns=columns)
-    counts = {name: suppress_counts(shown[name], disclosure) for name in ("n_treated", "n_comparator")}
+    counts = {name: suppress_counts(shown[name], disclosure) for name in _COUNTED}
     return record_thresholds(shown.assign(**counts), disclosure)
 
 

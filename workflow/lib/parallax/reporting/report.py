@@ -104,7 +104,8 @@ def render_report(inputs: ReportInputs) -> str:
     for site, tables in inputs.sites.items():
         tables.check_disclosed(site)
     protocol = inputs.protocol
-    verdicts = read_verdicts(inputs.verdict)
+    order = [(site, generator) for site in inputs.sites for generator in protocol.generators]
+    verdicts = sorted(read_verdicts(inputs.verdict), key=lambda verdict: order.index((verdict.site, verdict.generator)))
     environment = Environment(
         loader=PackageLoader("parallax.reporting", "templates"),
         extensions=["jinja2.ext.loopcontrols"],
@@ -253,7 +254,7 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
             GATE_OUTCOMES[gate.outcome][1],
             (metric_words(gate.metric).brief or metric_words(gate.metric).label)
             + (f", {gate.variable.rpartition('/')[2]}" if gate.variable else "")
-            + f" {_judged(gate.metric, gate.judged, gate.direction)} (≤ {gate.threshold:g}{metric_words(gate.metric).unit})",
+            + f" {_judged(gate.metric, gate.judged, gate.direction)} (≤ {gate.threshold:.3g}{metric_words(gate.metric).unit})",
             f"{metric_words(gate.metric).label}: {describe_bound(gate.threshold, gate.direction)} is allowed",
         )
         for gate in verdict.gates
@@ -343,7 +344,7 @@ def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, da
             Picture(
                 _inline(draw_score_overlap(histograms, arm_labels=labels, styles=styles), f"{site}-overlap", alt),
                 "Propensity score: treated upwards, comparators downwards; the black outline is the real one. "
-                f"Bins with fewer than {protocol.disclosure.minimum_count} patients are not drawn.",
+                f"Bins with fewer than {protocol.disclosure.minimum_count} patients are not drawn, and bars beyond twice the real peak are cut.",
             )
         )
     designs = [name for name, _ in protocol.designs.items()]

@@ -58,9 +58,10 @@ def tabulate_attrition(attrition: pd.DataFrame, *, arm_labels: Mapping[str, str]
     rows = tuple(
         (
             Cell(plain(str(row["criterion"])), note=str(row["reason"])),
-            *(Cell(format_count(_count(row[name]), minimum=minimum)) for name in ("excluded", "remaining_treated", "remaining_comparator")),
+            Cell(format_count(_count(row["excluded"]), minimum=minimum) if position else NOT_AVAILABLE),
+            *(Cell(format_count(_count(row[f"remaining_{arm}"]), minimum=minimum)) for arm in ARMS),
         )
-        for row in attrition.sort_values("step").to_dict("records")
+        for position, row in enumerate(attrition.sort_values("step").to_dict("records"))
     )
     return Table("Who was left out, and why", ("Step", "Left out", *(f"Remaining, {arm_labels[arm]}" for arm in ARMS)), rows)
 
@@ -134,7 +135,9 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                 (
                     Cell(plain(row["design"]), note=str(row["effective_estimand"])),
                     Cell(f"{format_count(_count(row['n_treated']), minimum=minimum)} / {format_count(_count(row['n_comparator']), minimum=minimum)}"),
-                    Cell(f"{row['ess_treated']:,.0f} / {row['ess_comparator']:,.0f}"),
+                    Cell(
+                        f"{format_count(_count(row['ess_treated']), minimum=minimum)} / {format_count(_count(row['ess_comparator']), minimum=minimum)}"
+                    ),
                     Cell(format_number(_number(row["c_statistic"]), decimals=2)),
                     Cell(format_share(_number(row["equipoise"]))),
                     Cell(format_number(_number(row["max_weight"]), decimals=1)),

@@ -130,6 +130,7 @@ def _brief(row: GeneratorVerdict) -> str:
         # a gate's sentence names the metric first; the reason alone is enough here
         return next((gate.reason.rpartition("not evaluated, ")[2] for gate in row.with_outcome("not_evaluated")), "")
     words = metric_words(shown[0].metric)
-    more = f", and {spell(len(failed) - 1)} more" if len(failed) > 1 else ""
+    others = len({gate.metric for gate in failed} - {shown[0].metric})
+    more = f", and {spell(others)} more" if others else ""
     number = format_number(shown[0].judged, decimals=words.decimals) + words.unit
     return f"{words.brief or words.label.lower()} {number} ({describe_bound(shown[0].threshold, shown[0].direction)}){more}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,7 +83,7 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "same_side_of_null": MetricWords("Same side of the null", yes_no=True),
     "propensity_c_gap": MetricWords(
         "Propensity c gap",
-        "treatment is not as predictable as in the real patients: the c-statistics differ by {value} ({bound} is allowed)",
+        "the covariates do not predict treatment as they do in the real patients: the c-statistics differ by {value} ({bound} is allowed)",
         brief="c gap",
     ),
     "km_gap": MetricWords("Survival curve gap", "a survival curve is off by up to {value} ({variable}; {bound} is allowed)", brief="curve gap"),
@@ -155,13 +155,20 @@ def describe_effect(outcome: str, contrast: str, horizon_days: float | None) -> 
     return f"{CONTRASTS[contrast].name} of {plain(outcome)} {describe_horizon(horizon_days)}"
 
 
-def estimate_words(contrast: str, estimate: float, lower: float, upper: float) -> str:
-    """An estimate with its interval in the contrast's unit; one decimal less from ten on."""
+def estimate_words(contrast: str, estimate: float, lower: float, upper: float, *, decimals: int | None = None) -> str:
+    """An estimate with its interval in the contrast's unit, by default with as many decimals as :func:`estimate_decimals` says."""
+    factor = CONTRASTS[contrast].factor
+    if decimals is None:
+        decimals = estimate_decimals(contrast, (estimate, lower, upper))
+    return format_estimate(factor * estimate, factor * lower, factor * upper, decimals=decimals)
+
+
+def estimate_decimals(contrast: str, numbers: Iterable[float]) -> int:
+    """The contrast's decimals, at most one where a number reaches ten units."""
     words = CONTRASTS[contrast]
-    values = [words.factor * number for number in (estimate, lower, upper)]
-    return format_estimate(*values, decimals=min(words.decimals, 1) if max(map(abs, values)) >= 10 else words.decimals)
+    return min(words.decimals, 1) if any(abs(words.factor * number) >= 10 for number in numbers) else words.decimals
 
 
 def describe_bound(threshold: float, direction: str | None) -> str:
     """``at most 1`` or ``at least 0.7``."""
-    return f"at least {threshold:g}" if direction == "at_least" else f"at most {threshold:g}"
+    return f"at least {threshold:.3g}" if direction == "at_least" else f"at most {threshold:.3g}"

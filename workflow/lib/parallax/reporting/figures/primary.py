@@ -112,7 +112,7 @@ def set_scale(axes: Axes, lowest: float, highest: float, *, ratio: bool) -> None
     else:
         margin = 0.06 * max(highest - lowest, 1e-6)
         axes.set_xlim(lowest - margin, highest + margin)
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_number(value, decimals=_decimals(highest - lowest))))
 
 

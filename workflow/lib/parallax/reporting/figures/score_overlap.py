@@ -19,13 +19,14 @@ COLUMNS = 4
 def draw_score_overlap(histograms: Mapping[str, pd.DataFrame], *, arm_labels: Mapping[str, str], styles: Mapping[str, style.DatasetStyle]) -> Figure:
     """One panel per dataset: the treated upwards, the comparators downwards, as shares of their arm; the real outline in every panel.
 
-    Suppressed bins are not drawn.
+    Suppressed bins are not drawn; bars beyond twice the real peak are cut and end in an arrow.
     """
     names = list(histograms)
     columns = min(COLUMNS, len(names))
     lines = -(-len(names) // columns)
     shares = {name: {arm: _shares(frame, arm) for arm in ("treated", "comparator")} for name, frame in histograms.items()}
-    peak = 1.12 * max(float(share.max()) for by_arm in shares.values() for _, share in by_arm.values())
+    highest = {name: max(float(share.max()) for _, share in by_arm.values()) for name, by_arm in shares.items()}
+    peak = 1.15 * min(max(highest.values()), 2 * highest[REAL])
     with style.drawing():
         figure = style.new_figure(style.WIDTH, 0.55 + 2.0 * lines)
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw={"wspace": 0.09, "hspace": 0.3})
@@ -39,6 +40,10 @@ def draw_score_overlap(histograms: Mapping[str, pd.DataFrame], *, arm_labels: Ma
             for arm, sign, alpha in (("treated", 1, 0.8), ("comparator", -1, 0.4)):
                 edges, share = shares[name][arm]
                 axes.stairs(sign * share, edges, fill=True, color=look.colour if name != REAL else "#6b7480", alpha=alpha, lw=0)
+                beyond = share > peak
+                axes.plot(
+                    (edges[:-1] + edges[1:])[beyond] / 2, np.full(beyond.sum(), 0.93 * sign * peak), "^" if sign > 0 else "v", color="white", ms=3.5
+                )
                 if name != REAL:
                     edges, share = shares[REAL][arm]
                     axes.stairs(sign * share, edges, color=style.INK, lw=1.0, baseline=None)

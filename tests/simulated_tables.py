@@ -86,12 +86,16 @@ def simulated_overlap(protocol: Protocol, dataset: str) -> pd.DataFrame:
     estimands = {"crude": "unadjusted", "matched": "ATT among the matched", "iptw": "ATE", "att": "ATT", "overlap": "ATO"}
     largest = {"crude": 0.5, "matched": 0.06, "iptw": 0.07, "att": 0.12, "overlap": 0.0}
     c = {"real": 0.81, "sequential": 0.80, "gaussian_copula": 0.66, "tvae": 0.95}[dataset]
+    patients = {"matched": (1673, 1673)}
+    effective = {"crude": (2184.0, 3551.0)}
     rows = [
-        (replicate, design, estimands[design], 1673 if design == "matched" else 2184, 1673 if design == "matched" else 3551,
-         1500.0, 2400.0, c, 0.61, 1.0 if design != "iptw" else 18.13, largest[design], largest[design] <= 0.1, "ok", None)
+        (
+            *(replicate, design, estimands[design], *patients.get(design, (2184, 3551)), *effective.get(design, (1500.0, 2400.0)), c, 0.61),
+            *(18.13 if design == "iptw" else 1.0, largest[design], largest[design] <= 0.1, "ok", None),
+        )
         for replicate in range(1 if dataset == "real" else 10)
         for design in protocol.designs.root
-    ]  # fmt: skip
+    ]
     return tables.OVERLAP.validate(pd.DataFrame(rows, columns=list(tables.OVERLAP.columns)))
 
 

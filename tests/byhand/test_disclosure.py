@@ -112,7 +112,7 @@ def test_balance_leaves_out_levels_whose_count_is_hidden() -> None:
 
 
 def test_overlap_averages_what_could_be_applied_and_counts_what_is_balanced() -> None:
-    row = ("ATO", 101, 203, 90.0, 180.0, 0.8, 0.5, 3.0, 0.2)
+    row = ("ATO", 101, 203, 88.0, 181.0, 0.8, 0.5, 3.0, 0.2)
     exact = tables.OVERLAP.validate(
         pd.DataFrame(
             [
@@ -127,6 +127,7 @@ def test_overlap_averages_what_could_be_applied_and_counts_what_is_balanced() ->
     assert (shown["replicates"], shown["applied"], shown["balanced"]) == (3, 2, 1)
     assert shown["max_abs_smd"] == 0.1
     assert (shown["n_treated"], shown["n_comparator"]) == (100, 205)
+    assert (shown["ess_treated"], shown["ess_comparator"]) == (90, 180)
     assert shown["reason"] == "separated"
 
 

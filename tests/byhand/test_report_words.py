@@ -105,6 +105,11 @@ def test_headline_names_who_may_be_released() -> None:
     assert headline(read_verdicts(two)) == "Two of six verdicts allow a release: sequential (support), sequential (oslo)."
 
 
+def test_decimals_follow_the_size_unless_told() -> None:
+    assert estimate_words("rmst_difference", -5.19, -9.99, -0.39) == "−5.19 (−9.99 to −0.39)"
+    assert estimate_words("rmst_difference", -5.19, -9.99, -0.39, decimals=1) == "−5.2 (−10.0 to −0.4)"
+
+
 def test_summary_of_a_run() -> None:
     assert summarise(RECORD, "results/rhc/report.html").splitlines() == [
         "Verdicts of the study rhc",

@@ -131,13 +131,12 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                 continue
             part = f"in {row['balanced']} of {row['applied']}" if row["applied"] > 1 else ""
             balanced = row["balanced"] == row["applied"]
+            patients, effective = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "ess"))
             rows.append(
                 (
                     Cell(plain(row["design"]), note=str(row["effective_estimand"])),
-                    Cell(f"{format_count(_count(row['n_treated']), minimum=minimum)} / {format_count(_count(row['n_comparator']), minimum=minimum)}"),
-                    Cell(
-                        f"{format_count(_count(row['ess_treated']), minimum=minimum)} / {format_count(_count(row['ess_comparator']), minimum=minimum)}"
-                    ),
+                    Cell(patients),
+                    Cell(effective),
                     Cell(format_number(_number(row["c_statistic"]), decimals=2)),
                     Cell(format_share(_number(row["equipoise"]))),
                     Cell(format_number(_number(row["max_weight"]), decimals=1)),

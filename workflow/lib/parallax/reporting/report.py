@@ -206,11 +206,16 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
             )
             if group
         ),
-        survival=_picture_survival(site, tables, protocol, datasets),
+        survival=_picture_survival(site, tables, protocol, datasets, unbalanced),
         effects=_picture_effects(site, tables, protocol, datasets, unbalanced),
-        estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names),
-        shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary) if measured else None,
-        agreement=tuple(tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}") for name in measured),
+        estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names, unbalanced=unbalanced),
+        shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, unbalanced=unbalanced)
+        if measured
+        else None,
+        agreement=tuple(
+            tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, unbalanced=unbalanced)
+            for name in measured
+        ),
         fidelity=tabulate_metrics(fidelity, generators=shown_generators, labels=names, arm_labels=labels, caption="Fidelity") if fidelity else None,
         privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
     )
@@ -376,7 +381,9 @@ def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, da
     return tuple(pictures)
 
 
-def _picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:
+def _picture_survival(
+    site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], unbalanced: set[tuple[str, str]]
+) -> tuple[Picture, ...]:
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
     curves = {name: tables.curves[name] for name in _present(tables.curves, datasets)}
     primary = protocol.question.primary
@@ -402,7 +409,7 @@ def _picture_survival(site: str, tables: SiteTables, protocol: Protocol, dataset
                     ),
                     f"Kaplan–Meier curves, {plain(outcome)}, design {plain(design)} ({describe_design(protocol.designs[design])}). "
                     "Grey: the real 95% band. A generator's line is the mean of its replicates, its tint their range.",
-                    "" if shown else f"Design {plain(design)}",
+                    "" if shown else f"Design {plain(design)}" + (" (not balanced)" if (REAL, design) in unbalanced else ""),
                 )
             )
     return tuple(pictures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,8 @@ from parallax.vocabulary import ARMS, REAL
 Row = Mapping[Any, Any]
 #: outcome, contrast, horizon (None: all follow-up), design
 Target = tuple[str, str, float | None, str]
+#: (dataset, design) whose covariates are not balanced
+Unbalanced = Collection[tuple[str, str]]
 
 #: a metric of more variables than this is shown by its median and its largest value
 MOST_VARIABLES = 4
@@ -157,7 +159,7 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
     return Table(caption, headings, tuple(rows), groups)
 
 
-def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate) -> Table:
+def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, unbalanced: Unbalanced) -> Table:
     """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
     shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
     order = {name: position for position, name in enumerate(CONTRASTS)}
@@ -176,8 +178,13 @@ def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[st
         by_column = {(row["outcome"], row["contrast"], _horizon(row)): row for row in entries.to_dict("records")}
         decisive = (primary.outcome, primary.contrast, primary.horizon_days) if design == primary.design else None
         cells = [_shift(by_column.get(column), is_primary=column == decisive) for column in columns]
-        rows.append((Cell(plain(str(design))), *cells))
+        rows.append((Cell(plain(str(design)), note=_flag((REAL, str(generator)), str(design), unbalanced)), *cells))
     return Table("Synthetic minus real estimate, in standard errors of the real one", ("Design", *headings), tuple(rows), groups)
+
+
+def _flag(datasets: Sequence[str], design: str, unbalanced: Unbalanced) -> str:
+    where = ["real" if dataset == REAL else "synthetic" for dataset in datasets if (dataset, design) in unbalanced]
+    return f"not balanced ({' and '.join(where)})" if where else ""
 
 
 def _shift(row: Row | None, *, is_primary: bool) -> Cell:
@@ -189,7 +196,7 @@ def _shift(row: Row | None, *, is_primary: bool) -> Cell:
     return Cell(format_signed(value, decimals=2), look=look + mark)
 
 
-def tabulate_agreement(agreement: pd.DataFrame, *, caption: str) -> Table:
+def tabulate_agreement(agreement: pd.DataFrame, *, caption: str, generator: str, unbalanced: Unbalanced) -> Table:
     """Every agreement metric of one generator: a line per estimate."""
     metrics = list(dict.fromkeys(agreement["metric"]))
     rows = []
@@ -197,8 +204,8 @@ def tabulate_agreement(agreement: pd.DataFrame, *, caption: str) -> Table:
         cells = [_plain_value(metric, by_metric.get(metric)) for metric in metrics]
         words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon)}"
         shift = by_metric.get("shift_in_real_se", {})
-        reason = shift.get("reason")
-        rows.append((Cell(plain(design), note=words + (f"; {reason}" if isinstance(reason, str) else "")), *cells))
+        notes = [words, _flag((REAL, generator), design, unbalanced), shift.get("reason")]
+        rows.append((Cell(plain(design), note="; ".join(note for note in notes if isinstance(note, str) and note)), *cells))
     return Table(caption, ("Estimate", *(metric_words(metric).label for metric in metrics)), tuple(rows))
 
 
@@ -282,7 +289,7 @@ def _spread(entries: pd.DataFrame, decimals: int) -> Cell:
     return Cell(format_number(float(known["value"].median()), decimals=decimals), note=largest)
 
 
-def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str]) -> Table:
+def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], unbalanced: Unbalanced) -> Table:
     """Every estimate of every dataset with its valid, naive and stacked interval."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
@@ -292,22 +299,23 @@ def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[
         unit = f", {CONTRASTS[contrast].unit}" if CONTRASTS[contrast].unit else ""
         effect = describe_effect(outcome, contrast, horizon)
         groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(design)}"
-        rows += [_estimate_row(labels[name], by_dataset[name].get(target, {}), contrast) for name in combined]
+        for name in combined:
+            dataset = Cell(labels[name], note="not balanced" if (name, design) in unbalanced else "")
+            rows.append((dataset, *_estimate_cells(by_dataset[name].get(target, {}), contrast)))
     headings = ("Dataset", "Valid", "Naive (invalid)", "Stacked (invalid)", "p", "Patients, treated / comparator", "Events")
     return Table("All estimates", headings, tuple(rows), groups)
 
 
-def _estimate_row(label: str, rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]:
+def _estimate_cells(rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]:
     row = rules.get("none", rules.get("partial"))
     if row is None:
-        return (Cell(label), Cell("no result", look="none"), *[Cell("")] * 5)
+        return (Cell("no result", look="none"), *[Cell("")] * 5)
     if row["status"] != "ok":
-        return (Cell(label), Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 5)
+        return (Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 5)
     minimum = int(row["minimum_count"])
     counts = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "events"))
     p = _number(row["p_value"])
     return (
-        Cell(label),
         Cell(estimate_words(contrast, row["estimate"], row["lower"], row["upper"])),
         *(_invalid(rules.get(rule), contrast) for rule in ("naive", "stacked")),
         Cell("<0.001" if p < 0.001 else format_number(p, decimals=3)),

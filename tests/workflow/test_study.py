@@ -28,7 +28,7 @@ def planned_rules(study: Study, *words: str) -> set[str]:
 def changed(**sections: object) -> dict:
     protocol = copy.deepcopy(PROTOCOL)
     for name, section in sections.items():
-        protocol[name] = {**protocol[name], **section}
+        protocol[name] = {**protocol.get(name, {}), **section}
     return protocol
 
 

@@ -17,8 +17,9 @@ random one). With Mehler's expansion, the covariance of the scores of two variab
 he_h the normalised Hermite polynomials. Solving it for ρ with the observed covariance on the left undoes the attenuation by ties and cuts
 (the polychoric correlation's moment form; normal scores with jitter are too small by c_j1 c_k1, 0.64 for two even binaries). Where one of
 the questions was asked of a part of the patients, the covariance within that part equals the whole's, since its own answer is independent
-of having been asked. Each ρ is shrunk by 1 − (its variance at ρ = 0)/ρ², at least 0 (the positive-part rule of James and Stein), so that
-rare levels do not bring noise, and the matrix is replaced by the nearest positive definite one with the same zeros.
+of having been asked. Each ρ is multiplied by 1 − ν/ρ², at least 0, ν its variance at ρ = 0 (the positive-part rule of James and Stein), so
+that rare levels do not bring noise and strong dependence stays; the matrix is replaced by the nearest positive definite one with the same
+zeros.
 
 Sources: Mehler (1866); Lancaster (1957) Biometrika 44:289, eq. 2; Olsson (1979) Psychometrika 44:443; Higham (2002) for the last step.
 """
@@ -135,7 +136,7 @@ def _ask_missing(name: str, known: NDArray[np.bool_]) -> list[_Question]:
 
 
 def _quantile(reading: _Numeric, probability: FloatArray) -> FloatArray:
-    """The empirical quantile: a step function onto a list or whole numbers' ties, linear between neighbours elsewhere."""
+    """The empirical quantile: a step function onto a list, linear between neighbours elsewhere."""
     last = reading.ordered.size - 1
     if reading.grid.listed is not None:
         return reading.ordered[np.minimum((probability * reading.ordered.size).astype(np.int64), last)]
@@ -159,12 +160,12 @@ def _correlation_factor(questions: list[_Question]) -> FloatArray:
 
     linear = np.outer(expansion[:, 0], expansion[:, 0])
     noise = 1.0 / (both * np.maximum(linear, 1e-6))
-    correlation *= np.maximum(1.0 - noise / np.maximum(correlation**2, 1e-12), 0.0)
+    correlation *= np.maximum(1.0 - noise / np.maximum(correlation**2, noise), 0.0)
     names = np.array([question.covariate for question in questions])
-    correlation[names[:, None] == names[None, :]] = 0.0
+    same = names[:, None] == names[None, :]
+    correlation[same] = 0.0
     np.fill_diagonal(correlation, 1.0)
-
-    return _nearest_factor(correlation, fixed=names[:, None] == names[None, :])
+    return _nearest_factor(correlation, fixed=same)
 
 
 def _nearest_factor(correlation: FloatArray, *, fixed: NDArray[np.bool_]) -> FloatArray:

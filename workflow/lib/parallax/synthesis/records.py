@@ -23,7 +23,7 @@ _DECIMALS: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The values that a numeric column can take: whole numbers, the values of a list, or decimal fractions within the observed range."""
+    """The values that a numeric column can take: those of a list where patients share them, else whole numbers or decimal fractions in the range."""
 
     lower: float
     upper: float
@@ -37,7 +37,7 @@ class Grid:
         """The grid of the known values of a column."""
         distinct = np.unique(values)
         decimals = next((d for d in range(_DECIMALS + 1) if np.allclose(np.round(distinct, d), distinct, rtol=1e-12, atol=0.0)), None)
-        shared = decimals != 0 and distinct.size * _SHARED <= values.size
+        shared = distinct.size * _SHARED <= values.size
         return cls(lower=float(distinct[0]), upper=float(distinct[-1]), decimals=decimals, listed=distinct if shared else None)
 
     @property

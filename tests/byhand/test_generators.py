@@ -1,0 +1,93 @@
+"""The pieces of the survival-aware generator on a handful of patients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from parallax.protocol import Covariates, OutcomesSection
+from parallax.synthesis.copula import CovariateCopula, _score, _solve_correlation
+from parallax.synthesis.generator import Context
+from parallax.synthesis.hazards import IntervalHazard
+from parallax.synthesis.predictors import Predictors
+from parallax.synthesis.records import FollowUp, Grid
+
+
+def test_the_score_of_an_even_question_is_the_mean_of_half_a_normal():
+    scores, coefficients = _score(np.array([0, 1, 0, 1]))
+    np.testing.assert_allclose(scores, [-np.sqrt(2 / np.pi), np.sqrt(2 / np.pi)], rtol=1e-14)
+    np.testing.assert_allclose(coefficients[:3], [2 / np.pi, 0, -2 / np.pi / np.sqrt(6)], atol=1e-14)
+
+
+def test_two_even_questions_that_agree_in_two_thirds_have_the_correlation_one_half():
+    # P(both) = 1/4 + arcsin(ρ)/2π (Sheppard 1899), and 1/3 = 1/4 + arcsin(1/2)/2π
+    first = np.array([0, 0, 0, 1, 1, 1])
+    second = np.array([0, 0, 1, 0, 1, 1])
+    of_answer, coefficients = _score(first)
+    covariance = np.mean(of_answer[first] * of_answer[second])
+    solved = _solve_correlation(np.full((2, 2), covariance), np.vstack([coefficients, coefficients]))
+    assert solved[0, 1] == pytest.approx(0.5, abs=1e-8)
+
+
+def test_levels_missing_values_and_numbers_are_read_back_in_their_shares():
+    context = Context(Covariates(numeric=("x",), categorical=("c",)), OutcomesSection.of({}))
+    cohort = pd.DataFrame({"x": [1.0, 1.0, 5.0, np.nan] * 4, "c": pd.array(["a"] * 8 + ["b"] * 4 + [None] * 4, dtype="string")})
+    copula = CovariateCopula.fit(cohort, context)
+    drawn = pd.DataFrame(copula.draw(40_000, rng=np.random.default_rng(0)))
+    assert drawn["c"].value_counts(normalize=True, dropna=False).to_dict() == pytest.approx({"a": 0.5, "b": 0.25, None: 0.25}, abs=0.01)
+    assert drawn["x"].isna().mean() == pytest.approx(0.25, abs=0.01)
+    assert (drawn["x"] == 1.0).sum() / drawn["x"].notna().sum() == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_without_covariate_effects_survival_is_the_product_limit():
+    # deaths on days 1, 2 and 4, one patient lost on day 2: 3/4, 3/4 · 2/3, and 0 when the last one dies
+    days, event, column = np.array([1.0, 2.0, 2.0, 4.0]), np.array([True, True, False, True]), np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    (interval,) = IntervalHazard.fit(days, event, column, edges=(), ridge=1e12).intervals
+    np.testing.assert_array_equal(interval.times, [1.0, 2.0, 4.0])
+    np.testing.assert_allclose(np.exp(-interval.cumulative), [3 / 4, 1 / 2, 0], atol=1e-9)
+
+
+def test_each_interval_starts_with_those_still_at_risk():
+    # day 2 is the edge and belongs to the first interval: 1/4, 1/3 there, then 1/2 and 1
+    days, event, column = np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4, dtype=bool), np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    first, second = IntervalHazard.fit(days, event, column, edges=(2.0,), ridge=1e12).intervals
+    np.testing.assert_allclose(np.exp(-first.cumulative), [3 / 4, 1 / 2], atol=1e-9)
+    np.testing.assert_allclose(np.exp(-second.cumulative), [1 / 2, 0], atol=1e-9)
+
+
+def test_times_are_drawn_in_the_shares_of_the_product_limit():
+    days, event, column = np.array([1.0, 2.0, 2.0, 4.0]), np.array([True, True, False, False]), np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    hazard = IntervalHazard.fit(days, event, column, edges=(1.0,), ridge=1e12)
+    times = hazard.draw(np.zeros((40_000, 1)), rng=np.random.default_rng(1))
+    assert {time: np.mean(times == time) for time in (1.0, 2.0, np.inf)} == pytest.approx({1.0: 1 / 4, 2.0: 1 / 4, np.inf: 1 / 2}, abs=0.01)
+
+
+def test_grids():
+    whole = Grid.of(np.array([1.0, 2.0, 9.0]))
+    np.testing.assert_array_equal(whole.nearest(np.array([0.2, 2.4, np.nan, 40.0])), [1, 2, np.nan, 9])
+    np.testing.assert_array_equal(whole.above(np.array([-3.0, 0.0, 0.1, 2.0, 2.1, 40.0])), [1, 1, 1, 2, 3, 9])
+    assert (whole.unit, whole.before(9.0)) == (1.0, 8.0)
+    tenths = Grid.of(np.array([0.5, 0.7, 1.1]))
+    np.testing.assert_allclose(tenths.nearest(np.array([0.64, 0.66])), [0.6, 0.7])
+    np.testing.assert_allclose(tenths.above(np.array([0.61, 0.7, 0.0])), [0.7, 0.7, 0.1])
+    listed = Grid.of(np.array([0.5, 0.5, 0.75, 0.75, 2.25, 2.25]))
+    np.testing.assert_array_equal(listed.nearest(np.array([0.6, 0.7, 1.6])), [0.5, 0.75, 2.25])
+
+
+def test_the_study_ends_on_the_last_day_where_at_least_one_in_a_hundred_are_followed_so_far():
+    days = np.append(np.arange(1.0, 100.0), 150.0)
+    assert FollowUp.of(days, np.zeros(100, dtype=bool)).administrative == 150
+    assert FollowUp.of(np.append(days, 3.0), np.zeros(101, dtype=bool)).administrative is None
+    assert FollowUp.of(days, days == 150).administrative is None
+
+
+def test_regression_columns():
+    context = Context(Covariates(numeric=("x",), categorical=("c",)), OutcomesSection.of({}))
+    cohort = pd.DataFrame({"x": [1.0, 3.0, np.nan, 5.0], "c": pd.array(["a", "a", "b", None], dtype="string")})
+    columns = Predictors.fit(cohort, context, squares=True).standardise(cohort)
+    # x, its gap filled with the median 3 (mean 3, variance 2); the gap; x squared (mean 2, variance 4); missing c; level b
+    gap = np.array([-1, -1, 3, -1]) / np.sqrt(3)
+    missing, level = np.array([-1, -1, -1, 3]) / np.sqrt(3), np.array([-1, -1, 3, -1]) / np.sqrt(3)
+    expected = np.column_stack([np.array([-2, 0, 0, 2]) / np.sqrt(2), gap, [1, -1, -1, 1], missing, level])
+    np.testing.assert_allclose(columns, expected, atol=1e-12)

@@ -62,7 +62,9 @@ def test_a_covariate_that_separates_the_arms_is_named() -> None:
     levels = build_design_matrix(frame(ward=["a", "a", "a", "b", "b", "b"]), Covariates(categorical=("ward",)))
     with pytest.raises(NotEstimable, match="share no level of these covariates: ward"):
         fit_propensity(levels, treated)
-    numbers = build_design_matrix(frame(age=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], other=[1.0, 4.0, 2.0, 3.0, 1.0, 2.0]), Covariates(numeric=("age", "other")))
+    numbers = build_design_matrix(
+        frame(age=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], other=[1.0, 4.0, 2.0, 3.0, 1.0, 2.0]), Covariates(numeric=("age", "other"))
+    )
     with pytest.raises(NotEstimable, match="age"):
         fit_propensity(numbers, treated)
 

@@ -15,8 +15,8 @@ import pytest
 
 from parallax.errors import GenerationError
 from parallax.protocol import GaussianCopulaGenerator, SequentialGenerator, TvaeGenerator
-from parallax.synthesis.registry import GENERATORS, draw_replicates, fit_generator
 from parallax.seeds import derive_seed
+from parallax.synthesis.registry import GENERATORS, draw_replicates, fit_generator
 from parallax.tables import cohort_schema
 from simulated_cohorts import CONTEXT, COVARIATES, DISEASES, END, OUTCOMES, simulate_cohort
 

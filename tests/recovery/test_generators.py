@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from simulated_cohorts import COVARIATES, OUTCOMES, simulate_cohort
 
 from parallax.analysis import analyse
 from parallax.protocol import DesignsSection, Gates, SequentialGenerator
@@ -13,6 +12,7 @@ from parallax.seeds import derive_seed
 from parallax.statistics.survival import kaplan_meier
 from parallax.synthesis.registry import draw_replicates, fit_generator
 from parallax.validation.combining import combine, take_real
+from simulated_cohorts import COVARIATES, OUTCOMES, simulate_cohort
 
 DESIGNS = DesignsSection.of({"overlap": {"method": "weight", "estimand": "ATO"}})
 TARGET = ["design", "contrast", "horizon_days"]

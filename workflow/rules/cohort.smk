@@ -9,21 +9,25 @@ rule select_cohort:
         split="<patients>/{site}/real/split.parquet",
         attrition="<exact>/{site}/real/attrition.parquet",
         characteristics="<exact>/{site}/real/characteristics.parquet",
+    log:
+        "<logs>/select_cohort/{site}.log",
+    benchmark:
+        "<benchmarks>/select_cohort/{site}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
     params:
         patient_id=lambda wildcards: PROTOCOL.data.sites[wildcards.site].patient_id,
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         hold_out=PROTOCOL.synthesis.hold_out,
         seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, "split"),
-        code=code_digest("parallax.cohort.selection", "parallax.cohort.characteristics", "parallax.cohort.split"),
-    log:
-        "<logs>/select_cohort/{site}.log",
-    benchmark:
-        "<benchmarks>/select_cohort/{site}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-    conda:
-        "../../envs/analysis.yaml"
+        code=code_digest(
+            "parallax.cohort.selection",
+            "parallax.cohort.characteristics",
+            "parallax.cohort.split",
+        ),
     script:
         "../scripts/select_cohort.py"

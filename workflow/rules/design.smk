@@ -10,20 +10,20 @@ rule apply_designs:
         balance="<exact>/{site}/{dataset}/balance.parquet",
         overlap="<exact>/{site}/{dataset}/overlap.parquet",
         score_histogram="<exact>/{site}/{dataset}/score_histogram.parquet",
+    log:
+        "<logs>/apply_designs/{site}/{dataset}.log",
+    benchmark:
+        "<benchmarks>/apply_designs/{site}/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
     params:
         cohort=section("cohort"),
         designs=section("designs"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
         code=code_digest("parallax.analysis"),
-    log:
-        "<logs>/apply_designs/{site}/{dataset}.log",
-    benchmark:
-        "<benchmarks>/apply_designs/{site}/{dataset}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-    conda:
-        "../../envs/analysis.yaml"
     script:
         "../scripts/apply_designs.py"

@@ -9,19 +9,19 @@ rule estimate_effects:
     output:
         estimates="<exact>/{site}/{dataset}/estimates.parquet",
         curves="<exact>/{site}/{dataset}/curves.parquet",
+    log:
+        "<logs>/estimate_effects/{site}/{dataset}.log",
+    benchmark:
+        "<benchmarks>/estimate_effects/{site}/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
     params:
         cohort=section("cohort"),
         designs=section("designs"),
         outcomes=section("outcomes"),
         code=code_digest("parallax.analysis"),
-    log:
-        "<logs>/estimate_effects/{site}/{dataset}.log",
-    benchmark:
-        "<benchmarks>/estimate_effects/{site}/{dataset}.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-    conda:
-        "../../envs/analysis.yaml"
     script:
         "../scripts/estimate_effects.py"

@@ -19,22 +19,32 @@ rule collect_results:
         every("<exact>/{site}/{generator}/refit.parquet"),
     output:
         aggregates=directory("<aggregates>"),
-        estimates=report("<study>/estimates.csv", caption="../report/estimates.rst", category="Results"),
-        agreement=report("<study>/agreement.csv", caption="../report/agreement.rst", category="Results"),
-        privacy=report("<study>/privacy.csv", caption="../report/privacy.rst", category="Results"),
-    params:
-        protocol=PROTOCOL.plain(),
-        exact=f"{STUDY}/exact",
-        code=code_digest("parallax.disclosure.site", "parallax.reporting.results"),
+        estimates=report(
+            "<study>/estimates.csv",
+            caption="../report/estimates.rst",
+            category="Results",
+        ),
+        agreement=report(
+            "<study>/agreement.csv",
+            caption="../report/agreement.rst",
+            category="Results",
+        ),
+        privacy=report(
+            "<study>/privacy.csv", caption="../report/privacy.rst", category="Results"
+        ),
     log:
         "<logs>/collect_results.log",
     benchmark:
         "<benchmarks>/collect_results.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1500,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        protocol=PROTOCOL.plain(),
+        exact=lambda wildcards, input: str(Path(input[0]).parents[2]),
+        code=code_digest("parallax.disclosure.site", "parallax.reporting.results"),
     script:
         "../scripts/collect_results.py"
 
@@ -45,19 +55,19 @@ rule render_report:
         verdict="<study>/verdict.json",
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
-    params:
-        protocol=PROTOCOL.plain(),
-        repository=str(REPOSITORY),
-        code=code_digest("parallax.reporting.report", "parallax.provenance"),
     log:
         "<logs>/render_report.log",
     benchmark:
         "<benchmarks>/render_report.tsv"
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1500,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        protocol=PROTOCOL.plain(),
+        repository=str(REPOSITORY),
+        code=code_digest("parallax.reporting.report", "parallax.provenance"),
     script:
         "../scripts/render_report.py"
 
@@ -74,19 +84,19 @@ rule write_manifest:
         ],
     output:
         "<study>/manifest.json",
-    params:
-        protocol=PROTOCOL.plain(),
-        repository=str(REPOSITORY),
-        study=str(STUDY),
-        code=code_digest("parallax.provenance"),
     log:
         "<logs>/write_manifest.log",
     benchmark:
         "<benchmarks>/write_manifest.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=500,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        protocol=PROTOCOL.plain(),
+        repository=str(REPOSITORY),
+        study=lambda wildcards, output: str(Path(output[0]).parent),
+        code=code_digest("parallax.provenance"),
     script:
         "../scripts/write_manifest.py"

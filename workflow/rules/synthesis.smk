@@ -7,21 +7,25 @@ rule fit_generator:
     output:
         model="<patients>/{site}/{generator}/model.pkl",
         generation="<exact>/{site}/{generator}/fit.parquet",
-    params:
-        generator=lambda wildcards: PROTOCOL.synthesis.generators[wildcards.generator].plain(),
-        cohort=section("cohort"),
-        outcomes=section("outcomes"),
-        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "fit"),
-        code=code_digest("parallax.synthesis.registry"),
     log:
         "<logs>/fit_generator/{site}/{generator}.log",
     benchmark:
         "<benchmarks>/fit_generator/{site}/{generator}.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
     threads: 1
     resources:
         mem_mb=3000,
-    conda:
-        "../../envs/synthesis.yaml"
+    params:
+        generator=lambda wildcards: PROTOCOL.synthesis.generators[
+            wildcards.generator
+        ].plain(),
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, wildcards.generator, "fit"
+        ),
+        code=code_digest("parallax.synthesis.registry"),
     script:
         "../scripts/fit_generator.py"
 
@@ -34,23 +38,29 @@ rule draw_replicates:
     output:
         cohort="<patients>/{site}/{generator}/cohort.parquet",
         generation="<exact>/{site}/{generator}/draw.parquet",
-    params:
-        cohort=section("cohort"),
-        outcomes=section("outcomes"),
-        seeds=lambda wildcards: [
-            derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "draw", replicate)
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
-        code=code_digest("parallax.synthesis.registry"),
     log:
         "<logs>/draw_replicates/{site}/{generator}.log",
     benchmark:
         "<benchmarks>/draw_replicates/{site}/{generator}.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
     threads: 1
     resources:
         mem_mb=3000,
-    conda:
-        "../../envs/synthesis.yaml"
+    params:
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        seeds=lambda wildcards: [
+            derive_seed(
+                PROTOCOL.study.seed,
+                wildcards.site,
+                wildcards.generator,
+                "draw",
+                replicate,
+            )
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        code=code_digest("parallax.synthesis.registry"),
     script:
         "../scripts/draw_replicates.py"
 
@@ -63,24 +73,34 @@ rule refit_generator:
     output:
         cohort="<patients>/{site}/{generator}/refit_cohort.parquet",
         generation="<exact>/{site}/{generator}/refit.parquet",
-    params:
-        generator=lambda wildcards: PROTOCOL.synthesis.generators[wildcards.generator].plain(),
-        cohort=section("cohort"),
-        outcomes=section("outcomes"),
-        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit"),
-        seeds=lambda wildcards: [
-            derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit", replicate)
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
-        code=code_digest("parallax.synthesis.registry"),
     log:
         "<logs>/refit_generator/{site}/{generator}.log",
     benchmark:
         "<benchmarks>/refit_generator/{site}/{generator}.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
     threads: 1
     resources:
         mem_mb=3000,
-    conda:
-        "../../envs/synthesis.yaml"
+    params:
+        generator=lambda wildcards: PROTOCOL.synthesis.generators[
+            wildcards.generator
+        ].plain(),
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit"
+        ),
+        seeds=lambda wildcards: [
+            derive_seed(
+                PROTOCOL.study.seed,
+                wildcards.site,
+                wildcards.generator,
+                "refit",
+                replicate,
+            )
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        code=code_digest("parallax.synthesis.registry"),
     script:
         "../scripts/refit_generator.py"

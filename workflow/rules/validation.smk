@@ -11,22 +11,26 @@ rule measure_agreement:
     output:
         combined="<exact>/{site}/{generator}/combined.parquet",
         agreement="<exact>/{site}/{generator}/agreement.parquet",
+    log:
+        "<logs>/measure_agreement/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/measure_agreement/{site}/{generator}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
     params:
         primary=section("question")["primary"],
         cohort=section("cohort"),
         designs=section("designs"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
-        code=code_digest("parallax.validation.combining", "parallax.validation.agreement", "parallax.analysis"),
-    log:
-        "<logs>/measure_agreement/{site}/{generator}.log",
-    benchmark:
-        "<benchmarks>/measure_agreement/{site}/{generator}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-    conda:
-        "../../envs/analysis.yaml"
+        code=code_digest(
+            "parallax.validation.combining",
+            "parallax.validation.agreement",
+            "parallax.analysis",
+        ),
     script:
         "../scripts/measure_agreement.py"
 
@@ -39,22 +43,24 @@ rule measure_fidelity:
         overlap="<exact>/{site}/{generator}/overlap.parquet",
     output:
         "<exact>/{site}/{generator}/fidelity.parquet",
+    log:
+        "<logs>/measure_fidelity/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/measure_fidelity/{site}/{generator}.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
     params:
         primary=section("question")["primary"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
-        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, "fidelity"),
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, "fidelity"
+        ),
         code=code_digest("parallax.validation.fidelity"),
-    log:
-        "<logs>/measure_fidelity/{site}/{generator}.log",
-    benchmark:
-        "<benchmarks>/measure_fidelity/{site}/{generator}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-    conda:
-        "../../envs/synthesis.yaml"
     script:
         "../scripts/measure_fidelity.py"
 
@@ -66,21 +72,23 @@ rule attack_generator:
         cohort="<patients>/{site}/{generator}/refit_cohort.parquet",
     output:
         "<exact>/{site}/{generator}/privacy.parquet",
-    params:
-        cohort=section("cohort"),
-        outcomes=section("outcomes"),
-        gates=section("validation")["gates"],
-        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"),
-        code=code_digest("parallax.validation.privacy"),
     log:
         "<logs>/attack_generator/{site}/{generator}.log",
     benchmark:
         "<benchmarks>/attack_generator/{site}/{generator}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        gates=section("validation")["gates"],
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"
+        ),
+        code=code_digest("parallax.validation.privacy"),
     script:
         "../scripts/attack_generator.py"
 
@@ -95,18 +103,18 @@ rule reach_verdict:
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
     output:
         "<study>/verdict.json",
-    params:
-        protocol=PROTOCOL.plain(),
-        exact=f"{STUDY}/exact",
-        code=code_digest("parallax.validation.verdict"),
     log:
         "<logs>/reach_verdict.log",
     benchmark:
         "<benchmarks>/reach_verdict.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        protocol=PROTOCOL.plain(),
+        exact=lambda wildcards, input: str(Path(input.agreement[0]).parents[2]),
+        code=code_digest("parallax.validation.verdict"),
     script:
         "../scripts/reach_verdict.py"

@@ -13,7 +13,11 @@ from parallax.storage import read_table, write_csv, write_frame
 from parallax.validation.combining import take_real
 from parallax.vocabulary import REAL
 
-OF_ALL, OF_REAL, OF_GENERATOR = ("balance", "overlap", "score_histogram", "curves"), ("attrition", "characteristics"), ("combined", "agreement", "fidelity", "privacy")
+OF_ALL, OF_REAL, OF_GENERATOR = (
+    ("balance", "overlap", "score_histogram", "curves"),
+    ("attrition", "characteristics"),
+    ("combined", "agreement", "fidelity", "privacy"),
+)
 
 
 def read_site(folder, generators):
@@ -28,7 +32,9 @@ def collect(output, params):
     for site in protocol.sites:
         folder = Path(params.exact) / site
         shown |= {(site, *key): table for key, table in disclose_site(read_site(folder, protocol.generators), protocol).items()}
-        stages = [read_table(folder / name / f"{stage}.parquet", tables.GENERATION) for name in protocol.generators for stage in ("fit", "draw", "refit")]
+        stages = [
+            read_table(folder / name / f"{stage}.parquet", tables.GENERATION) for name in protocol.generators for stage in ("fit", "draw", "refit")
+        ]
         shown[site, REAL, "generation"] = pd.concat(stages, ignore_index=True)
     for (site, dataset, name), table in shown.items():
         write_frame(Path(output.aggregates) / site / dataset / f"{name}.parquet", table)

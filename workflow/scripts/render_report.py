@@ -10,7 +10,9 @@ from parallax.reporting.report import render_report
 from parallax.storage import read_frame, read_json, write_text
 from parallax.vocabulary import REAL
 
-BY_DATASET = {"score_histograms": "score_histogram"} | {name: name for name in ("balance", "overlap", "curves", "combined", "agreement", "fidelity", "privacy")}
+BY_DATASET = {"score_histograms": "score_histogram"} | {
+    name: name for name in ("balance", "overlap", "curves", "combined", "agreement", "fidelity", "privacy")
+}
 
 
 def read_site(folder, generators):

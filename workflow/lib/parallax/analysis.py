@@ -101,8 +101,8 @@ def estimate_effects(
     """Every contrast of every outcome under every design, for every replicate; what cannot be estimated is a row with the reason."""
     rows: list[dict[str, object]] = []
     curves: list[pd.DataFrame] = []
-    applied = {(int(row.replicate), str(row.design)): row for row in overlap.itertuples()}
-    comparisons = {key: group for key, group in weights.groupby(["replicate", "design"], sort=False)}
+    applied = {(int(str(row.replicate)), str(row.design)): row for row in overlap.itertuples()}
+    comparisons = dict(iter(weights.groupby(["replicate", "design"], sort=False)))
     for replicate, patients in _replicates(cohort):
         for name, design in designs.items():
             record = applied[replicate, name]
@@ -113,7 +113,7 @@ def estimate_effects(
                     rows += [target | asked | described | _not_estimable(str(record.reason)) for asked in _asked(outcome)]
                     continue
                 followed = _follow(patients, comparisons[replicate, name], outcome_name, clustered=DESIGNS[design.method].clustered)
-                curves.append(trace_curves(followed).assign(**target))
+                curves.append(trace_curves(followed).assign(replicate=replicate, design=name, outcome=outcome_name))
                 rows += [target | asked | described | _estimate(followed, asked) for asked in _asked(outcome)]
     return Estimated(
         pd.DataFrame(rows, columns=list(ESTIMATES.columns)),
@@ -129,7 +129,7 @@ def analyse(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSec
 
 def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
     for replicate, patients in cohort.groupby("replicate", sort=True):
-        yield int(replicate), patients.reset_index(drop=True)  # type: ignore[call-overload]
+        yield int(str(replicate)), patients.reset_index(drop=True)
 
 
 def _compare(design: Design, propensity: PropensityScore | str, treated: NDArray[np.bool_]) -> Comparison:
@@ -195,10 +195,13 @@ def _not_estimable(reason: str) -> dict[str, object]:
 
 def _unapplied(replicate: int, design: str, reason: str) -> dict[str, object]:
     counts = {"n_treated": 0, "n_comparator": 0, "ess_treated": np.nan, "ess_comparator": np.nan, "max_weight": np.nan, "max_abs_smd": np.nan}
-    return {"replicate": replicate, "design": design, "effective_estimand": "none"} | counts | {"balanced": False, "status": "not_estimable", "reason": reason}
+    return (
+        {"replicate": replicate, "design": design, "effective_estimand": "none"}
+        | counts
+        | {"balanced": False, "status": "not_estimable", "reason": reason}
+    )
 
 
 def _stack(parts: list[pd.DataFrame], schema: DataFrameSchema) -> pd.DataFrame:
     columns = list(schema.columns)
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-

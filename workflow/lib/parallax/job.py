@@ -29,7 +29,7 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(filename=log, filemode="w", level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", force=True)
     logger.setLevel(logging.INFO)
-    warnings.showwarning = _log_warning
+    warnings.showwarning = _log_warning  # type: ignore[assignment]  # the stubs know only the parameters' full names
     begun = time.process_time()
     try:
         yield logger
@@ -79,5 +79,5 @@ def describe_failure(error: BaseException) -> str:
     return f"{type(error).__name__} (its text is withheld: it may hold a patient's value) at {' > '.join(places[-6:])}"
 
 
-def _log_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: object = None, line: str | None = None) -> None:
+def _log_warning(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
     logger.warning("%s at %s:%s", category.__name__, Path(filename).name, lineno)

@@ -48,6 +48,7 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
 
 def read_commit(repository: Path) -> str | None:
     """The code's git commit, marked ``+changes`` where tracked files differ from it; None outside a repository."""
+
     def ask(*words: str) -> str:
         return subprocess.run(["git", "-C", str(repository), *words], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603, S607 -- fixed words
 
@@ -66,7 +67,9 @@ def _below(path: Path, base: Path) -> str:
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
 
 
-def build_manifest(protocol: Protocol, *, repository: Path, base: Path, inputs: Iterable[str | Path], outputs: Iterable[str | Path]) -> Mapping[str, object]:
+def build_manifest(
+    protocol: Protocol, *, repository: Path, base: Path, inputs: Iterable[str | Path], outputs: Iterable[str | Path]
+) -> Mapping[str, object]:
     """The content of ``manifest.json``."""
     return describe_run(protocol, repository=repository) | {
         "inputs": digest_files(inputs, base=base),

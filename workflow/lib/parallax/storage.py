@@ -84,9 +84,12 @@ def _check(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.Da
         checked: pd.DataFrame = schema.validate(table, lazy=True)
     except (SchemaError, SchemaErrors) as error:
         # pandera's own text holds the failing values
-        cases = error.failure_cases if isinstance(error, SchemaErrors) else pd.DataFrame([{"column": error.schema, "check": error.check}])
-        named = sorted({f"{case.column or case.failure_case if case.check == 'column_in_schema' else case.column}: {case.check}" for case in cases.itertuples()})
-        raise StorageError(f"{path}\n    found    columns that break the table's schema: {'; '.join(map(str, named))}") from None
+        if isinstance(error, SchemaErrors):
+            cases = [(row.failure_case if row.check == "column_in_schema" else row.column, row.check) for row in error.failure_cases.itertuples()]
+        else:
+            cases = [(error.schema, error.check)]
+        named = sorted({f"{column}: {check}" for column, check in cases})
+        raise StorageError(f"{path}\n    found    columns that break the table's schema: {'; '.join(named)}") from None
     return checked
 
 
@@ -96,7 +99,8 @@ def _write_whole(path: Path, write: Callable[[Path], object], *, restricted: boo
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise StorageError(
-            f"{path}\n    found    a folder that cannot be written ({error.strerror})\n    to do    make it writable, or name another with --config results=FOLDER"
+            f"{path}\n    found    a folder that cannot be written ({error.strerror})\n"
+            "    to do    make it writable, or name another with --config results=FOLDER"
         ) from error
     os.close(handle)
     temporary = Path(name)
@@ -105,6 +109,8 @@ def _write_whole(path: Path, write: Callable[[Path], object], *, restricted: boo
         temporary.chmod(0o600 if restricted else 0o644)
         temporary.replace(path)
     except OSError as error:
-        raise StorageError(f"{path}\n    found    the file cannot be written ({error.strerror})\n    to do    free space or name another results folder") from error
+        raise StorageError(
+            f"{path}\n    found    the file cannot be written ({error.strerror})\n    to do    free space or name another results folder"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -146,9 +146,13 @@ SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "c
 
 #: how a generator fared, one row per stage
 GENERATION: Final = _table(
-    {"generator": _text(), "stage": _text(allowed=("fit", "draw", "refit")), "status": _text(allowed=("ok", "failed")), "reason": _text(nullable=True)}
+    {
+        "generator": _text(),
+        "stage": _text(allowed=("fit", "draw", "refit")),
+        "status": _text(allowed=("ok", "failed")),
+        "reason": _text(nullable=True),
+    }
 )
-
 
 
 def generation_row(generator: str, stage: str, reason: str | None) -> pd.DataFrame:

@@ -31,7 +31,9 @@ class DesignMatrix:
         """
         values = self.values[rows]
         spread = values.std(axis=0)
-        leading = {name: column for column, (name, level) in reversed([*enumerate(zip(self.covariates, self.levels, strict=True))]) if level is not None}
+        leading = {
+            name: column for column, (name, level) in reversed([*enumerate(zip(self.covariates, self.levels, strict=True))]) if level is not None
+        }
         order = sorted(np.flatnonzero(spread > 0), key=lambda column: leading.get(self.covariates[column]) == column)
         scaled = (values[:, order] - values[:, order].mean(axis=0)) / spread[order]
         return np.sort(np.delete(np.asarray(order, dtype=np.int64), list(dependent_columns(scaled))))

@@ -63,4 +63,3 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, PropensityScore, NDArray[np.bool_
 
 def _no_sets(treated: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.full(len(treated), -1, dtype=np.int64)
-

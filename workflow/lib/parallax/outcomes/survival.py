@@ -107,7 +107,9 @@ def trace_curves(patients: Followed) -> pd.DataFrame:
 def _difference(kernel: Callable[..., object], patients: Followed, horizon_days: float | None) -> Effect:
     found = kernel(patients.time, patients.event, patients.treated, horizon_days, weights=patients.weight, clusters=patients.clusters)
     lower, upper = normal_interval(found.estimate, found.std_error)  # type: ignore[attr-defined]
-    method = "influence function" + (", clustered by matched set" if patients.clusters is not None else ", score as known" if patients.weighted else "")
+    method = "influence function" + (
+        ", clustered by matched set" if patients.clusters is not None else ", score as known" if patients.weighted else ""
+    )
     return Effect(found.estimate, found.std_error, lower, upper, normal_p_value(found.estimate, found.std_error), method)  # type: ignore[attr-defined]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from parallax import tables
-from parallax.disclosure.site import disclose_site
+from parallax.disclosure.site import OF_ALL, OF_GENERATOR, OF_REAL, disclose_site
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.results import collect_agreement, collect_estimates, collect_privacy
@@ -13,29 +13,21 @@ from parallax.storage import read_table, write_csv, write_frame
 from parallax.validation.combining import take_real
 from parallax.vocabulary import REAL
 
-OF_ALL, OF_REAL, OF_GENERATOR = (
-    ("balance", "overlap", "score_histogram", "curves"),
-    ("attrition", "characteristics"),
-    ("combined", "agreement", "fidelity", "privacy"),
-)
-
 
 def read_site(folder, generators):
-    wanted = [(name, table) for name in (REAL, *generators) for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR)]
-    exact = {(name, table): read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper())) for name, table in wanted}
-    return exact | {(REAL, "combined"): take_real(read_table(folder / REAL / "estimates.parquet", tables.ESTIMATES))}
+    exact = {(REAL, "combined"): take_real(read_table(folder / REAL / "estimates.parquet", tables.ESTIMATES))}
+    for name in (REAL, *generators):
+        for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR):
+            exact[name, table] = read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper()))
+    return exact
 
 
 def collect(output, params):
-    protocol = Protocol.of(params.protocol)
-    shown = {}
-    for site in protocol.sites:
-        folder = Path(params.exact) / site
+    protocol, shown = Protocol.of(params.protocol), {}
+    for site, folder in ((site, Path(params.exact) / site) for site in protocol.sites):
         shown |= {(site, *key): table for key, table in disclose_site(read_site(folder, protocol.generators), protocol).items()}
-        stages = [
-            read_table(folder / name / f"{stage}.parquet", tables.GENERATION) for name in protocol.generators for stage in ("fit", "draw", "refit")
-        ]
-        shown[site, REAL, "generation"] = pd.concat(stages, ignore_index=True)
+        stages = [folder / name / f"{stage}.parquet" for name in protocol.generators for stage in ("fit", "draw", "refit")]
+        shown[site, REAL, "generation"] = pd.concat([read_table(path, tables.GENERATION) for path in stages], ignore_index=True)
     for (site, dataset, name), table in shown.items():
         write_frame(Path(output.aggregates) / site / dataset / f"{name}.parquet", table)
     parts = {name: {(site, dataset): shown[site, dataset, name] for site, dataset, found in shown if found == name} for name in OF_GENERATOR}

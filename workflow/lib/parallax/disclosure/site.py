@@ -13,6 +13,10 @@ from parallax.disclosure.designs import disclose_balance, disclose_overlap, disc
 from parallax.protocol.protocol import Protocol
 from parallax.vocabulary import REAL
 
+#: the exact tables that pass through here: of every dataset, of the real one, and of a generator
+OF_ALL = ("balance", "overlap", "score_histogram", "curves")
+OF_REAL = ("attrition", "characteristics")
+OF_GENERATOR = ("combined", "agreement", "fidelity", "privacy")
 #: tables that hold shares and differences, no counts: shown as they are
 UNCHANGED = ("agreement", "fidelity", "privacy")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,10 +135,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture
-def copied(finished: Study, tmp_path: Path) -> Study:
-    """A copy of the finished study that a test may change; times are kept, so that nothing is outdated by the copying."""
-    shutil.copytree(finished.folder, tmp_path / "copy", dirs_exist_ok=True)
-    return Study(tmp_path / "copy", tmp_path / "copy" / "tiny.yaml")
+def edited(finished: Study) -> Iterator[Study]:
+    """The finished study for a test that edits its inputs and plans, but does not run, what follows; its inputs are put back."""
+    inputs = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (finished.protocol, finished.folder / "patients.csv")}
+    yield finished
+    for path, (content, time) in inputs.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(time, time))
 
 
 @pytest.fixture

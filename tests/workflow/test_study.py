@@ -61,26 +61,26 @@ def test_row_level_folders_can_be_entered_by_their_owner_only(finished: Study) -
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
-def test_a_changed_gate_reruns_only_what_reads_it(copied: Study) -> None:
-    copied.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
-    rules = planned_rules(copied)
+def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
+    edited.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
+    rules = planned_rules(edited)
     assert "measure_fidelity" in rules
     assert rules.isdisjoint({"extract_patients", "select_cohort", "fit_generator", "draw_replicates", "refit_generator", "estimate_effects"})
 
 
-def test_a_changed_horizon_reruns_synthesis_but_not_extraction(copied: Study) -> None:
+def test_a_changed_horizon_reruns_synthesis_but_not_extraction(edited: Study) -> None:
     protocol = copy.deepcopy(PROTOCOL)
     protocol["outcomes"]["death"]["horizons_days"] = [60, 90]
-    copied.write_protocol(protocol)
-    rules = planned_rules(copied)
+    edited.write_protocol(protocol)
+    rules = planned_rules(edited)
     assert {"fit_generator", "estimate_effects"} <= rules
     assert "extract_patients" not in rules
 
 
-def test_changed_patients_rerun_everything(copied: Study) -> None:
-    source = copied.folder / "patients.csv"
+def test_changed_patients_rerun_everything(edited: Study) -> None:
+    source = edited.folder / "patients.csv"
     source.write_text(source.read_text().replace(",I,", ",II,", 1))
-    assert "extract_patients" in planned_rules(copied)
+    assert "extract_patients" in planned_rules(edited)
 
 
 def test_a_killed_run_just_starts_again(fresh: Study) -> None:
@@ -156,8 +156,8 @@ def test_an_unwritable_results_folder_is_told_in_words(fresh: Study) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_prints_verdicts_and_the_reports_path_at_the_end(copied: Study) -> None:
-    done = copied.run("--forcerun", "write_manifest")
+def test_prints_verdicts_and_the_reports_path_at_the_end(finished: Study) -> None:
+    done = finished.run("--forcerun", "write_manifest")
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout
     assert "sequential" in done.stdout

@@ -65,8 +65,14 @@ def every(pattern, **wildcards):
 def restrict_folders():
     """Folders with row-level patients and unrounded tables can be entered by their owner only."""
     for folder in (STUDY / "patients", STUDY / "exact"):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        except OSError as error:
+            sys.exit(
+                f"{folder}\n    found    a folder that cannot be made ({error.strerror})\n"
+                "    to do    make it writable, or name another with --config results=FOLDER"
+            )
 
 
 def print_verdicts():

@@ -1,4 +1,5 @@
 # Library path, protocol, wildcard constraints and target lists; no other file of rules defines a function.
+import os
 import sys
 
 REPOSITORY = Path(workflow.basedir)
@@ -23,6 +24,13 @@ except ParallaxError as error:
     sys.exit(str(error))  # in words; a WorkflowError would add places in this file
 
 STUDY = Path(config["results"]) / PROTOCOL.study.name
+
+ANCESTOR = next(folder for folder in STUDY.absolute().parents if folder.exists())
+if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
+    sys.exit(
+        f"the results folder {STUDY}\n    found    {ANCESTOR}, which is not a folder that can be written\n"
+        "    to do    make it writable, or name another with --config results=FOLDER"
+    )
 
 
 pathvars:
@@ -65,14 +73,8 @@ def every(pattern, **wildcards):
 def restrict_folders():
     """Folders with row-level patients and unrounded tables can be entered by their owner only."""
     for folder in (STUDY / "patients", STUDY / "exact"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
-        except OSError as error:
-            sys.exit(
-                f"{folder}\n    found    a folder that cannot be made ({error.strerror})\n"
-                "    to do    make it writable, or name another with --config results=FOLDER"
-            )
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
 
 
 def print_verdicts():

@@ -13,8 +13,8 @@ class SequentialGenerator(Section):
     """Covariates, then treatment given covariates, then event and censoring times given both: the survival-aware generator."""
 
     method: Literal["sequential"]
-    ridge_treatment: float = Field(default=10.0, ge=0, description="penalty on the standardised columns of the treatment model")
-    ridge_outcome: float = Field(default=10.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
+    ridge_treatment: float = Field(default=1.0, ge=0, description="penalty on the standardised columns of the treatment model")
+    ridge_outcome: float = Field(default=30.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
 
 
 class GaussianCopulaGenerator(Section):

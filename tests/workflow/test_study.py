@@ -61,6 +61,7 @@ def test_row_level_folders_can_be_entered_by_their_owner_only(finished: Study) -
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
+@pytest.mark.slow
 def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
     edited.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
     rules = planned_rules(edited)
@@ -68,6 +69,7 @@ def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
     assert rules.isdisjoint({"extract_patients", "select_cohort", "fit_generator", "draw_replicates", "refit_generator", "estimate_effects"})
 
 
+@pytest.mark.slow
 def test_a_changed_horizon_reruns_synthesis_but_not_extraction(edited: Study) -> None:
     protocol = copy.deepcopy(PROTOCOL)
     protocol["outcomes"]["death"]["horizons_days"] = [60, 90]

@@ -5,6 +5,9 @@ from pathlib import Path
 configfile: Path(workflow.basedir) / "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/cohort.smk"

@@ -1,6 +1,6 @@
 """How far each generator moves the effects of right heart catheterisation: 20 pre-listed seeds, every generator of the protocol.
 
-    python benchmarks/generator_shift.py [--generators sequential gaussian_copula] [--seeds 20] [--out FILE]
+    PYTHONPATH=workflow/lib python benchmarks/generator_shift.py [--generators sequential gaussian_copula] [--seeds 20] [--out FILE]
 
 For every seed each generator is fitted and draws m = 10 replicates of n patients; the shift is (synthetic − real)/standard error on the real
 patients, on the log scale for hazard ratios, with the partial rule's estimate. "Worst of 12" is the largest of {hazard ratio, risk
@@ -38,8 +38,8 @@ def read_cohort(protocol: Protocol) -> pd.DataFrame:
 
 def estimate(cohort: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     designs = DesignsSection.of({name: protocol.designs.plain()[name] for name in ("overlap", "iptw")})
-    covariates, gates = protocol.cohort.covariates, protocol.validation.gates
-    return analyse(cohort, covariates=covariates, designs=designs, outcomes=protocol.outcomes, gates=gates).estimates
+    covariates = protocol.cohort.covariates
+    return analyse(cohort, covariates=covariates, designs=designs, outcomes=protocol.outcomes).estimates
 
 
 def shifts(real: pd.DataFrame, drawn: pd.DataFrame, *, patients: int) -> pd.DataFrame:

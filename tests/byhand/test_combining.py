@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from parallax.errors import NotEstimable, StatisticsError
-from parallax.validation.combining import combine, combine_naive, combine_partial, combine_stacked, take_real
+from parallax.validation.combining import combine, combine_partial, take_real
 from validation_tables import estimate_rows
 
 
@@ -32,12 +32,6 @@ def test_partial_rule(synthetic: int, variance: Fraction, df: float) -> None:
 def test_equal_replicates_leave_the_within_variance_and_a_normal_interval() -> None:
     combined = combine_partial([2.0, 2.0], [9.0, 9.0], patients=10, synthetic=10)
     assert (combined.estimate, combined.std_error, combined.df) == (2.0, 3.0, inf)
-
-
-def test_naive_and_stacked_take_one_analysis_as_real() -> None:
-    naive, stacked = combine_naive([1.0, 5.0], [4.0, 9.0]), combine_stacked(3.0, 0.25)
-    assert (naive.estimate, naive.std_error, naive.df) == (1.0, 2.0, inf)
-    assert (stacked.estimate, stacked.std_error, stacked.df) == (3.0, 0.5, inf)
 
 
 @pytest.mark.parametrize(("q", "v"), [([1.0], [1.0]), ([1.0, 1.0], [0.0, 0.0])])

@@ -8,7 +8,6 @@ import pytest
 
 from parallax.analysis import apply_designs, estimate_effects
 from parallax.protocol import CohortSection, DesignsSection, OutcomesSection
-from parallax.protocol.validation import Gates
 from parallax.tables import BALANCE, CURVES, ESTIMATES, OVERLAP, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS, cohort_schema, empty_table
 
 COVARIATES = CohortSection.of(
@@ -54,7 +53,7 @@ def simulate(patients: int = 200, replicates: int = 2, seed: int = 3) -> pd.Data
 
 def run(cohort: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     cohort = cohort_schema(COVARIATES, OUTCOMES).validate(cohort)
-    designed = apply_designs(cohort, covariates=COVARIATES, designs=DESIGNS, gates=Gates())
+    designed = apply_designs(cohort, covariates=COVARIATES, designs=DESIGNS, imbalance=0.1)
     for table, schema in (
         (designed.propensity, PROPENSITY), (designed.weights, WEIGHTS), (designed.balance, BALANCE), (designed.overlap, OVERLAP),
         (designed.score_histogram, SCORE_HISTOGRAM),

@@ -7,14 +7,14 @@ and the stacked rule's 2Φ(1.96/√(1 + mk/n)) − 1.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 import pytest
 from scipy.special import ndtr
 
 from parallax.statistics.intervals import t_interval
-from parallax.validation.combining import combine_naive, combine_partial, combine_stacked
+from parallax.validation.combining import Combined, combine_partial
 
 
 def coverages(n: int, k: int, m: int, repetitions: int, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -25,8 +25,8 @@ def coverages(n: int, k: int, m: int, repetitions: int, rng: np.random.Generator
         q, v = drawn.mean(axis=1), drawn.var(axis=1, ddof=1) / k
         combined = (
             combine_partial(q, v, patients=n, synthetic=k),
-            combine_naive(q, v),
-            combine_stacked(float(drawn.mean()), float(drawn.var(ddof=1)) / drawn.size),
+            Combined(q[0], sqrt(v[0]), inf),
+            Combined(drawn.mean(), sqrt(drawn.var(ddof=1) / drawn.size), inf),
         )
         for rule, found in enumerate(combined):
             lower, upper = t_interval(found.estimate, found.std_error, found.df)

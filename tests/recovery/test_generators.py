@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from parallax.analysis import analyse
-from parallax.protocol import DesignsSection, Gates, SequentialGenerator
+from parallax.protocol import DesignsSection, SequentialGenerator
 from parallax.seeds import derive_seed
 from parallax.statistics.survival import kaplan_meier
 from parallax.synthesis.registry import draw_replicates, fit_generator
@@ -25,7 +25,7 @@ def fit_and_draw(real: pd.DataFrame, *, replicates: int, seed: int) -> pd.DataFr
 
 def shifts(real: pd.DataFrame, drawn: pd.DataFrame) -> pd.Series:
     """Shift of each overlap-weighted estimate in real standard errors, and the estimates themselves."""
-    settings = {"covariates": COVARIATES, "designs": DESIGNS, "outcomes": OUTCOMES, "gates": Gates()}
+    settings = {"covariates": COVARIATES, "designs": DESIGNS, "outcomes": OUTCOMES}
     of_real = take_real(analyse(real, **settings).estimates)
     of_drawn = combine(analyse(drawn, **settings).estimates, patients=len(real), synthetic=len(real)).query("rule == 'partial'")
     both = of_real.merge(of_drawn, on=TARGET, suffixes=("", "_drawn")).dropna(subset="horizon_days").set_index(TARGET)
@@ -67,7 +67,7 @@ def test_over_cohorts_the_effect_does_not_shift_and_the_truth_is_found():
         drawn = fit_and_draw(real, replicates=10, seed=seed)
         hold(real, drawn)
         found.append(shifts(real, drawn))
-        made = analyse(drawn, covariates=COVARIATES, designs=DESIGNS, outcomes=OUTCOMES, gates=Gates()).estimates
+        made = analyse(drawn, covariates=COVARIATES, designs=DESIGNS, outcomes=OUTCOMES).estimates
         truths.append(np.log(made.query("contrast == 'hazard_ratio' and horizon_days == 30")["estimate"]).mean())
     table = pd.concat(found, axis=1)
     error = table.std(axis=1) / np.sqrt(table.shape[1])

@@ -25,7 +25,9 @@ def analysed(study: str) -> tuple[Designed, Estimated]:
     protocol = read_protocol(STUDIES / f"{study}.yaml")
     source = protocol.data.sites[protocol.sites[0]]
     selection = select_cohort(read_source(source, folder=STUDIES), protocol.cohort, protocol.outcomes, source.patient_id)
-    designed = apply_designs(selection.cohort, covariates=protocol.cohort.covariates, designs=protocol.designs, gates=protocol.validation.gates)
+    designed = apply_designs(
+        selection.cohort, covariates=protocol.cohort.covariates, designs=protocol.designs, imbalance=protocol.validation.gates.imbalance
+    )
     estimated = estimate_effects(selection.cohort, designed.weights, designed.overlap, designs=protocol.designs, outcomes=protocol.outcomes)
     return designed, estimated
 

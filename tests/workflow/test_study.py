@@ -20,9 +20,10 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def planned_rules(study: Study, *words: str) -> set[str]:
-    planned = study.run("--dry-run", "--quiet", "host", *words)
+    planned = study.run("--dry-run", *words)
     assert planned.returncode == 0, planned.stderr
-    return set(re.findall(r"^(?:localrule|rule) (\w+):", planned.stdout + planned.stderr, flags=re.MULTILINE)) - {"all"}
+    counted = re.findall(r"^ ([a-z]+ [a-z]+) +\d+ *$", planned.stdout + planned.stderr, flags=re.MULTILINE)
+    return {rule.replace(" ", "_") for rule in counted}
 
 
 def changed(**sections: object) -> dict:
@@ -61,7 +62,6 @@ def test_row_level_folders_can_be_entered_by_their_owner_only(finished: Study) -
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
-@pytest.mark.slow
 def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
     edited.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
     rules = planned_rules(edited)
@@ -69,7 +69,6 @@ def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
     assert rules.isdisjoint({"extract_patients", "select_cohort", "fit_generator", "draw_replicates", "refit_generator", "estimate_effects"})
 
 
-@pytest.mark.slow
 def test_a_changed_horizon_reruns_synthesis_but_not_extraction(edited: Study) -> None:
     protocol = copy.deepcopy(PROTOCOL)
     protocol["outcomes"]["death"]["horizons_days"] = [60, 90]
@@ -108,7 +107,8 @@ def test_a_crashed_generator_leaves_the_others_running(fresh: Study, tmp_path: P
     site = json.loads((fresh.results / "verdict.json").read_text())["sites"]["clinic"]
     assert site["gaussian_copula"]["verdict"] == "inconclusive"
     assert "signal 9" in json.dumps(site["gaussian_copula"])
-    assert {gate["outcome"] for gate in site["sequential"]["gates"]} <= {"passed", "failed"}
+    sequential = {gate["metric"]: gate["outcome"] for gate in site["sequential"]["gates"]}
+    assert sequential["shift_in_real_se"] in {"passed", "failed"}
 
 
 def test_a_fault_of_the_protocol_is_told_before_the_first_job(fresh: Study) -> None:

@@ -23,7 +23,7 @@ rule apply_designs:
         cohort=section("cohort"),
         designs=section("designs"),
         outcomes=section("outcomes"),
-        gates=section("validation")["gates"],
+        imbalance=PROTOCOL.validation.gates.imbalance,
         code=code_digest("parallax.analysis"),
     script:
         "../scripts/apply_designs.py"

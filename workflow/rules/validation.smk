@@ -102,7 +102,9 @@ rule reach_verdict:
         draw=every("<exact>/{site}/{generator}/draw.parquet"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
     output:
-        "<study>/verdict.json",
+        report(
+            "<study>/verdict.json", caption="../report/verdict.rst", category="Results"
+        ),
     log:
         "<logs>/reach_verdict.log",
     benchmark:

@@ -5,7 +5,6 @@ from parallax.job import job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.outcomes import OutcomesSection
-from parallax.protocol.validation import Gates
 from parallax.storage import read_table, write_table
 from parallax.tables import BALANCE, OVERLAP, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS, cohort_schema
 
@@ -13,7 +12,7 @@ from parallax.tables import BALANCE, OVERLAP, PROPENSITY, SCORE_HISTOGRAM, WEIGH
 def apply(input, output, params):
     covariates = CohortSection.of(params.cohort).covariates
     cohort = read_table(input.cohort, cohort_schema(covariates, OutcomesSection.of(params.outcomes)))
-    designed = apply_designs(cohort, covariates=covariates, designs=DesignsSection.of(params.designs), gates=Gates.of(params.gates))
+    designed = apply_designs(cohort, covariates=covariates, designs=DesignsSection.of(params.designs), imbalance=params.imbalance)
     write_table(output.propensity, designed.propensity, PROPENSITY, restricted=True)
     write_table(output.weights, designed.weights, WEIGHTS, restricted=True)
     write_table(output.balance, designed.balance, BALANCE, restricted=True)

@@ -21,7 +21,7 @@ def combine_replicates(input, params, real):
     cohorts = [read_table(path, cohort_schema(covariates, outcomes)) for path in (input.real_cohort, input.cohort)]
     replicates = cohorts[1]["replicate"].nunique()
     stack = cohorts[1].assign(patient_id=cohorts[1]["replicate"].astype(str) + "/" + cohorts[1]["patient_id"], replicate=0)
-    stacked = analyse(stack, covariates=covariates, designs=DesignsSection.of(params.designs), outcomes=outcomes, gates=Gates.of(params.gates))
+    stacked = analyse(stack, covariates=covariates, designs=DesignsSection.of(params.designs), outcomes=outcomes)
     synthetic = len(cohorts[1]) // replicates
     return combine(read_table(input.synthetic, ESTIMATES), stacked=stacked.estimates, patients=len(cohorts[0]), synthetic=synthetic)
 

@@ -20,7 +20,6 @@ from parallax.outcomes.survival import CONTRASTS, Effect, Followed, trace_curves
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import Design, DesignsSection
 from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
-from parallax.protocol.validation import Gates
 from parallax.statistics.balance import c_statistic, equipoise_share
 from parallax.tables import BALANCE, CURVES, ESTIMATES, OVERLAP, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS
 
@@ -44,8 +43,11 @@ class Estimated:
     curves: pd.DataFrame
 
 
-def apply_designs(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSection, gates: Gates) -> Designed:
-    """Every design on every replicate; a design that cannot be applied is a row of ``overlap`` with the reason."""
+def apply_designs(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSection, imbalance: float) -> Designed:
+    """Every design on every replicate; a design that cannot be applied is a row of ``overlap`` with the reason.
+
+    A design is ``balanced`` where no absolute standardised mean difference exceeds ``imbalance``.
+    """
     propensities, weights, balances, overlaps, histograms = [], [], [], [], []
     for replicate, patients in _replicates(cohort):
         treated = patients["treated"].to_numpy(dtype=bool)
@@ -84,7 +86,7 @@ def apply_designs(cohort: pd.DataFrame, *, covariates: Covariates, designs: Desi
                 {"replicate": replicate, "design": name, "effective_estimand": comparison.effective_estimand}
                 | measure_sample(treated, comparison.weight)
                 | described
-                | {"max_abs_smd": largest, "balanced": largest <= gates.imbalance, "status": "ok", "reason": None}
+                | {"max_abs_smd": largest, "balanced": largest <= imbalance, "status": "ok", "reason": None}
             )
     return Designed(
         _stack(propensities, PROPENSITY),
@@ -121,9 +123,9 @@ def estimate_effects(
     )
 
 
-def analyse(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSection, outcomes: OutcomesSection, gates: Gates) -> Estimated:
-    """Designs and effects in one call, for whoever needs only the effects."""
-    designed = apply_designs(cohort, covariates=covariates, designs=designs, gates=gates)
+def analyse(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSection, outcomes: OutcomesSection) -> Estimated:
+    """Designs and effects in one call, for whoever needs only the effects; balance is not judged."""
+    designed = apply_designs(cohort, covariates=covariates, designs=designs, imbalance=np.inf)
     return estimate_effects(cohort, designed.weights, designed.overlap, designs=designs, outcomes=outcomes)
 
 

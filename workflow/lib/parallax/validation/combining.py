@@ -66,18 +66,6 @@ def combine_partial(estimates: ArrayLike, variances: ArrayLike, *, patients: int
     return Combined(float(q.mean()), float(np.sqrt(within + between)), df)
 
 
-def combine_naive(estimates: ArrayLike, variances: ArrayLike) -> Combined:
-    """Replicate 0 as if it were real: T = v₀. Never valid; shown so that a reader sees what the partial rule buys."""
-    q, v = _check(estimates, variances)
-    return Combined(float(q[0]), float(np.sqrt(v[0])), np.inf)
-
-
-def combine_stacked(estimate: float, variance: float) -> Combined:
-    """All replicates as one table of m·k patients, as if real: T = the variance in that table. Never valid; shown as a warning."""
-    q, v = _check([estimate], [variance])
-    return Combined(float(q[0]), float(np.sqrt(v[0])), np.inf)
-
-
 def take_real(estimates: pd.DataFrame) -> pd.DataFrame:
     """The real dataset's ESTIMATES as a COMBINED table: nothing is combined, the rule is ``none``."""
     return _frame(_row(target, row, "none", 1) for target, row in _targets(estimates))
@@ -85,6 +73,9 @@ def take_real(estimates: pd.DataFrame) -> pd.DataFrame:
 
 def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, patients: int, synthetic: int) -> pd.DataFrame:
     """The COMBINED table of a generator: rules ``partial`` and ``naive``, and ``stacked`` where its estimates are given.
+
+    The naive row is replicate 0 as if it were real, T = v₀; the stacked row all replicates as one table of m·k patients, as if real. Neither
+    is ever valid; a reader sees by them what the partial rule buys.
 
     ``estimates`` (ESTIMATES) has the m replicates, ``stacked`` the estimates from the one table of all their patients, ``patients`` is n,
     ``synthetic`` is k. Counts of the partial rule are means over replicates; where the effective estimand differs between replicates, all are

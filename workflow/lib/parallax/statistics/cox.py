@@ -40,12 +40,14 @@ class CoxFit:
     """A fitted Cox regression.
 
     ``coefficients`` (p,) log hazard ratios; ``covariance_naive`` (p, p) inverse (penalised) information; ``covariance_robust`` (p, p)
-    sandwich, summed within clusters where clusters were given; ``log_likelihood`` without the penalty; ``iterations`` Newton steps.
+    sandwich, summed within clusters where clusters were given; ``influence`` (n, p) w_i ∂β/∂w_i of each patient (R's weighted ``dfbeta``),
+    zero for weight zero; ``log_likelihood`` without the penalty; ``iterations`` Newton steps.
     """
 
     coefficients: FloatArray
     covariance_naive: FloatArray
     covariance_robust: FloatArray
+    influence: FloatArray
     log_likelihood: float
     iterations: int
 
@@ -112,14 +114,15 @@ def fit_cox(
     reason = "monotone likelihood: no finite estimate, for covariates order the events or do not vary among those at risk"
     maximum = maximise(evaluate, penalty / scale**2, diverging=reason)
     eta = z @ maximum.coefficients
-    influence = _score_residuals(start, d, w, eta - eta.max(), z, efron) * w[:, None] @ maximum.covariance
-    if clusters is not None:
-        influence = _sum_within(check_clusters(clusters, size=rows)[order], influence)
+    influence = np.zeros((rows, x.shape[1]))
+    influence[order] = _score_residuals(start, d, w, eta - eta.max(), z, efron) * w[:, None] @ maximum.covariance / scale
+    independent = influence if clusters is None else _sum_within(check_clusters(clusters, size=rows), influence)
     unscale = np.outer(scale, scale)
     return CoxFit(
         coefficients=maximum.coefficients / scale,
         covariance_naive=maximum.covariance / unscale,
-        covariance_robust=influence.T @ influence / unscale,
+        covariance_robust=independent.T @ independent,
+        influence=influence,
         log_likelihood=maximum.log_likelihood,
         iterations=maximum.iterations,
     )

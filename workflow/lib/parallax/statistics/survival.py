@@ -51,10 +51,11 @@ class SurvivalCurve:
 
 @dataclass(frozen=True, slots=True)
 class ArmDifference:
-    """Treated minus comparator, with its standard error."""
+    """Treated minus comparator, with its standard error and the influence w_i ∂estimate/∂w_i of each patient (n,), zero for weight zero."""
 
     estimate: float
     std_error: float
+    influence: FloatArray
 
 
 def kaplan_meier(time: ArrayLike, event: ArrayLike, *, weights: ArrayLike | None = None) -> SurvivalCurve:
@@ -178,9 +179,8 @@ def _difference(
         value, influence[patients] = evaluate(steps)
         influence[patients] *= sign
         estimate += sign * value
-    if clusters is not None:
-        influence = np.bincount(check_clusters(clusters, size=t.size), weights=influence).astype(np.float64)
-    std_error = float(np.sqrt(np.sum(influence**2)))
+    independent = influence if clusters is None else np.bincount(check_clusters(clusters, size=t.size), weights=influence)
+    std_error = float(np.sqrt(np.sum(independent**2)))
     if std_error == 0.0:
         raise NotEstimable("no variation up to the horizon: neither arm has an event, or all patients have the same course")
-    return ArmDifference(estimate, std_error)
+    return ArmDifference(estimate, std_error, influence)

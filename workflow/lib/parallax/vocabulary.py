@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-Estimand = Literal["ATE", "ATT", "ATO"]
+Estimand = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 Contrast = Literal["hazard_ratio", "risk_difference", "rmst_difference"]
+Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
 Status = Literal["ok", "not_estimable"]
 Rule = Literal["none", "partial", "naive", "stacked"]

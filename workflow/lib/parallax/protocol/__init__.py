@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from parallax.protocol.cohort import Arms, CohortSection, Covariates, Criterion
 from parallax.protocol.data import DataSection, FileColumn, FileSource, PackageSource, Source
-from parallax.protocol.designs import CrudeDesign, Design, DesignsSection, MatchDesign, WeightDesign
+from parallax.protocol.designs import CrudeDesign, Design, DesignsSection, EntropyDesign, MatchDesign, Trim, WeightDesign
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.outcomes import Outcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.propensity import BoostedScore, EnsembleScore, LogisticScore, PenalisedScore, PropensityModel, PropensitySection
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import PrimaryEstimate, QuestionSection
 from parallax.protocol.study import StudySection
@@ -18,6 +19,7 @@ from parallax.protocol.validation import Certification, Gates, ValidationSection
 
 __all__ = [
     "Arms",
+    "BoostedScore",
     "Certification",
     "CohortSection",
     "Covariates",
@@ -27,16 +29,22 @@ __all__ = [
     "Design",
     "DesignsSection",
     "DisclosureSection",
+    "EnsembleScore",
+    "EntropyDesign",
     "FileColumn",
     "FileSource",
     "Gates",
     "GaussianCopulaGenerator",
     "Generator",
+    "LogisticScore",
     "MatchDesign",
     "Outcome",
     "OutcomesSection",
     "PackageSource",
+    "PenalisedScore",
     "PrimaryEstimate",
+    "PropensityModel",
+    "PropensitySection",
     "Protocol",
     "QuestionSection",
     "SequentialGenerator",
@@ -44,6 +52,7 @@ __all__ = [
     "StudySection",
     "SurvivalOutcome",
     "SynthesisSection",
+    "Trim",
     "TvaeGenerator",
     "ValidationSection",
     "WeightDesign",

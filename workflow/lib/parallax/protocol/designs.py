@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from parallax.protocol.base import NamedSection, Section
-from parallax.vocabulary import Estimand
+from parallax.protocol.base import Name, NamedSection, Section
+from parallax.vocabulary import Estimand, Variance
 
 
 class CrudeDesign(Section):
@@ -16,23 +16,58 @@ class CrudeDesign(Section):
     method: Literal["none"]
 
 
-class MatchDesign(Section):
-    """Nearest-neighbour matching on the logit of the propensity score, without replacement."""
+class ScoredDesign(Section):
+    """What all designs on a propensity score have in common."""
+
+    score: Name | None = Field(default=None, description="a name of the section propensity; null: its first")
+
+
+class MatchDesign(ScoredDesign):
+    """Nearest-neighbour matching on the propensity score, from the smaller arm."""
 
     method: Literal["match"]
-    ratio: Literal[1] = Field(default=1, description="comparators per treated patient")
-    caliper_sd: float = Field(default=0.2, gt=0, description="largest distance, in pooled within-arm standard deviations of the logit")
+    ratio: int = Field(default=1, ge=1, le=10, description="matches per patient of the smaller arm, found in as many rounds")
+    replacement: bool = Field(default=False, description="whether a patient can be the match of several")
+    caliper_sd: float | None = Field(default=0.2, gt=0, description="largest distance, in pooled within-arm standard deviations; null: none")
+    scale: Literal["logit", "probability"] = Field(default="logit", description="the score's scale for distance and caliper")
+    order: Literal["hardest_first", "easiest_first", "random"] = Field(
+        default="hardest_first", description="who chooses first: those least like the other arm, most like it, or at random (seeded)"
+    )
+    exact: tuple[str, ...] = Field(default=(), description="categorical covariates on which a match must agree")
 
 
-class WeightDesign(Section):
+class Trim(Section):
+    """Patients left out for their score; the estimand is then that of the patients left."""
+
+    rule: Literal["symmetric", "crump", "sturmer"] = Field(
+        description="symmetric: scores in [limit, 1 − limit]; crump: the same with the limit of least variance; "
+        "sturmer: from the limit quantile of the treated to the 1 − limit quantile of the comparators"
+    )
+    limit: float | None = Field(default=None, gt=0, lt=0.5, description="null: 0.1 for symmetric, 0.05 for sturmer; not for crump")
+
+
+class WeightDesign(ScoredDesign):
     """Weighting by the propensity score."""
 
     method: Literal["weight"]
     estimand: Estimand = Field(description="whom the weighted arms stand for")
     stabilised: bool = Field(default=True, description="ATE only: multiply by the arm's share")
+    trim: Trim | None = Field(default=None, description="patients to leave out for their score")
+    truncate: float | None = Field(default=None, gt=0, lt=0.5, description="quantile from either end at which weights are cut, within arm")
+    variance: Variance | None = Field(
+        default=None, description="null: stacked where the score is a logistic regression without penalty, else score_as_known"
+    )
 
 
-Design = Annotated[CrudeDesign | MatchDesign | WeightDesign, Field(discriminator="method")]
+class EntropyDesign(Section):
+    """Entropy balancing: the weights nearest to equal ones under which the arms' means agree exactly."""
+
+    method: Literal["entropy"]
+    estimand: Literal["ATT", "ATC", "ATE"] = Field(description="whom the weighted arms stand for")
+    variance: Literal["stacked", "score_as_known"] = Field(default="stacked", description="whether the variance knows that weights were estimated")
+
+
+Design = Annotated[CrudeDesign | MatchDesign | WeightDesign | EntropyDesign, Field(discriminator="method")]
 
 
 class DesignsSection(NamedSection[Design]):

@@ -11,6 +11,7 @@ from parallax.protocol.data import DataSection
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.study import StudySection
 from parallax.protocol.synthesis import SynthesisSection
@@ -25,6 +26,7 @@ class Protocol(Section):
     data: DataSection
     cohort: CohortSection
     synthesis: SynthesisSection
+    propensity: PropensitySection = DEFAULT_PROPENSITY
     designs: DesignsSection
     outcomes: OutcomesSection
     validation: ValidationSection = ValidationSection()

@@ -29,7 +29,9 @@ ARM = np.array([True, False, True, False])
         ("ATE", False, [4, 2, Fraction(5, 4), Fraction(5, 4)]),
         ("ATE", True, [2, 1, Fraction(5, 8), Fraction(5, 8)]),
         ("ATT", True, [1, 1, 1, Fraction(1, 4)]),
+        ("ATC", True, [3, 1, Fraction(1, 4), 1]),
         ("ATO", True, [Fraction(3, 4), Fraction(1, 2), Fraction(1, 5), Fraction(1, 5)]),
+        ("ATM", True, [1, 1, Fraction(1, 4), Fraction(1, 4)]),
     ],
 )
 def test_weights(estimand: str, stabilised: bool, expected: list[float]) -> None:

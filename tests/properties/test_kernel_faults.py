@@ -128,7 +128,7 @@ def test_values_that_are_missing_or_miscoded() -> None:
     with pytest.raises(StatisticsError, match="ridge"):
         fit_cox(TIME, EVENT, X, ridge=-1.0)
     with pytest.raises(StatisticsError, match="estimand: found"):
-        propensity_weights(0.5 * ONES, TREATED, "ATC", stabilised=True)  # type: ignore[arg-type]
+        propensity_weights(0.5 * ONES, TREATED, "ATX", stabilised=True)  # type: ignore[arg-type]
     with pytest.raises(StatisticsError, match="caliper: found"):
         match_nearest(TIME, TREATED, caliper=-1.0)
     with pytest.raises(StatisticsError, match="covariates: found 1 columns"):

@@ -33,7 +33,9 @@ CONTRASTS: Final[Mapping[str, ContrastWords]] = {
 ESTIMANDS: Final[Mapping[str, str]] = {
     "ATE": "the average effect in all patients (ATE)",
     "ATT": "the average effect in the treated (ATT)",
+    "ATC": "the average effect in the comparators (ATC)",
     "ATO": "the average effect in the patients who might have received either treatment (ATO)",
+    "ATM": "the average effect in the patients whom 1:1 matching would pair (ATM)",
 }
 
 VERDICTS: Final[Mapping[str, tuple[str, str]]] = {

@@ -16,7 +16,7 @@ from parallax.statistics.balance import (
     standardised_differences,
     variance_ratios,
 )
-from parallax.statistics.matching import match_nearest, pooled_within_sd
+from parallax.statistics.matching import Matching, match_nearest, pooled_within_sd
 from parallax.statistics.weighting import propensity_weights
 
 PROPENSITY = np.array([0.25, 0.5, 0.8, 0.2])
@@ -43,23 +43,85 @@ SCORE = np.array([1.0, 5.0, 3.0, 4.0, 2.5, 0.0])
 CHOOSES = np.array([True, True, True, False, False, False])
 
 
+def sets(matching: Matching) -> list[int]:
+    assert matching.matched_set is not None
+    return matching.matched_set.tolist()
+
+
 def test_matching_goes_down_the_scores() -> None:
     # 5 takes 4; 3 takes 2.5; 1 takes 0
-    assert match_nearest(SCORE, CHOOSES, caliper=None).tolist() == [2, 0, 1, 0, 1, 2]
+    found = match_nearest(SCORE, CHOOSES, caliper=None)
+    assert sets(found) == [2, 0, 1, 0, 1, 2]
+    assert found.focal.tolist() == [1, 2, 0]
+    assert found.match.tolist() == [3, 4, 5]
+    assert found.weights.tolist() == [1] * 6
+    assert found.ties_decided_by_row_order == 0
+
+
+def test_matching_up_the_scores() -> None:
+    # 1 takes 0; 3 takes 2.5; 5 takes 4 – and from 2, 1 is taken before 3, since those still to choose are higher
+    assert sets(match_nearest(SCORE, CHOOSES, caliper=None, order="ascending")) == [0, 2, 1, 2, 1, 0]
+    assert sets(match_nearest([2.0, 1.0, 3.0], [True, False, False], caliper=None, order="ascending")) == [0, 0, -1]
 
 
 def test_matching_within_a_caliper() -> None:
     # a distance equal to the caliper counts
-    assert match_nearest(SCORE, CHOOSES, caliper=0.5).tolist() == [-1, -1, 0, -1, 0, -1]
-    assert match_nearest(SCORE, CHOOSES, caliper=1.0).tolist() == [2, 0, 1, 0, 1, 2]
+    assert sets(match_nearest(SCORE, CHOOSES, caliper=0.5)) == [-1, -1, 0, -1, 0, -1]
+    assert sets(match_nearest(SCORE, CHOOSES, caliper=1.0)) == [2, 0, 1, 0, 1, 2]
 
 
 def test_matching_takes_the_higher_of_two_equally_near() -> None:
-    assert match_nearest([2.0, 1.0, 3.0], [True, False, False], caliper=None).tolist() == [0, -1, 0]
+    assert sets(match_nearest([2.0, 1.0, 3.0], [True, False, False], caliper=None)) == [0, -1, 0]
 
 
 def test_matching_leaves_the_lowest_treated_when_comparators_run_out() -> None:
-    assert match_nearest([2.0, 1.0, 3.0], [True, True, False], caliper=None).tolist() == [0, -1, 0]
+    assert sets(match_nearest([2.0, 1.0, 3.0], [True, True, False], caliper=None)) == [0, -1, 0]
+
+
+def test_matching_in_rounds_and_its_weights() -> None:
+    # treated 5 and 4; comparators 4.9, 4.8, 3: first 5–4.9 and 4–4.8, then 5–3 is beyond the caliper and 4–3 is not
+    found = match_nearest([5, 4, 4.9, 4.8, 3], [1, 1, 0, 0, 0], caliper=1.5, ratio=2)
+    assert list(zip(found.focal.tolist(), found.match.tolist(), strict=True)) == [(0, 2), (1, 3), (1, 4)]
+    assert sets(found) == [0, 1, 0, 1, 1]
+    # shares 1, ½, ½ times 3/2
+    assert found.weights.tolist() == [1, 1, 1.5, 0.75, 0.75]
+
+
+def test_matching_with_replacement_and_its_weights() -> None:
+    # 5 takes 4.9 and 4.8, 4 takes 4.8 and then 4.9: shares 1 and 1
+    found = match_nearest([5, 4, 4.9, 4.8, 3], [1, 1, 0, 0, 0], caliper=0.95, ratio=2, replace=True)
+    assert list(zip(found.focal.tolist(), found.match.tolist(), strict=True)) == [(0, 2), (0, 3), (1, 3), (1, 2)]
+    assert found.weights.tolist() == [1, 1, 1, 1, 0]
+    assert found.matched_set is None
+    # 5 takes 4.9, 4 takes 4.8, 4.7 takes 4.8: shares 1 and 2, times 2/3
+    found = match_nearest([5, 4, 4.7, 4.9, 4.8], [1, 1, 1, 0, 0], caliper=None, replace=True)
+    assert found.weights == pytest.approx([1, 1, 1, 2 / 3, 4 / 3])
+
+
+def test_matching_on_exact_variables() -> None:
+    # 5 may not take 4
+    assert sets(match_nearest(SCORE, CHOOSES, caliper=None, exact=[7, 7, 2, 2, 7, 7])) == [1, 0, 2, 2, 0, 1]
+
+
+def test_the_first_row_is_taken_and_counted() -> None:
+    # two comparators as good, for one treated
+    found = match_nearest([1.0, 1.5, 1.5], [True, False, False], caliper=None)
+    assert sets(found) == [0, 0, -1]
+    assert found.ties_decided_by_row_order == 1
+    # two treated as good, for one comparator
+    found = match_nearest([1.0, 1.0, 1.5], [True, True, False], caliper=None)
+    assert sets(found) == [0, -1, 0]
+    assert found.ties_decided_by_row_order == 1
+    # all tied: the last pair had no alternative
+    found = match_nearest(np.zeros(6), [1, 0, 1, 0, 1, 0], caliper=0.0)
+    assert sets(found) == [0, 0, 1, 1, 2, 2]
+    assert found.ties_decided_by_row_order == 2
+
+
+def test_a_matching_without_a_pair() -> None:
+    found = match_nearest([0.0, 5.0], [True, False], caliper=1.0)
+    assert sets(found) == [-1, -1]
+    assert found.weights.tolist() == [0, 0]
 
 
 def test_pooled_standard_deviation() -> None:

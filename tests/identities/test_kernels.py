@@ -10,7 +10,6 @@ import pytest
 from parallax.statistics.balance import c_statistic, ks_statistics, standardised_differences
 from parallax.statistics.cox import Ties, baseline_hazard, fit_cox
 from parallax.statistics.logistic import fit_logistic
-from parallax.statistics.matching import match_nearest
 from parallax.statistics.survival import kaplan_meier, restricted_mean_difference, survival_difference
 from parallax.statistics.weighting import propensity_weights
 
@@ -171,25 +170,6 @@ def test_logistic_score_vanishes(sample: Sample) -> None:
     penalty = np.array([0.0, 2.0, 0.5])
     fit = fit_logistic(design, sample.treated, weights=sample.weight, ridge=penalty)
     assert design.T @ (sample.weight * (sample.treated - fit.fitted)) == pytest.approx(penalty * fit.coefficients, abs=1e-10)
-
-
-@pytest.mark.parametrize("caliper", [None, 0.05, 0.3])
-@pytest.mark.parametrize("seed", range(5))
-def test_matching_is_the_greedy_of_its_definition(caliper: float | None, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    score, treated = rng.normal(size=150).round(2 if seed % 2 else 9), rng.random(150) < 0.45
-    sets = np.full(150, -1)
-    free = {int(j) for j in np.flatnonzero(~treated)}
-    for i in sorted(np.flatnonzero(treated), key=lambda i: -score[i]):
-        near = min(free, key=lambda j: (abs(score[j] - score[i]), -score[j]), default=None)
-        if near is not None and abs(score[near] - score[i]) <= (np.inf if caliper is None else caliper):
-            free.remove(near)
-            sets[[i, near]] = sets.max() + 1
-    found = match_nearest(score, treated, caliper=caliper)
-    # which of several patients with one score is taken is left open, so the pairs are compared by their scores
-    assert found.max() == sets.max()
-    for number_of in range(sets.max() + 1):
-        assert sorted(score[found == number_of]) == sorted(score[sets == number_of])
 
 
 def test_c_statistic_by_pairs(sample: Sample) -> None:

@@ -131,6 +131,16 @@ def test_values_that_are_missing_or_miscoded() -> None:
         propensity_weights(0.5 * ONES, TREATED, "ATX", stabilised=True)  # type: ignore[arg-type]
     with pytest.raises(StatisticsError, match="caliper: found"):
         match_nearest(TIME, TREATED, caliper=-1.0)
+    with pytest.raises(StatisticsError, match="ratio: found 0"):
+        match_nearest(TIME, TREATED, caliper=None, ratio=0)
+    with pytest.raises(StatisticsError, match="ratio: found None with replacement"):
+        match_nearest(TIME, TREATED, caliper=None, ratio=None, replace=True)
+    with pytest.raises(StatisticsError, match="order: found 'closest'"):
+        match_nearest(TIME, TREATED, caliper=None, order="closest")  # type: ignore[arg-type]
+    with pytest.raises(StatisticsError, match="rng: found None"):
+        match_nearest(TIME, TREATED, caliper=None, order="random")
+    with pytest.raises(StatisticsError, match="exact: found shape"):
+        match_nearest(TIME, TREATED, caliper=None, exact=TIME)
     with pytest.raises(StatisticsError, match="covariates: found 1 columns"):
         baseline_hazard(fit_cox(TIME, EVENT, X), TIME, EVENT, X[:, :1])
 

@@ -124,10 +124,11 @@ def test_logistic_order_scale_and_copies(p: Patients, random: object, factor: fl
 @given(patients(), st.randoms(use_true_random=False), st.sampled_from([None, 0.05, 0.5]))
 def test_matching(p: Patients, random: object, caliper: float | None) -> None:
     score, treated = p.x[:, 1], p.treated
-    sets = match_nearest(score, treated, caliper=caliper)
+    sets = match_nearest(score, treated, caliper=caliper).matched_set
+    assert sets is not None
     order = np.arange(score.size)
     random.shuffle(order)  # type: ignore[attr-defined]
-    assert match_nearest(score[order], treated[order], caliper=caliper).tolist() == sets[order].tolist()
+    assert match_nearest(score[order], treated[order], caliper=caliper).matched_set.tolist() == sets[order].tolist()
     for number in range(sets.max() + 1):
         one, other = np.flatnonzero(sets == number)
         assert treated[one] != treated[other]

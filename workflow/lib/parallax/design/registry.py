@@ -39,7 +39,7 @@ def compare_matched(design: MatchDesign, propensity: PropensityScore, treated: N
     matched_set = _no_sets(treated)
     matched_set[inside] = match_nearest(
         score if from_treated else -score, arm if from_treated else ~arm, caliper=design.caliper_sd * pooled_within_sd(score, arm)
-    )
+    ).matched_set
     if not (matched_set >= 0).any():
         raise NotEstimable("no pair lies within the caliper")
     return Comparison((matched_set >= 0).astype(np.float64), matched_set, "ATT among the matched" if from_treated else "ATC among the matched")

@@ -17,7 +17,8 @@ def compile_kernels() -> None:
     time, event = np.ceil(rng.exponential(50, 60)) + 5, rng.random(60) < 0.8
     covariates = np.column_stack([treated, rng.normal(size=60)]).astype(np.float64)
     fit_logistic(np.column_stack([np.ones(60), covariates[:, 1]]), treated.astype(np.float64))
-    match_nearest(covariates[:, 1], treated, caliper=1.0)
+    for replace in (False, True):
+        match_nearest(covariates[:, 1], treated, caliper=1.0, replace=replace)
     for weights, clusters in ((None, None), (rng.random(60) + 0.5, None), (None, np.arange(60) // 2)):
         for ties in ("efron", "breslow"):
             fit = fit_cox(time, event, covariates, weights=weights, clusters=clusters, ties=ties)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from parallax.statistics.balance import c_statistic, ks_statistics, standardised_differences
+from parallax.statistics.balance import c_statistic, ks_statistics, standardised_differences, variance_ratios
 from parallax.statistics.cox import Ties, baseline_hazard, fit_cox
 from parallax.statistics.logistic import fit_logistic
 from parallax.statistics.survival import kaplan_meier, restricted_mean_difference, survival_difference
@@ -178,3 +178,26 @@ def test_c_statistic_by_pairs(sample: Sample) -> None:
     pairs = sample.weight[sample.treated][:, None] * sample.weight[~sample.treated][None, :]
     expected = np.sum(pairs * ((ones > zeros) + 0.5 * (ones == zeros))) / pairs.sum()
     assert c_statistic(score, sample.treated, sample.weight) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_balance_by_its_definitions(weighted: bool) -> None:
+    rng = np.random.default_rng(8)
+    treated, weight = rng.random(90) < 0.4, rng.uniform(0.1, 4, 90) * (rng.random(90) < 0.9) if weighted else np.ones(90)
+    columns = np.column_stack([1e6 + rng.normal(size=90), rng.integers(0, 4, 90), rng.random(90) < 0.2, np.full(90, 0.1)]).astype(float)
+    one, other = columns[treated], columns[~treated]
+    w1, w0 = weight[treated], weight[~treated]
+    means = np.average(one, axis=0, weights=w1), np.average(other, axis=0, weights=w0)
+    spread = np.sqrt((one.var(axis=0, ddof=1) + other.var(axis=0, ddof=1)) / 2)
+    smd = standardised_differences(columns, treated, weight)
+    assert smd[:3] == pytest.approx((means[0] - means[1])[:3] / spread[:3], rel=1e-8)
+    # a column without spread has no difference, not the ratio of two rounding errors
+    assert smd[3] == 0.0
+    variances = [
+        np.average((x - mean) ** 2, axis=0, weights=w) / (1 - np.sum((w / w.sum()) ** 2))
+        for x, mean, w in zip((one, other), means, (w1, w0), strict=True)
+    ]
+    assert variance_ratios(columns, treated, weight)[:3] == pytest.approx(variances[0][:3] / variances[1][:3], rel=1e-8)
+    at = columns[:, None, :] <= columns[None, :, :]
+    curves = [np.average(at[rows], axis=0, weights=w) for rows, w in ((treated, w1), (~treated, w0))]
+    assert ks_statistics(columns, treated, weight) == pytest.approx(np.abs(curves[0] - curves[1]).max(axis=0), abs=1e-12)

@@ -1,17 +1,18 @@
 """How alike two arms are: standardised differences, variance ratios, Kolmogorov–Smirnov distances, overlap of scores.
 
 Throughout ``columns`` is (n, k), ``treated`` (n,), ``weights`` (n,) at least zero or None for ones. An arm without weight, or of fewer than
-two patients where a spread is asked for, raises NotEstimable.
+two patients where a spread is asked for, raises NotEstimable; NaN among the columns, NaN or negative weights raise StatisticsError.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from parallax.errors import NotEstimable, StatisticsError
-from parallax.statistics.domain import BoolArray, FloatArray, check_binary, check_matrix, check_vector, check_weights
+from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_matrix, check_vector, check_weights
 
 
 def standardised_differences(columns: ArrayLike, treated: ArrayLike, weights: ArrayLike | None = None) -> FloatArray:
@@ -23,30 +24,29 @@ def standardised_differences(columns: ArrayLike, treated: ArrayLike, weights: Ar
     x, arm, w = _check(columns, treated, weights)
     if min(np.count_nonzero(arm), np.count_nonzero(~arm)) < 2:
         raise NotEstimable("an arm has fewer than two patients: its spread is undefined")
-    difference = np.average(x[arm], axis=0, weights=w[arm]) - np.average(x[~arm], axis=0, weights=w[~arm])
-    spread = np.sqrt(0.5 * (np.var(x[arm], axis=0, ddof=1) + np.var(x[~arm], axis=0, ddof=1)))
+    mean, squares, _ = _moments(x, arm, w)
+    size = np.array([[np.count_nonzero(~arm)], [np.count_nonzero(arm)]])
+    difference, spread = mean[1] - mean[0], np.sqrt(0.5 * np.sum(squares / (size - 1), axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((spread == 0.0) & (np.abs(difference) <= 1e-12 * np.abs(x).max(axis=0)), 0.0, difference / spread)
+        return np.where(difference == 0.0, 0.0, difference / spread)
 
 
 def variance_ratios(columns: ArrayLike, treated: ArrayLike, weights: ArrayLike | None = None) -> FloatArray:
     """Weighted variance of the treated over that of the comparators (k,), each Σw(x−x̄)² · Σw / ((Σw)² − Σw²); NaN where undefined."""
     x, arm, w = _check(columns, treated, weights)
+    squares = _moments(x, arm, w)[2]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _variance(x[arm], w[arm]) / _variance(x[~arm], w[~arm])
+        variance = [squares[side] * w[rows].sum() / (w[rows].sum() ** 2 - np.sum(w[rows] ** 2)) for side, rows in enumerate((~arm, arm))]
+        ratios: FloatArray = variance[1] / variance[0]
+    return ratios
 
 
 def ks_statistics(columns: ArrayLike, treated: ArrayLike, weights: ArrayLike | None = None) -> FloatArray:
-    """Largest distance between the weighted distribution functions of the two arms (k,)."""
+    """Largest distance between the weighted distribution functions of the two arms (k,), taken after all patients of a tied value."""
     x, arm, w = _check(columns, treated, weights)
     mass = np.where(arm, w / w[arm].sum(), -w / w[~arm].sum())
-    order = np.argsort(x, axis=0, kind="stable")
-    ordered = np.take_along_axis(x, order, axis=0)
-    distance = np.abs(np.cumsum(mass[order], axis=0))
-    distance[:-1][ordered[:-1] == ordered[1:]] = 0.0
-    distance[-1] = 0.0
-    largest: FloatArray = distance.max(axis=0)
-    return largest
+    # one column at a time, so that only one is ever copied
+    return np.array([_largest_distance(np.ascontiguousarray(column), mass) for column in x.T])
 
 
 def effective_sample_size(weights: ArrayLike) -> float:
@@ -92,8 +92,50 @@ def _check_arms(arm: BoolArray, weights: FloatArray, reason: str) -> None:
         raise NotEstimable(reason)
 
 
-def _variance(x: FloatArray, weights: FloatArray) -> FloatArray:
-    total = weights.sum()
-    squares = np.sum(weights[:, None] * (x - np.average(x, axis=0, weights=weights)) ** 2, axis=0)
-    variance: FloatArray = squares * total / (total**2 - np.sum(weights**2))
-    return variance
+@njit(cache=True)
+def _moments(x: FloatArray, arm: BoolArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """By arm (2, k), comparators first: weighted mean, Σ(x − mean)², Σw(x − weighted mean)².
+
+    Summed as distances from the arm's first patient, so that a column without spread has none. Rows are read twice and never copied.
+    """
+    size = x.shape[1]
+    origin, total = np.zeros((2, size)), np.zeros((2, 2))
+    plain, weighted = np.zeros((2, size)), np.zeros((2, size))
+    for i in range(x.shape[0]):
+        side = int(arm[i])
+        if total[side, 0] == 0.0:
+            origin[side] = x[i]
+        total[side, 0] += 1.0
+        total[side, 1] += weights[i]
+        for j in range(size):
+            distance = x[i, j] - origin[side, j]
+            plain[side, j] += distance
+            weighted[side, j] += weights[i] * distance
+    for side in range(2):
+        plain[side] = origin[side] + plain[side] / total[side, 0]
+        weighted[side] = origin[side] + weighted[side] / total[side, 1]
+    squares, weighted_squares = np.zeros((2, size)), np.zeros((2, size))
+    for i in range(x.shape[0]):
+        side = int(arm[i])
+        for j in range(size):
+            squares[side, j] += (x[i, j] - plain[side, j]) ** 2
+            weighted_squares[side, j] += weights[i] * (x[i, j] - weighted[side, j]) ** 2
+    return weighted, squares, weighted_squares
+
+
+def _largest_distance(column: FloatArray, mass: FloatArray) -> float:
+    """Largest |Σ mass| up to a value, over the values but the largest, at which both distribution functions are one."""
+    lowest = column == column.min()
+    if np.all(lowest | (column == column.max())):
+        return abs(float(mass[lowest].sum())) if not lowest.all() else 0.0
+    return float(_scan(column, np.argsort(column), mass))
+
+
+@njit(cache=True)
+def _scan(column: FloatArray, order: IntArray, mass: FloatArray) -> float:
+    largest = height = 0.0
+    for i in range(order.size - 1):
+        height += mass[order[i]]
+        if column[order[i]] < column[order[i + 1]]:
+            largest = max(largest, abs(height))
+    return largest

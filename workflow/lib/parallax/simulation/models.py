@@ -137,6 +137,8 @@ class Hazard:
             raise StatisticsError("rates and shape: allowed are finite numbers, rates at least zero, the shape above zero")
         tau = np.broadcast_to(np.asarray(effects, dtype=np.float64), starts.shape)
         gamma = np.broadcast_to(np.asarray(modifiers, dtype=np.float64), size)
+        if not all(np.all(np.isfinite(values)) for values in (beta, tau, gamma)):
+            raise StatisticsError("coefficients, effects and modifiers: allowed are finite numbers")
         return cls(starts, rate, np.broadcast_to(beta, size), tau, gamma, shape)
 
     def with_effect(self, effect: ArrayLike, *, modifiers: ArrayLike = 0.0) -> Self:

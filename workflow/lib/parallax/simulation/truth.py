@@ -127,7 +127,7 @@ class MarginalCourse:
     def hazard_ratio(self, horizon_days: float | None = None) -> float:
         """The limit of the weighted Cox model's hazard ratio, follow-up censored at the horizon.
 
-        Raises NotEstimable where an arm has no events by then.
+        Raises NotEstimable where there are no events by then, or in one arm only.
         """
         last = self._until(horizon_days)
         scale = self.at_risk[:, 0].sum()
@@ -145,7 +145,7 @@ class MarginalCourse:
             information = events @ ((share * (1.0 - share)) @ _DU)
             return Curvature(float(beta[0] * seen - events @ (log_total @ _DU)), np.array([gradient]), np.array([[information]]))
 
-        return float(np.exp(maximise(evaluate, np.zeros(1), diverging="no events in one arm by the horizon").coefficients[0]))
+        return float(np.exp(maximise(evaluate, np.zeros(1), diverging="no events by the horizon, or in one arm only").coefficients[0]))
 
     def _until(self, horizon_days: float | None) -> int:
         """How many recorded times there are up to the horizon."""

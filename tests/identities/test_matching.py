@@ -139,3 +139,18 @@ def test_strata_are_matchings_of_their_own(replace: bool) -> None:
         part = match_nearest(score[rows], treated[rows], caliper=0.5, ratio=2, replace=replace)
         apart |= set(zip(rows[part.focal].tolist(), rows[part.match].tolist(), strict=True))
     assert found == apart
+
+
+@pytest.mark.parametrize("order", ["descending", "ascending", "random"])
+@pytest.mark.parametrize("replace", [False, True])
+def test_the_order_of_rows_decides_among_equals_only(order: Order, replace: bool) -> None:
+    for seed in range(5):
+        score, treated, stratum = scores(seed, HEAVILY_TIED)
+        made = []
+        for rows in (np.arange(N), np.random.default_rng(99 + seed).permutation(N)):
+            found = match_nearest(
+                score[rows], treated[rows], caliper=1.0, ratio=2, replace=replace, exact=stratum[rows], order=order, rng=np.random.default_rng(seed)
+            )
+            made.append((list(zip(score[rows][found.focal], score[rows][found.match], stratum[rows][found.focal], strict=True)), found))
+        assert made[0][0] == made[1][0]
+        assert made[0][1].ties_decided_by_row_order == made[1][1].ties_decided_by_row_order

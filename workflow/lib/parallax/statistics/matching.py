@@ -81,7 +81,7 @@ def match_nearest(
         raise StatisticsError(f"ratio: found {ratio}; allowed is a number of at least one, or None")
     if order not in _ORDERS:
         raise StatisticsError(f"order: found {order!r}; allowed are {', '.join(_ORDERS)}")
-    stratum = np.zeros(arm.size, dtype=np.int64) if exact is None else _check_strata(exact, size=arm.size)
+    stratum = np.zeros(arm.size, dtype=np.int64) if exact is None else check_strata(exact, size=arm.size)
 
     rows = np.argsort(value)
     if exact is not None:
@@ -100,7 +100,7 @@ def match_nearest(
     limit, higher = np.inf if caliper is None else float(caliper), order != "ascending"
     sides = (value[chooser], stratum[chooser], position, sequence, value[leader], stratum[leader], first, limit, higher, width)
     focal, match, ties = _match_with_replacement(*sides) if replace else _match_without_replacement(*sides, level)
-    return _record(arm.size, rows[chooser[focal]], rows[choice[match]], replace=replace, ties=ties)
+    return record_matching(arm.size, rows[chooser[focal]], rows[choice[match]], replace=replace, ties=ties)
 
 
 def pooled_within_sd(score: ArrayLike, treated: ArrayLike) -> float:
@@ -115,14 +115,16 @@ def pooled_within_sd(score: ArrayLike, treated: ArrayLike) -> float:
     return float(np.sqrt(0.5 * (np.var(value[arm], ddof=1) + np.var(value[~arm], ddof=1))))
 
 
-def _check_strata(exact: ArrayLike, *, size: int) -> IntArray:
+def check_strata(exact: ArrayLike, *, size: int) -> IntArray:
+    """One integer per patient."""
     strata = np.asarray(exact)
     if strata.shape != (size,) or strata.dtype.kind not in "iu":
         raise StatisticsError(f"exact: found shape {strata.shape} of {strata.dtype}; allowed is one integer for each of {size} patients")
     return strata.astype(np.int64)
 
 
-def _record(size: int, focal: IntArray, match: IntArray, *, replace: bool, ties: int) -> Matching:
+def record_matching(size: int, focal: IntArray, match: IntArray, *, replace: bool, ties: int) -> Matching:
+    """The record of pairs made in rounds; without ``replace`` no row may match twice."""
     matches = np.bincount(focal, minlength=size)
     matched = int(np.count_nonzero(matches))
     weights = np.zeros(size)

@@ -10,6 +10,8 @@ rule apply_designs:
         balance="<exact>/{site}/{dataset}/balance.parquet",
         overlap="<exact>/{site}/{dataset}/overlap.parquet",
         score_histogram="<exact>/{site}/{dataset}/score_histogram.parquet",
+        calibration="<exact>/{site}/{dataset}/calibration.parquet",
+        positivity="<exact>/{site}/{dataset}/positivity.parquet",
     log:
         "<logs>/apply_designs/{site}/{dataset}.log",
     benchmark:
@@ -23,7 +25,12 @@ rule apply_designs:
         cohort=section("cohort"),
         designs=section("designs"),
         outcomes=section("outcomes"),
+        propensity=section("propensity"),
         imbalance=PROTOCOL.validation.gates.imbalance,
+        effective_patients=PROTOCOL.validation.gates.effective_patients,
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, wildcards.dataset, "designs"
+        ),
         code=code_digest("parallax.analysis"),
     script:
         "../scripts/apply_designs.py"

@@ -4,6 +4,7 @@
 rule estimate_effects:
     input:
         cohort="<patients>/{site}/{dataset}/cohort.parquet",
+        propensity="<patients>/{site}/{dataset}/propensity.parquet",
         weights="<patients>/{site}/{dataset}/weights.parquet",
         overlap="<exact>/{site}/{dataset}/overlap.parquet",
     output:
@@ -21,6 +22,7 @@ rule estimate_effects:
     params:
         cohort=section("cohort"),
         designs=section("designs"),
+        propensity=section("propensity"),
         outcomes=section("outcomes"),
         code=code_digest("parallax.analysis"),
     script:

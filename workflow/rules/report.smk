@@ -8,6 +8,8 @@ rule collect_results:
         every("<exact>/{site}/{dataset}/balance.parquet"),
         every("<exact>/{site}/{dataset}/overlap.parquet"),
         every("<exact>/{site}/{dataset}/score_histogram.parquet"),
+        every("<exact>/{site}/{dataset}/calibration.parquet"),
+        every("<exact>/{site}/{dataset}/positivity.parquet"),
         every("<exact>/{site}/{dataset}/estimates.parquet"),
         every("<exact>/{site}/{dataset}/curves.parquet"),
         every("<exact>/{site}/{generator}/combined.parquet"),

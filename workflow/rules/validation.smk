@@ -24,6 +24,7 @@ rule measure_agreement:
         primary=section("question")["primary"],
         cohort=section("cohort"),
         designs=section("designs"),
+        propensity=section("propensity"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
         code=code_digest(

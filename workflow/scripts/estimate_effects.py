@@ -5,15 +5,23 @@ from parallax.job import job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.propensity import PropensitySection
 from parallax.storage import read_table, write_table
-from parallax.tables import CURVES, ESTIMATES, OVERLAP, WEIGHTS, cohort_schema
+from parallax.tables import CURVES, ESTIMATES, OVERLAP, PROPENSITY, WEIGHTS, cohort_schema
 
 
 def estimate(input, output, params):
-    designs, outcomes = DesignsSection.of(params.designs), OutcomesSection.of(params.outcomes)
-    cohort = read_table(input.cohort, cohort_schema(CohortSection.of(params.cohort).covariates, outcomes))
-    weights, overlap = read_table(input.weights, WEIGHTS), read_table(input.overlap, OVERLAP)
-    estimated = estimate_effects(cohort, weights, overlap, designs=designs, outcomes=outcomes)
+    covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
+    estimated = estimate_effects(
+        read_table(input.cohort, cohort_schema(covariates, outcomes)),
+        weights=read_table(input.weights, WEIGHTS),
+        overlap=read_table(input.overlap, OVERLAP),
+        scores=read_table(input.propensity, PROPENSITY),
+        covariates=covariates,
+        designs=DesignsSection.of(params.designs),
+        propensity=PropensitySection.of(params.propensity),
+        outcomes=outcomes,
+    )
     write_table(output.estimates, estimated.estimates, ESTIMATES, restricted=True)
     write_table(output.curves, estimated.curves, CURVES, restricted=True)
 

@@ -5,6 +5,7 @@ from parallax.job import job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.propensity import PropensitySection
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.storage import read_table, write_table
@@ -21,7 +22,8 @@ def combine_replicates(input, params, real):
     cohorts = [read_table(path, cohort_schema(covariates, outcomes)) for path in (input.real_cohort, input.cohort)]
     replicates = cohorts[1]["replicate"].nunique()
     stack = cohorts[1].assign(patient_id=cohorts[1]["replicate"].astype(str) + "/" + cohorts[1]["patient_id"], replicate=0)
-    stacked = analyse(stack, covariates=covariates, designs=DesignsSection.of(params.designs), outcomes=outcomes)
+    designs, propensity = DesignsSection.of(params.designs), PropensitySection.of(params.propensity)
+    stacked = analyse(stack, covariates=covariates, designs=designs, propensity=propensity, outcomes=outcomes)
     synthetic = len(cohorts[1]) // replicates
     return combine(read_table(input.synthetic, ESTIMATES), stacked=stacked.estimates, patients=len(cohorts[0]), synthetic=synthetic)
 

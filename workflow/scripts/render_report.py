@@ -11,7 +11,7 @@ from parallax.storage import read_frame, read_json, write_text
 from parallax.vocabulary import REAL
 
 BY_DATASET = {"score_histograms": "score_histogram"} | {
-    name: name for name in ("balance", "overlap", "curves", "combined", "agreement", "fidelity", "privacy")
+    name: name for name in ("calibration", "positivity", "balance", "overlap", "curves", "combined", "agreement", "fidelity", "privacy")
 }
 
 

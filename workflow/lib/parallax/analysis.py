@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,28 +11,38 @@ from numpy.typing import NDArray
 from pandera.pandas import DataFrameSchema
 
 from parallax.capabilities import DESIGNS
-from parallax.design.diagnostics import count_scores, measure_balance, measure_sample
+from parallax.design.diagnostics import (
+    SCORE_STATISTICS,
+    count_scores,
+    count_strata,
+    judge_design,
+    measure_balance,
+    measure_calibration,
+    measure_sample,
+)
 from parallax.design.matrix import build_design_matrix
-from parallax.design.propensity import PropensityScore, fit_propensity
-from parallax.design.registry import COMPARISONS, Comparison
+from parallax.design.propensity import PropensityScore, fit_scores
+from parallax.design.registry import COMPARISONS, Arms, choose_variance, linearise
 from parallax.errors import NotEstimable
 from parallax.outcomes.survival import CONTRASTS, Effect, Followed, trace_curves
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.designs import Design, DesignsSection
+from parallax.protocol.designs import Design, DesignsSection, EntropyDesign, ScoredDesign, WeightDesign
 from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
-from parallax.statistics.balance import c_statistic, equipoise_share
-from parallax.tables import BALANCE, CURVES, ESTIMATES, OVERLAP, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS
+from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
+from parallax.tables import BALANCE, CALIBRATION, CURVES, ESTIMATES, OVERLAP, POSITIVITY, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
 class Designed:
-    """The tables ``propensity``, ``weights``, ``balance``, ``overlap`` and ``score_histogram`` of a dataset."""
+    """The tables of a dataset's designs, each by its name in ``parallax.tables``."""
 
     propensity: pd.DataFrame
     weights: pd.DataFrame
     balance: pd.DataFrame
     overlap: pd.DataFrame
     score_histogram: pd.DataFrame
+    calibration: pd.DataFrame
+    positivity: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,90 +53,121 @@ class Estimated:
     curves: pd.DataFrame
 
 
-def apply_designs(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSection, imbalance: float) -> Designed:
+def apply_designs(
+    cohort: pd.DataFrame,
+    *,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    imbalance: float,
+    effective_patients: float,
+    seed: int,
+) -> Designed:
     """Every design on every replicate; a design that cannot be applied is a row of ``overlap`` with the reason.
 
-    A design is ``balanced`` where no absolute standardised mean difference exceeds ``imbalance``.
+    A design fails where an absolute standardised mean difference exceeds ``imbalance`` or an arm's effective sample size is below
+    ``effective_patients``. Replicate i draws (folds, random order) from (seed, i) alone.
     """
-    propensities, weights, balances, overlaps, histograms = [], [], [], [], []
+    scores, weights, balances, overlaps, histograms, calibrations, strata = [], [], [], [], [], [], []
     for replicate, patients in _replicates(cohort):
         treated = patients["treated"].to_numpy(dtype=bool)
         matrix = build_design_matrix(patients, covariates)
-        try:
-            propensity: PropensityScore | str = fit_propensity(matrix, treated)
-        except NotEstimable as error:
-            propensity = str(error)
-        described = {"c_statistic": np.nan, "equipoise": np.nan}
-        if isinstance(propensity, PropensityScore):
-            score = propensity.score
-            described = {"c_statistic": c_statistic(score, treated), "equipoise": equipoise_share(score, treated)}
-            propensities.append(pd.DataFrame({"replicate": replicate, "patient_id": patients["patient_id"], "propensity": score}))
-            histograms.append(count_scores(score, treated).assign(replicate=replicate))
-        for name, design in designs.items():
+        of_scores, of_designs = np.random.default_rng([seed, replicate]).spawn(2)
+        fitted = fit_scores(matrix, treated, propensity, rng=of_scores)
+        strata.append(count_strata(matrix, treated).assign(replicate=replicate))
+        for name, score in fitted.items():
+            if isinstance(score, PropensityScore):
+                rows = {"replicate": replicate, "score": name, "patient_id": patients["patient_id"]}
+                scores.append(pd.DataFrame(rows | {"propensity": score.score, "comparable": score.comparable}))
+                histograms.append(count_scores(score.score, treated).assign(replicate=replicate, score=name))
+                calibrations.append(measure_calibration(score.score, treated).assign(replicate=replicate, score=name))
+        for (name, design), rng in zip(designs.items(), of_designs.spawn(len(designs.names)), strict=True):
+            score = fitted[propensity.named(_score_name(design))]
+            described = {"replicate": replicate, "design": name} | _describe_score(score, treated)
             try:
-                comparison = _compare(design, propensity, treated)
+                comparison = COMPARISONS[design.method](design, Arms(treated, matrix, patients, score), rng)
                 balance = measure_balance(matrix, treated, comparison.weight)
             except NotEstimable as error:
-                overlaps.append(_unapplied(replicate, name, str(error)) | described)
+                unapplied = {"effective_estimand": "none", "n_treated": 0, "n_comparator": 0}
+                overlaps.append(described | unapplied | {"status": "not_estimable", "reason": str(error)})
                 continue
-            largest = float(balance["smd"].abs().max())
+            sample, largest = measure_sample(treated, comparison.weight), float(balance["smd"].abs().max())
+            failure = judge_design(sample, largest, imbalance=imbalance, effective_patients=effective_patients)
             balances.append(balance.assign(replicate=replicate, design=name))
-            weights.append(
-                pd.DataFrame(
-                    {
-                        "replicate": replicate,
-                        "design": name,
-                        "patient_id": patients["patient_id"],
-                        "weight": comparison.weight,
-                        "matched_set": comparison.matched_set,
-                    }
-                )
-            )
+            rows = {"replicate": replicate, "design": name, "patient_id": patients["patient_id"]}
+            weights.append(pd.DataFrame(rows | {"weight": comparison.weight, "matched_set": comparison.matched_set}))
             overlaps.append(
-                {"replicate": replicate, "design": name, "effective_estimand": comparison.effective_estimand}
-                | measure_sample(treated, comparison.weight)
-                | described
-                | {"max_abs_smd": largest, "balanced": largest <= imbalance, "status": "ok", "reason": None}
+                described
+                | sample
+                | {"effective_estimand": comparison.effective_estimand, "max_abs_smd": largest, "failure": failure, "status": "ok", "reason": None}
             )
     return Designed(
-        _stack(propensities, PROPENSITY),
+        _stack(scores, PROPENSITY),
         _stack(weights, WEIGHTS),
         _stack(balances, BALANCE),
         pd.DataFrame(overlaps, columns=list(OVERLAP.columns)),
         _stack(histograms, SCORE_HISTOGRAM),
+        _stack(calibrations, CALIBRATION),
+        _stack(strata, POSITIVITY),
     )
 
 
 def estimate_effects(
-    cohort: pd.DataFrame, weights: pd.DataFrame, overlap: pd.DataFrame, *, designs: DesignsSection, outcomes: OutcomesSection
+    cohort: pd.DataFrame,
+    *,
+    weights: pd.DataFrame,
+    overlap: pd.DataFrame,
+    scores: pd.DataFrame,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    outcomes: OutcomesSection,
 ) -> Estimated:
-    """Every contrast of every outcome under every design, for every replicate; what cannot be estimated is a row with the reason."""
+    """Every contrast of every outcome under every design, for every replicate; what cannot be estimated is a row with the reason.
+
+    ``weights``, ``overlap`` and ``scores`` (PROPENSITY) are what :func:`apply_designs` made of the same cohort.
+    """
     rows: list[dict[str, object]] = []
     curves: list[pd.DataFrame] = []
     applied = {(int(str(row.replicate)), str(row.design)): row for row in overlap.itertuples()}
-    comparisons = dict(iter(weights.groupby(["replicate", "design"], sort=False)))
+    of_design = dict(iter(weights.groupby(["replicate", "design"], sort=False)))
+    of_score = dict(iter(scores.groupby(["replicate", "score"], sort=False)))
     for replicate, patients in _replicates(cohort):
+        matrix = build_design_matrix(patients, covariates)
         for name, design in designs.items():
             record = applied[replicate, name]
-            for outcome_name, outcome in outcomes.items():
-                target = {"replicate": replicate, "design": name, "outcome": outcome_name}
-                described = {"effective_estimand": record.effective_estimand}
-                if record.status != "ok":
-                    rows += [target | asked | described | _not_estimable(str(record.reason)) for asked in _asked(outcome)]
-                    continue
-                followed = _follow(patients, comparisons[replicate, name], outcome_name, clustered=DESIGNS[design.method].clustered)
-                curves.append(trace_curves(followed).assign(replicate=replicate, design=name, outcome=outcome_name))
-                rows += [target | asked | described | _estimate(followed, asked) for asked in _asked(outcome)]
+            described = {"replicate": replicate, "design": name, "effective_estimand": record.effective_estimand}
+            if record.status != "ok":
+                missing = described | _not_estimable(str(record.reason))
+                rows += [missing | {"outcome": outcome} | asked for outcome, settings in outcomes.items() for asked in _asked(settings)]
+                continue
+            score = of_score.get((replicate, propensity.named(_score_name(design))))
+            arms = Arms(patients["treated"].to_numpy(dtype=bool), matrix, patients, _read_score(score))
+            follow = _follow(arms, of_design[replicate, name], design, propensity)
+            for outcome, settings in outcomes.items():
+                followed = follow(outcome)
+                curves.append(trace_curves(followed).assign(replicate=replicate, design=name, outcome=outcome))
+                rows += [described | {"outcome": outcome} | asked | _estimate(followed, asked) for asked in _asked(settings)]
     return Estimated(
         pd.DataFrame(rows, columns=list(ESTIMATES.columns)),
         _stack(curves, CURVES),
     )
 
 
-def analyse(cohort: pd.DataFrame, *, covariates: Covariates, designs: DesignsSection, outcomes: OutcomesSection) -> Estimated:
-    """Designs and effects in one call, for whoever needs only the effects; balance is not judged."""
-    designed = apply_designs(cohort, covariates=covariates, designs=designs, imbalance=np.inf)
-    return estimate_effects(cohort, designed.weights, designed.overlap, designs=designs, outcomes=outcomes)
+def analyse(
+    cohort: pd.DataFrame,
+    *,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    outcomes: OutcomesSection,
+    seed: int = 0,
+) -> Estimated:
+    """Designs and effects in one call, for whoever needs only the effects; no design is judged."""
+    settings = {"covariates": covariates, "designs": designs, "propensity": propensity}
+    designed = apply_designs(cohort, **settings, imbalance=np.inf, effective_patients=0, seed=seed)  # type: ignore[arg-type]
+    made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
+    return estimate_effects(cohort, **made, **settings, outcomes=outcomes)  # type: ignore[arg-type]
 
 
 def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -134,26 +175,36 @@ def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
         yield int(str(replicate)), patients.reset_index(drop=True)
 
 
-def _compare(design: Design, propensity: PropensityScore | str, treated: NDArray[np.bool_]) -> Comparison:
-    if isinstance(propensity, str):
-        if design.method != "none":
-            raise NotEstimable(propensity)
-        propensity = PropensityScore(np.full(len(treated), treated.mean()), np.ones(len(treated), dtype=bool))
-    return COMPARISONS[design.method](design, propensity, treated)
+def _score_name(design: Design) -> str | None:
+    return design.score if isinstance(design, ScoredDesign) else None
 
 
-def _follow(patients: pd.DataFrame, weights: pd.DataFrame, outcome: str, *, clustered: bool) -> Followed:
-    weight = weights["weight"].to_numpy(dtype=np.float64)
-    sets = weights["matched_set"].to_numpy(dtype=np.int64)
-    inside = weight > 0
-    return Followed(
-        patients[f"{outcome}_days"].to_numpy(dtype=np.float64)[inside],
-        patients[f"{outcome}_event"].to_numpy(dtype=np.int64)[inside] == 1,
-        patients["treated"].to_numpy(dtype=bool)[inside],
-        weight[inside],
-        sets[inside] if clustered else None,
-        bool(np.ptp(weight[inside]) > 0),
-    )
+def _describe_score(score: PropensityScore | str, treated: NDArray[np.bool_]) -> dict[str, object]:
+    if isinstance(score, str):
+        return dict.fromkeys(SCORE_STATISTICS, np.nan)
+    return {name: measure(score.score, treated) for name, measure in SCORE_STATISTICS.items()}
+
+
+def _read_score(rows: pd.DataFrame | None) -> PropensityScore | str:
+    if rows is None:
+        return "the propensity score could not be fitted"
+    return PropensityScore(rows["propensity"].to_numpy(dtype=np.float64), rows["comparable"].to_numpy(dtype=bool))
+
+
+def _follow(arms: Arms, weights: pd.DataFrame, design: Design, propensity: PropensitySection) -> Callable[[str], Followed]:
+    """The patients of one replicate under one design, by outcome."""
+    weight, sets = weights["weight"].to_numpy(dtype=np.float64), weights["matched_set"].to_numpy(dtype=np.int64)
+    clusters = sets if DESIGNS[design.method].clustered and (sets >= 0).any() else None
+    estimated = None
+    if isinstance(design, WeightDesign | EntropyDesign) and choose_variance(design, propensity) == "stacked":
+        estimated = linearise(design, arms, weight, propensity)
+
+    def of(outcome: str) -> Followed:
+        time = arms.patients[f"{outcome}_days"].to_numpy(dtype=np.float64)
+        event = arms.patients[f"{outcome}_event"].to_numpy(dtype=np.int64) == 1
+        return Followed(time, event, arms.treated, weight, clusters, estimated)
+
+    return of
 
 
 def _asked(outcome: SurvivalOutcome) -> list[dict[str, object]]:
@@ -167,12 +218,12 @@ def _asked(outcome: SurvivalOutcome) -> list[dict[str, object]]:
 
 def _estimate(followed: Followed, asked: dict[str, object]) -> dict[str, object]:
     horizon = None if np.isnan(float(str(asked["horizon_days"]))) else float(str(asked["horizon_days"]))
-    seen = followed.until(horizon)
+    seen, inside = followed.until(horizon), followed.inside
     counts = {
-        "n_treated": int(followed.treated.sum()),
-        "n_comparator": int((~followed.treated).sum()),
-        "events_treated": int((seen.event & seen.treated).sum()),
-        "events_comparator": int((seen.event & ~seen.treated).sum()),
+        "n_treated": int((inside & seen.treated).sum()),
+        "n_comparator": int((inside & ~seen.treated).sum()),
+        "events_treated": int((inside & seen.event & seen.treated).sum()),
+        "events_comparator": int((inside & seen.event & ~seen.treated).sum()),
     }
     try:
         effect: Effect = CONTRASTS[str(asked["contrast"])](followed, horizon)
@@ -193,15 +244,6 @@ def _estimate(followed: Followed, asked: dict[str, object]) -> dict[str, object]
 
 def _not_estimable(reason: str) -> dict[str, object]:
     return {"variance_method": "none", "status": "not_estimable", "reason": reason}
-
-
-def _unapplied(replicate: int, design: str, reason: str) -> dict[str, object]:
-    counts = {"n_treated": 0, "n_comparator": 0, "ess_treated": np.nan, "ess_comparator": np.nan, "max_weight": np.nan, "max_abs_smd": np.nan}
-    return (
-        {"replicate": replicate, "design": design, "effective_estimand": "none"}
-        | counts
-        | {"balanced": False, "status": "not_estimable", "reason": reason}
-    )
 
 
 def _stack(parts: list[pd.DataFrame], schema: DataFrameSchema) -> pd.DataFrame:

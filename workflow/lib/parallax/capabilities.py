@@ -23,5 +23,6 @@ class DesignCapability:
 DESIGNS: Final[Mapping[str, DesignCapability]] = {
     "none": DesignCapability(estimands=(), contrasts=CONTRASTS, clustered=False),
     "match": DesignCapability(estimands=("ATT",), contrasts=CONTRASTS, clustered=True),
+    "entropy": DesignCapability(estimands=("ATT", "ATC", "ATE"), contrasts=CONTRASTS, clustered=False),
     "weight": DesignCapability(estimands=ESTIMANDS, contrasts=CONTRASTS, clustered=False),
 }

@@ -166,7 +166,25 @@ def failure_reason(generation: pd.DataFrame) -> str | None:
     return None if failed.empty else str(failed.iloc[0])
 
 
-PROPENSITY: Final = _table({"replicate": _replicate(), "patient_id": _text(), "propensity": _number(minimum=0)})
+#: ``score`` is a name of the protocol's section propensity; who is not ``comparable`` has covariates that occur in one arm only
+PROPENSITY: Final = _table(
+    {"replicate": _replicate(), "score": _text(), "patient_id": _text(), "propensity": _number(minimum=0), "comparable": _flag()}
+)
+
+#: patients in tenths of their score: mean score and share treated
+CALIBRATION: Final = _table(
+    {
+        "replicate": _replicate(),
+        "score": _text(),
+        "bin": _count(),
+        "predicted": _number(minimum=0),
+        "observed": _number(minimum=0),
+        "count": _count(),
+    }
+)
+
+#: patients and treated per level of a categorical covariate and per fifth of a numeric one
+POSITIVITY: Final = _table({"replicate": _replicate(), "covariate": _text(), "level": _text(), "n": _count(), "n_treated": _count()})
 
 #: patients outside a design have weight 0; ``matched_set`` numbers the matched sets and is -1 elsewhere
 WEIGHTS: Final = _table(
@@ -191,7 +209,7 @@ BALANCE: Final = _table(
     }
 )
 
-#: one row per replicate and design, also for a design that could not be applied
+#: one row per replicate and design, also for a design that could not be applied; ``failure`` says why an applied design is not to be trusted
 OVERLAP: Final = _table(
     {
         "replicate": _replicate(),
@@ -204,15 +222,16 @@ OVERLAP: Final = _table(
         "c_statistic": _number(minimum=0),
         "equipoise": _number(minimum=0),
         "max_weight": _number(minimum=0),
+        "top_share": _number(minimum=0),
         "max_abs_smd": _number(minimum=0),
-        "balanced": _flag(),
+        "failure": _text(nullable=True),
     }
     | _STATUS
 )
 
 #: distribution of the propensity score by arm, for the overlap figure
 SCORE_HISTOGRAM: Final = _table(
-    {"replicate": _replicate(), "arm": _text(allowed=ARMS), "bin_lower": _number(), "bin_upper": _number(), "count": _count()}
+    {"replicate": _replicate(), "score": _text(), "arm": _text(allowed=ARMS), "bin_lower": _number(), "bin_upper": _number(), "count": _count()}
 )
 
 #: ``std_error`` is that of the logarithm for ratios; ``horizon_days`` is missing where all follow-up counts
@@ -246,7 +265,7 @@ COMBINED: Final = _table(
     | _INTERVAL
     | {"df": _number(), "replicates": _count()}
     | _COUNTS
-    | {"effective_estimand": _text()}
+    | {"effective_estimand": _text(), "variance_method": _text()}
     | _STATUS
 )
 

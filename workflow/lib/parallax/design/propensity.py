@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parallax.design.learners import LEARNERS, combine_convexly, cross_fit, draw_folds
 from parallax.design.matrix import DesignMatrix
+from parallax.design.terms import build_regressors
 from parallax.errors import NotEstimable
+from parallax.protocol.propensity import BoostedScore, EnsembleScore, LogisticScore, PenalisedScore, PropensityModel, PropensitySection
 from parallax.statistics.logistic import fit_logistic
 
 
@@ -20,35 +25,90 @@ class PropensityScore:
     comparable: NDArray[np.bool_]
 
 
-def fit_propensity(matrix: DesignMatrix, treated: NDArray[np.bool_]) -> PropensityScore:
-    """Unpenalised logistic maximum likelihood on main effects.
+def fit_scores(
+    matrix: DesignMatrix, treated: NDArray[np.bool_], section: PropensitySection, *, rng: np.random.Generator
+) -> dict[str, PropensityScore | str]:
+    """Every score of the protocol by name; one that cannot be fitted is the reason in words.
+
+    A score draws from a stream of its own, in the protocol's order: adding one at the end does not move those before it.
+    """
+    found: dict[str, PropensityScore | str] = {}
+    for (name, model), stream in zip(section.items(), rng.spawn(len(section.names)), strict=True):
+        try:
+            if treated.all() or not treated.any():
+                raise NotEstimable("one arm has no patients")
+            found[name] = _MODELS[model.model](matrix, treated, model, section, stream)
+        except NotEstimable as error:
+            found[name] = str(error)
+    return found
+
+
+def fit_maximum_likelihood(matrix: DesignMatrix, treated: NDArray[np.bool_], model: LogisticScore) -> PropensityScore:
+    """Unpenalised logistic maximum likelihood.
 
     Assumption
-        The logit is linear in the columns of the design matrix.
+        The logit is linear in the model's terms.
     One-sided levels
         Where all patients of a level are in one arm, the likelihood has no maximum but a limit: their score is 0 or 1, and the others'
         scores maximise the likelihood without them (Geyer 2009, section 3.2). They lack positivity and are marked as not comparable.
     Errors
-        ``NotEstimable`` where an arm is empty, or covariates separate the arms in another way; the message names the covariates.
+        ``NotEstimable`` where covariates separate the arms in another way; the message names the covariates.
     """
-    if treated.all() or not treated.any():
-        raise NotEstimable("one arm has no patients")
-    comparable = _find_comparable(matrix, treated)
-    columns = matrix.modelled(comparable)
-    values = matrix.values[np.ix_(comparable, columns)]
-    # standardised columns: the optimum is the same and the normal equations are well conditioned
-    regressors = np.column_stack([np.ones(len(values)), (values - values.mean(axis=0)) / values.std(axis=0)])
+    comparable = find_comparable(matrix, treated)
+    regressors, names = build_regressors(matrix, model, comparable)
     try:
         fitted = fit_logistic(regressors, treated[comparable].astype(np.float64)).fitted
     except NotEstimable as error:
-        named = sorted({matrix.covariates[columns[column - 1]] for column in getattr(error, "columns", ()) if column > 0})
+        named = sorted({names[column] for column in error.columns if names[column]})
         raise NotEstimable(f"the propensity score has no maximum likelihood: {error}" + (f" ({', '.join(named)})" if named else "")) from error
     score = treated.astype(np.float64)
     score[comparable] = fitted
     return PropensityScore(score, comparable)
 
 
-def _find_comparable(matrix: DesignMatrix, treated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def fit_penalised(matrix: DesignMatrix, treated: NDArray[np.bool_], model: PenalisedScore, *, rng: np.random.Generator) -> PropensityScore:
+    """Ridge or lasso at the penalty with the best cross-validated log-likelihood, then fitted to all patients."""
+    everyone = np.ones(len(treated), dtype=bool)
+    values = build_regressors(matrix, model, everyone)[0]
+    return PropensityScore(LEARNERS[model.model](model, values, treated, rng)(values), everyone)
+
+
+def fit_boosted(matrix: DesignMatrix, treated: NDArray[np.bool_], model: BoostedScore, *, rng: np.random.Generator) -> PropensityScore:
+    """Gradient-boosted trees, cross-fitted: a patient's score comes from the folds without the patient."""
+    folds = draw_folds(treated, model.folds, rng=rng)
+    return PropensityScore(cross_fit(LEARNERS["boosting"], model, matrix.values, treated, folds, rng=rng), np.ones(len(treated), dtype=bool))
+
+
+def fit_ensemble(
+    matrix: DesignMatrix, treated: NDArray[np.bool_], model: EnsembleScore, section: PropensitySection, *, rng: np.random.Generator
+) -> PropensityScore:
+    """The convex combination of the members' out-of-fold scores with the largest log-likelihood (van der Laan, Polley and Hubbard 2007)."""
+    everyone = np.ones(len(treated), dtype=bool)
+    folds = draw_folds(treated, model.folds, rng=rng)
+    predictions = []
+    for name in model.members:
+        member = section[name]
+        values = matrix.values if isinstance(member, BoostedScore) else build_regressors(matrix, member, everyone)[0]  # type: ignore[arg-type]
+        predictions.append(cross_fit(LEARNERS[member.model], member, values, treated, folds, rng=rng))
+    return PropensityScore(combine_convexly(np.column_stack(predictions), treated), everyone)
+
+
+#: a new propensity model is one function above and one line here
+_MODELS: Final[Mapping[str, Callable[[DesignMatrix, NDArray[np.bool_], Any, PropensitySection, np.random.Generator], PropensityScore]]] = {
+    "logistic": lambda matrix, treated, model, _section, _rng: fit_maximum_likelihood(matrix, treated, model),
+    "ridge": lambda matrix, treated, model, _section, rng: fit_penalised(matrix, treated, model, rng=rng),
+    "lasso": lambda matrix, treated, model, _section, rng: fit_penalised(matrix, treated, model, rng=rng),
+    "boosting": lambda matrix, treated, model, _section, rng: fit_boosted(matrix, treated, model, rng=rng),
+    "ensemble": lambda matrix, treated, model, section, rng: fit_ensemble(matrix, treated, model, section, rng=rng),
+}
+
+
+def knows_its_variance(model: PropensityModel) -> bool:
+    """Whether stacked estimating equations can account for the estimation of this score."""
+    return isinstance(model, LogisticScore)
+
+
+def find_comparable(matrix: DesignMatrix, treated: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Patients left when those of one-sided levels are set aside, again and again, since that may make another level one-sided."""
     binary = np.flatnonzero(((matrix.values == 0) | (matrix.values == 1)).all(axis=0))
     levels = np.concatenate([matrix.values[:, binary], 1 - matrix.values[:, binary]], axis=1) == 1

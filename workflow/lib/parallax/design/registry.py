@@ -1,4 +1,4 @@
-"""Designs by the protocol's ``method``: from propensity scores to one weight per patient."""
+"""Designs by the protocol's ``method``: from patients and their scores to one weight per patient, and what is known of that weight."""
 
 from __future__ import annotations
 
@@ -7,14 +7,43 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from parallax.design.propensity import PropensityScore
+from parallax.design.matrix import DesignMatrix
+from parallax.design.propensity import PropensityScore, knows_its_variance
+from parallax.design.terms import build_regressors
 from parallax.errors import NotEstimable
-from parallax.protocol.designs import CrudeDesign, MatchDesign, WeightDesign
+from parallax.protocol.designs import CrudeDesign, Design, EntropyDesign, MatchDesign, WeightDesign
+from parallax.protocol.propensity import LogisticScore, PropensitySection
+from parallax.statistics.entropy_balancing import balance_entropy
 from parallax.statistics.matching import match_nearest, pooled_within_sd
-from parallax.statistics.weighting import propensity_weights
+from parallax.statistics.stacked import EstimatedWeights, arm_share_weights, logistic_weights
+from parallax.statistics.trimming import trim_crump, trim_sturmer, trim_symmetric
+from parallax.statistics.weighting import propensity_weights, truncate_weights, weight_gradient
+from parallax.vocabulary import MISSING_LEVEL, Variance
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The patients of one replicate as a design sees them.
+
+    ``treated`` (n,); ``matrix`` their covariates as numbers; ``patients`` the cohort's rows; ``score`` the design's propensity score, or in
+    words why there is none.
+    """
+
+    treated: NDArray[np.bool_]
+    matrix: DesignMatrix
+    patients: pd.DataFrame
+    score: PropensityScore | str
+
+    @property
+    def fitted(self) -> PropensityScore:
+        """The propensity score. Raises NotEstimable where it could not be fitted."""
+        if isinstance(self.score, str):
+            raise NotEstimable(self.score)
+        return self.score
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +55,128 @@ class Comparison:
     effective_estimand: str
 
 
-def compare_crude(design: CrudeDesign, propensity: PropensityScore, treated: NDArray[np.bool_]) -> Comparison:
+def compare_crude(_design: CrudeDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
     """Every patient counts once."""
-    return Comparison(np.ones(len(treated)), _no_sets(treated), "unadjusted")
+    return Comparison(np.ones(len(arms.treated)), _no_sets(arms), "unadjusted")
 
 
-def compare_matched(design: MatchDesign, propensity: PropensityScore, treated: NDArray[np.bool_]) -> Comparison:
-    """Pairs on the logit of the score within the caliper, from the smaller arm; a caliper makes it the effect among the matched."""
-    inside = propensity.comparable
-    score, arm = logit(propensity.score[inside]), treated[inside]
+def compare_matched(design: MatchDesign, arms: Arms, rng: np.random.Generator) -> Comparison:
+    """1:k nearest neighbours within the caliper, from the smaller arm; a caliper makes it the effect among the matched."""
+    inside = arms.fitted.comparable
+    probability, arm = arms.fitted.score[inside], arms.treated[inside]
+    score = logit(probability) if design.scale == "logit" else probability
     from_treated = int(arm.sum()) * 2 <= len(arm)
-    matched_set = _no_sets(treated)
-    matched_set[inside] = match_nearest(
-        score if from_treated else -score, arm if from_treated else ~arm, caliper=design.caliper_sd * pooled_within_sd(score, arm)
-    ).matched_set
-    if not (matched_set >= 0).any():
-        raise NotEstimable("no pair lies within the caliper")
-    return Comparison((matched_set >= 0).astype(np.float64), matched_set, "ATT among the matched" if from_treated else "ATC among the matched")
+    found = match_nearest(
+        score if from_treated else -score,
+        arm if from_treated else ~arm,
+        ratio=design.ratio,
+        replacement=design.replacement,
+        caliper=None if design.caliper_sd is None else design.caliper_sd * pooled_within_sd(score, arm),
+        exact=_strata(arms.patients.loc[inside, list(design.exact)]) if design.exact else None,
+        order=_ORDERS[design.order],
+        rng=rng,
+    )
+    if not len(found.focal):
+        raise NotEstimable("no pair lies within the caliper" if design.caliper_sd is not None else "no patient has a match")
+    weight, matched_set = np.zeros(len(arms.treated)), _no_sets(arms)
+    weight[inside], matched_set[inside] = found.weights, found.matched_set
+    return Comparison(weight, matched_set, f"{'ATT' if from_treated else 'ATC'} among the matched")
 
 
-def compare_weighted(design: WeightDesign, propensity: PropensityScore, treated: NDArray[np.bool_]) -> Comparison:
-    """Each patient counts as the estimand's weight says; patients without a counterpart in the other arm are left out and the estimand says so."""
-    inside = propensity.comparable
-    weight = np.zeros(len(treated))
-    weight[inside] = propensity_weights(propensity.score[inside], treated[inside], design.estimand, stabilised=design.stabilised)
-    return Comparison(weight, _no_sets(treated), design.estimand if inside.all() else f"{design.estimand} among the comparable")
+def compare_weighted(design: WeightDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
+    """Each patient counts as the estimand's weight says; who has no counterpart or is trimmed is left out, and the estimand says so."""
+    inside, left = _inside(design, arms)
+    weight = np.zeros(len(arms.treated))
+    weight[inside] = propensity_weights(arms.fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.stabilised)
+    if design.truncate is not None:
+        weight[inside] = truncate_weights(weight[inside], arms.treated[inside], quantile=design.truncate)
+    return Comparison(weight, _no_sets(arms), design.estimand + left)
+
+
+def compare_entropy(design: EntropyDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
+    """Weights that make the arms' covariate means agree exactly."""
+    values = build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool))[0][:, 1:]
+    return Comparison(balance_entropy(values, arms.treated, design.estimand).weights, _no_sets(arms), design.estimand)
 
 
 #: a new design is one function above and one line here
-COMPARISONS: Final[Mapping[str, Callable[[Any, PropensityScore, NDArray[np.bool_]], Comparison]]] = {
+COMPARISONS: Final[Mapping[str, Callable[[Any, Arms, np.random.Generator], Comparison]]] = {
     "none": compare_crude,
     "match": compare_matched,
     "weight": compare_weighted,
+    "entropy": compare_entropy,
 }
 
 
-def _no_sets(treated: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return np.full(len(treated), -1, dtype=np.int64)
+def choose_variance(design: Design, propensity: PropensitySection) -> Variance:
+    """How the variance of an effect under this design deals with weights that were estimated."""
+    if isinstance(design, EntropyDesign):
+        return design.variance
+    if isinstance(design, WeightDesign):
+        return design.variance or ("stacked" if knows_its_variance(propensity[propensity.named(design.score)]) else "score_as_known")
+    return "score_as_known"
+
+
+def linearise(design: WeightDesign | EntropyDesign, arms: Arms, weight: NDArray[np.float64], propensity: PropensitySection) -> EstimatedWeights:
+    """The weights of a design as functions of what was estimated for them, for stacked estimating equations.
+
+    Who is left out (no counterpart, trimmed) and where weights are truncated is taken as given.
+    """
+    if isinstance(design, EntropyDesign):
+        values = build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool))[0][:, 1:]
+        return balance_entropy(values, arms.treated, design.estimand).estimated
+    model = propensity[propensity.named(design.score)]
+    if not isinstance(model, LogisticScore):
+        raise NotEstimable("stacked estimating equations need a score by logistic regression without penalty")
+    fitted, inside = arms.fitted, _inside(design, arms)[0]
+    comparable = fitted.comparable
+    regressors = build_regressors(arms.matrix, model, comparable)[0]
+    slope = np.zeros(len(weight))
+    untouched = propensity_weights(fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.stabilised)
+    gradient = weight_gradient(fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.stabilised)
+    slope[inside] = np.where(np.isclose(untouched, weight[inside], rtol=1e-9), gradient, 0.0)
+    found = logistic_weights(regressors, arms.treated[comparable], fitted.score[comparable], slope[comparable])
+    full = EstimatedWeights(*(_spread(part, comparable) for part in (found.gradient, found.influence)))
+    if design.estimand == "ATE" and design.stabilised:
+        share = arm_share_weights(weight[inside], arms.treated[inside])
+        full = full.beside(EstimatedWeights(*(_spread(part, inside) for part in (share.gradient, share.influence))))
+    return full
+
+
+_MAIN_EFFECTS: Final = LogisticScore(model="logistic")
+_ORDERS: Final = {"hardest_first": "descending", "easiest_first": "ascending", "random": "random"}
+
+
+def _inside(design: WeightDesign, arms: Arms) -> tuple[NDArray[np.bool_], str]:
+    """Who is weighted, and what that makes of the estimand."""
+    inside, left = arms.fitted.comparable.copy(), ""
+    if not inside.all():
+        left = " among the comparable"
+    if design.trim is not None:
+        rule, limit = design.trim.rule, design.trim.limit
+        score, arm = arms.fitted.score[inside], arms.treated[inside]
+        if rule == "crump":
+            trimmed = trim_crump(score)
+        elif rule == "symmetric":
+            trimmed = trim_symmetric(score, limit=0.1 if limit is None else limit)
+        else:
+            trimmed = trim_sturmer(score, arm, quantile=0.05 if limit is None else limit)
+        inside[inside] = trimmed.kept
+        left = f" among scores from {trimmed.lower:.3f} to {trimmed.upper:.3f}"
+    return inside, left
+
+
+def _spread(rows: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    full = np.zeros((len(inside), rows.shape[1]))
+    full[inside] = rows
+    return full
+
+
+def _strata(columns: pd.DataFrame) -> NDArray[np.int64]:
+    """Numbers the combinations of levels; missing is a level."""
+    numbers = columns.astype(object).where(columns.notna(), MISSING_LEVEL).groupby(list(columns), sort=True).ngroup()
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def _no_sets(arms: Arms) -> NDArray[np.int64]:
+    return np.full(len(arms.treated), -1, dtype=np.int64)

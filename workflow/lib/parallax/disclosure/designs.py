@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from parallax.disclosure.counts import record_thresholds, suppress_counts
+from parallax.disclosure.counts import is_small, record_thresholds, suppress_counts
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.vocabulary import MISSING_LEVEL
 
 #: an effective sample size is a count wherever all weights are equal
 _COUNTED = ("n_treated", "n_comparator", "ess_treated", "ess_comparator")
-_AVERAGED = ("c_statistic", "equipoise", "max_weight", "max_abs_smd")
+_AVERAGED = ("c_statistic", "equipoise", "max_weight", "top_share", "max_abs_smd")
 
 
 def disclose_balance(balance: pd.DataFrame, disclosure: DisclosureSection, *, characteristics: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def disclose_balance(balance: pd.DataFrame, disclosure: DisclosureSection, *, ch
 
 
 def disclose_overlap(overlap: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
-    """One row per design: means over the replicates in which it could be applied, how many those are, and how many of them are balanced."""
+    """One row per design: means over the replicates in which it could be applied, how many those are, and how many of them failed."""
     rows = []
     for design, replicates in overlap.groupby("design", sort=False):
         applied = replicates[replicates["status"] == "ok"]
@@ -40,19 +41,40 @@ def disclose_overlap(overlap: pd.DataFrame, disclosure: DisclosureSection) -> pd
                 "effective_estimand": first["effective_estimand"],
                 "replicates": len(replicates),
                 "applied": len(applied),
-                "balanced": int(applied["balanced"].sum()),
+                "failed": int(applied["failure"].notna().sum()),
+                "failure": next(iter(applied["failure"].dropna()), None),
                 **{name: applied[name].mean() for name in (*_COUNTED, *_AVERAGED)},
                 "status": "ok" if len(applied) else "not_estimable",
                 "reason": reasons.iloc[0] if len(reasons) else None,
             }
         )
-    columns = ["design", "effective_estimand", "replicates", "applied", "balanced", *_COUNTED, *_AVERAGED, "status", "reason"]
+    columns = ["design", "effective_estimand", "replicates", "applied", "failed", "failure", *_COUNTED, *_AVERAGED, "status", "reason"]
     shown = pd.DataFrame(rows, columns=columns)
     counts = {name: suppress_counts(shown[name], disclosure) for name in _COUNTED}
     return record_thresholds(shown.assign(**counts), disclosure)
 
 
 def disclose_score_histogram(histogram: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
-    """Patients per bin of the propensity score, averaged over the replicates."""
-    shown = histogram.groupby(["arm", "bin_lower", "bin_upper"], sort=False, as_index=False)["count"].mean()
+    """Patients per bin of each propensity score, averaged over the replicates."""
+    shown = histogram.groupby(["score", "arm", "bin_lower", "bin_upper"], sort=False, as_index=False)["count"].mean()
     return record_thresholds(shown.assign(count=suppress_counts(shown["count"], disclosure)), disclosure)
+
+
+def disclose_calibration(calibration: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """Mean score and share treated per tenth, averaged over the replicates; tenths of few treated or few comparators are left out."""
+    shown = calibration.groupby(["score", "bin"], sort=False, as_index=False)[["predicted", "observed", "count"]].mean()
+    treated = shown["observed"] * shown["count"]
+    small = is_small(treated, disclosure) | is_small(shown["count"] - treated, disclosure)
+    return record_thresholds(shown[~small].round({"predicted": 3, "observed": 2}).drop(columns="count"), disclosure)
+
+
+def disclose_positivity(positivity: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """Strata in which one arm is empty or nearly so, largest first: of an arm below ``minimum_count`` only that is told.
+
+    Strata of fewer than five times ``minimum_count`` patients are not told at all.
+    """
+    shown = positivity.groupby(["covariate", "level"], sort=False, as_index=False)[["n", "n_treated"]].mean()
+    few_treated = is_small(shown["n_treated"], disclosure)
+    told = (few_treated | is_small(shown["n"] - shown["n_treated"], disclosure)) & (shown["n"] >= 5 * disclosure.minimum_count).to_numpy()
+    named = shown.assign(arm=np.where(few_treated, "treated", "comparator"), n=suppress_counts(shown["n"], disclosure))[told]
+    return record_thresholds(named[["covariate", "level", "arm", "n"]].sort_values("n", ascending=False), disclosure)

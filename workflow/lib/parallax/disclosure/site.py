@@ -9,12 +9,12 @@ import pandas as pd
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
 from parallax.disclosure.combined import disclose_combined
 from parallax.disclosure.curves import curve_grid, disclose_curves
-from parallax.disclosure.designs import disclose_balance, disclose_overlap, disclose_score_histogram
+from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.protocol import Protocol
 from parallax.vocabulary import REAL
 
 #: the exact tables that pass through here: of every dataset, of the real one, and of a generator
-OF_ALL = ("balance", "overlap", "score_histogram", "curves")
+OF_ALL = ("balance", "overlap", "score_histogram", "calibration", "positivity", "curves")
 OF_REAL = ("attrition", "characteristics")
 OF_GENERATOR = ("combined", "agreement", "fidelity", "privacy")
 #: tables that hold shares and differences, no counts: shown as they are
@@ -32,6 +32,8 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
         "balance": lambda table: disclose_balance(table, disclosure, characteristics=characteristics),
         "overlap": lambda table: disclose_overlap(table, disclosure),
         "score_histogram": lambda table: disclose_score_histogram(table, disclosure),
+        "calibration": lambda table: disclose_calibration(table, disclosure),
+        "positivity": lambda table: disclose_positivity(table, disclosure),
         "curves": lambda table: disclose_curves(table, disclosure, grids=grids),
         "combined": lambda table: disclose_combined(table, disclosure),
     } | dict.fromkeys(UNCHANGED, lambda table: table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,30 +13,54 @@ from numpy.typing import NDArray
 from parallax.errors import NotEstimable
 from parallax.statistics.cox import fit_cox
 from parallax.statistics.intervals import normal_interval, normal_p_value
-from parallax.statistics.survival import kaplan_meier, restricted_mean_difference, survival_difference
+from parallax.statistics.stacked import EstimatedWeights, stack_influence
+from parallax.statistics.survival import ArmDifference, kaplan_meier, restricted_mean_difference, survival_difference
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
     """The patients of one replicate under one design.
 
-    ``time`` in days, ``event``, ``treated``, ``weight`` (all (n,)); ``clusters`` (n,) numbers the matched sets, None where patients are
-    independent; ``weighted`` tells whether the weights differ between patients.
+    ``time`` in days, ``event``, ``treated``, ``weight`` (all (n,)), weight 0 for who is outside the design; ``clusters`` (n,) numbers the
+    matched sets, None where patients are independent; ``estimated`` what is known of how the weights were estimated, None where the
+    variance takes them as known.
     """
 
     time: NDArray[np.float64]
     event: NDArray[np.bool_]
     treated: NDArray[np.bool_]
     weight: NDArray[np.float64]
-    clusters: NDArray[np.int64] | None
-    weighted: bool
+    clusters: NDArray[np.int64] | None = None
+    estimated: EstimatedWeights | None = None
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Who takes part in the design."""
+        return self.weight > 0
+
+    @property
+    def variance_method(self) -> str:
+        """How standard errors deal with the design."""
+        if self.estimated is not None:
+            return "stacked estimating equations"
+        if self.clusters is not None:
+            return "clustered by matched set"
+        return "weights as known" if np.ptp(self.weight[self.inside]) > 0 else "unweighted"
+
+    def std_error(self, influence: NDArray[np.float64]) -> float:
+        """√ of the summed squares of the patients' influence on an effect, with what the design adds to it."""
+        if self.estimated is not None:
+            influence = stack_influence(influence, self.weight, self.estimated)
+        if self.clusters is not None:
+            influence = np.bincount(self.clusters[self.inside], weights=influence[self.inside]).astype(np.float64)
+        return float(np.sqrt(np.sum(influence**2)))
 
     def until(self, horizon_days: float | None) -> Followed:
         """The same patients with follow-up censored at the horizon."""
         if horizon_days is None:
             return self
         late = self.time > horizon_days
-        return Followed(np.minimum(self.time, horizon_days), self.event & ~late, self.treated, self.weight, self.clusters, self.weighted)
+        return replace(self, time=np.minimum(self.time, horizon_days), event=self.event & ~late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +79,18 @@ def estimate_hazard_ratio(patients: Followed, horizon_days: float | None) -> Eff
     """Marginal hazard ratio: Cox model with the arm alone, Efron ties, follow-up censored at the horizon.
 
     Variance
-        model-based where all weights are equal and patients independent; the robust sandwich under weights, the score taken as known
-        (Binder 1992, eq. 2.6; Lin and Wei 1989); summed over matched sets under matching (Austin 2014).
+        model-based where all weights are equal and patients independent; under weights the robust sandwich (Binder 1992, eq. 2.6; Lin and
+        Wei 1989), which accounts for the estimation of the weights where the design asks for it; summed over matched sets under matching
+        (Austin 2014).
     """
     seen = patients.until(horizon_days)
     _require_events(seen)
-    fit = fit_cox(seen.time, seen.event, seen.treated.astype(np.float64)[:, None], weights=seen.weight, clusters=seen.clusters)
-    robust = seen.weighted or seen.clusters is not None
-    variance = (fit.covariance_robust if robust else fit.covariance_naive)[0, 0]
-    log_ratio, std_error = float(fit.coefficients[0]), float(np.sqrt(variance))
+    fit = fit_cox(seen.time, seen.event, seen.treated.astype(np.float64)[:, None], weights=seen.weight)
+    log_ratio = float(fit.coefficients[0])
+    model_based = seen.variance_method == "unweighted"
+    std_error = float(np.sqrt(fit.covariance_naive[0, 0])) if model_based else seen.std_error(fit.influence[:, 0])
     lower, upper = normal_interval(log_ratio, std_error)
-    method = "sandwich, clustered by matched set" if seen.clusters is not None else "sandwich, score as known" if seen.weighted else "model-based"
+    method = "model-based" if model_based else f"robust, {seen.variance_method}"
     return Effect(float(np.exp(log_ratio)), std_error, float(np.exp(lower)), float(np.exp(upper)), normal_p_value(log_ratio, std_error), method)
 
 
@@ -104,17 +129,17 @@ def trace_curves(patients: Followed) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["time_days", "survival", "lower", "upper", "at_risk", "arm"])
 
 
-def _difference(kernel: Callable[..., object], patients: Followed, horizon_days: float | None) -> Effect:
-    found = kernel(patients.time, patients.event, patients.treated, horizon_days, weights=patients.weight, clusters=patients.clusters)
-    lower, upper = normal_interval(found.estimate, found.std_error)  # type: ignore[attr-defined]
-    method = "influence function" + (
-        ", clustered by matched set" if patients.clusters is not None else ", score as known" if patients.weighted else ""
+def _difference(kernel: Callable[..., ArmDifference], patients: Followed, horizon_days: float | None) -> Effect:
+    found = kernel(patients.time, patients.event, patients.treated, horizon_days, weights=patients.weight)
+    std_error = patients.std_error(found.influence)
+    lower, upper = normal_interval(found.estimate, std_error)
+    return Effect(
+        found.estimate, std_error, lower, upper, normal_p_value(found.estimate, std_error), f"influence function, {patients.variance_method}"
     )
-    return Effect(found.estimate, found.std_error, lower, upper, normal_p_value(found.estimate, found.std_error), method)  # type: ignore[attr-defined]
 
 
 def _require_events(patients: Followed) -> None:
-    inside = patients.weight > 0
+    inside = patients.inside
     for arm, rows in (("treated", patients.treated), ("comparator", ~patients.treated)):
         if not (inside & rows).any():
             raise NotEstimable(f"the {arm} arm has no patients")

@@ -16,8 +16,9 @@ from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.data import DataSection, FileColumn, FileSource
-from parallax.protocol.designs import Design, DesignsSection, WeightDesign
+from parallax.protocol.designs import Design, DesignsSection, EntropyDesign, MatchDesign, ScoredDesign, WeightDesign
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
@@ -48,7 +49,7 @@ class SourceFacts:
 
 def target_estimand(design: Design) -> str | None:
     """The estimand that a design targets before caliper or trimming; None for the crude comparison."""
-    if isinstance(design, WeightDesign):
+    if isinstance(design, WeightDesign | EntropyDesign):
         return design.estimand
     return next(iter(DESIGNS[design.method].estimands), None)
 
@@ -67,6 +68,8 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_covariates, ("cohort", "outcomes")),
         (_check_identifiers, ("cohort", "data")),
         (_check_names, ("data", "synthesis")),
+        (_check_scores, ("propensity", "cohort")),
+        (_check_designs, ("designs", "propensity", "cohort")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
     )
     faults: list[Fault] = []
@@ -186,6 +189,51 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+
+
+def _check_scores(propensity: PropensitySection, cohort: CohortSection) -> Iterator[Fault]:
+    if not propensity.names:
+        yield Fault("propensity", "no score", "at least one named model", "leave the section out for a logistic regression, or name a model")
+    for name, model in propensity.items():
+        where = f"propensity.{name}"
+        if isinstance(model, Terms):
+            numeric = [("splines", covariate) for covariate in model.splines]
+            numeric += [("squares", covariate) for covariate in model.squares] if model.squares != "all" else []
+            for key, covariate in numeric:
+                if covariate not in cohort.covariates.numeric:
+                    yield _unknown(f"{where}.{key}", covariate, cohort.covariates.numeric, "numeric covariate")
+            for covariate in dict.fromkeys(covariate for pair in model.interactions for covariate in pair):
+                if covariate not in cohort.covariates.names:
+                    yield _unknown(f"{where}.interactions", covariate, cohort.covariates.names, "covariate")
+        if isinstance(model, EnsembleScore):
+            single = [other for other, entry in propensity.items() if not isinstance(entry, EnsembleScore)]
+            for member in model.members:
+                if member not in single:
+                    yield _unknown(f"{where}.members", member, single, "score that an ensemble can combine")
+            for member in _repeated(model.members):
+                yield Fault(f"{where}.members", f"{member} more than once", "every member once", "remove the repetition")
+
+
+def _check_designs(designs: DesignsSection, propensity: PropensitySection, cohort: CohortSection) -> Iterator[Fault]:
+    for name, design in designs.items():
+        where = f"designs.{name}"
+        if isinstance(design, ScoredDesign) and design.score is not None and design.score not in propensity:
+            yield _unknown(f"{where}.score", design.score, propensity.names, "score of the section propensity")
+            continue
+        if isinstance(design, MatchDesign):
+            for covariate in design.exact:
+                if covariate not in cohort.covariates.categorical:
+                    yield _unknown(f"{where}.exact", covariate, cohort.covariates.categorical, "categorical covariate")
+        if isinstance(design, WeightDesign):
+            yield from _check_weighting(where, design, propensity)
+
+
+def _check_weighting(where: str, design: WeightDesign, propensity: PropensitySection) -> Iterator[Fault]:
+    if design.variance == "stacked" and propensity.names and not isinstance(propensity[propensity.named(design.score)], LogisticScore):
+        found = "stacked, but the design's score is not a logistic regression without penalty"
+        yield Fault(f"{where}.variance", found, "score_as_known", "choose it, or a logistic score")
+    if design.trim is not None and design.trim.rule == "crump" and design.trim.limit is not None:
+        yield Fault(f"{where}.trim.limit", f"{design.trim.limit:g}, but crump finds its own limit", "no limit", "remove it, or choose symmetric")
 
 
 def _check_declared_columns(cohort: CohortSection, outcomes: OutcomesSection, data: DataSection) -> Iterator[Fault]:

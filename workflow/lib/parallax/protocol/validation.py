@@ -21,6 +21,7 @@ class Gates(Section):
         default=0.01, gt=0, le=1, description="largest upper bound of the excess of exact copies of train patients over hold-out patients"
     )
     imbalance: float = Field(default=0.1, gt=0, description="largest absolute standardised mean difference of a balanced design")
+    effective_patients: float = Field(default=30, gt=0, description="smallest effective sample size of an arm in a design that can be trusted")
 
 
 class Certification(Section):

@@ -11,7 +11,7 @@ from parallax.errors import StorageError
 from parallax.protocol.protocol import Protocol
 
 #: tables with patients in them: they must have passed disclosure, which records its thresholds in their columns
-_DISCLOSED = ("attrition", "characteristics", "score_histograms", "balance", "overlap", "curves", "combined")
+_DISCLOSED = ("attrition", "characteristics", "score_histograms", "calibration", "positivity", "balance", "overlap", "curves", "combined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class SiteTables:
     attrition: pd.DataFrame
     characteristics: pd.DataFrame
     score_histograms: Mapping[str, pd.DataFrame]
+    calibration: Mapping[str, pd.DataFrame]
+    positivity: Mapping[str, pd.DataFrame]
     balance: Mapping[str, pd.DataFrame]
     overlap: Mapping[str, pd.DataFrame]
     curves: Mapping[str, pd.DataFrame]

@@ -181,11 +181,11 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
     datasets = [REAL, *generators]
     measured = _present(tables.agreement, generators)
     primary = protocol.question.primary
-    unbalanced = {
-        (dataset, str(row["design"]))
+    failed = {
+        (dataset, str(row["design"])): describe_failure(str(row["failure"]))
         for dataset in _present(tables.overlap, datasets)
         for row in tables.overlap[dataset].to_dict("records")
-        if row["status"] == "ok" and row["balanced"] < row["applied"]
+        if row["status"] == "ok" and row["failed"]
     }
     fidelity = {name: tables.fidelity[name] for name in _present(tables.fidelity, generators)}
     privacy = {name: tables.privacy[name] for name in _present(tables.privacy, generators)}
@@ -193,7 +193,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
     return SitePage(
         name=plain(site),
         cards=tuple(_card(verdict, tables, protocol, names, labels) for verdict in verdicts),
-        warnings=_warnings(tables, protocol, unbalanced, names),
+        warnings=_warnings(tables, protocol, failed, names),
         primary=_picture_primary(site, tables, protocol, verdicts),
         attrition=tabulate_attrition(tables.attrition, arm_labels=labels),
         characteristics=tabulate_characteristics(tables.characteristics, arm_labels=labels),
@@ -206,14 +206,14 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
             )
             if group
         ),
-        survival=_picture_survival(site, tables, protocol, datasets, unbalanced),
-        effects=_picture_effects(site, tables, protocol, datasets, unbalanced),
-        estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names, unbalanced=unbalanced),
-        shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, unbalanced=unbalanced)
+        survival=_picture_survival(site, tables, protocol, datasets, failed),
+        effects=_picture_effects(site, tables, protocol, datasets, failed),
+        estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names, failed=failed),
+        shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, failed=failed)
         if measured
         else None,
         agreement=tuple(
-            tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, unbalanced=unbalanced)
+            tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, failed=failed)
             for name in measured
         ),
         fidelity=tabulate_metrics(fidelity, generators=shown_generators, labels=names, arm_labels=labels, caption="Fidelity") if fidelity else None,
@@ -292,21 +292,18 @@ def _crash(generation: pd.DataFrame | None, generator: str) -> str | None:
     return f"the generator stopped while {STAGES.get(row['stage'], row['stage'])}: {row['reason']}"
 
 
-def _warnings(tables: SiteTables, protocol: Protocol, unbalanced: set[tuple[str, str]], names: Mapping[str, str]) -> tuple[str, ...]:
+def _warnings(tables: SiteTables, protocol: Protocol, failed: Failed, names: Mapping[str, str]) -> tuple[str, ...]:
     primary = protocol.question.primary
-    limit = protocol.validation.gates.imbalance
     found = []
-    if (REAL, primary.design) in unbalanced:
+    if (REAL, primary.design) in failed:
         found.append(
-            f"The primary design ({plain(primary.design)}) does not balance the covariates of the real patients: "
-            f"a standardised mean difference exceeds {limit:g}. "
+            f"The primary design ({plain(primary.design)}) failed on the real patients: {failed[REAL, primary.design]}. "
             "Its real estimate is not to be trusted, and agreement with it says little."
         )
-    others = [names[name] for name in protocol.generators if (name, primary.design) in unbalanced]
+    others = [names[name] for name in protocol.generators if (name, primary.design) in failed]
     if others:
         found.append(
-            f"The primary design does not balance the covariates in every replicate of {', '.join(others)}: "
-            f"a standardised mean difference exceeds {limit:g}."
+            f"The primary design failed in some replicates of {', '.join(others)}."
         )
     if _primary_estimate(tables.combined[REAL], protocol) is None:
         reasons = _primary_rows(tables.combined[REAL], protocol)["reason"].dropna()
@@ -341,7 +338,13 @@ def _picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts
 
 def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
-    histograms = {name: tables.score_histograms[name] for name in _present(tables.score_histograms, datasets)}
+    primary_score = score_of(protocol, protocol.question.primary.design)
+    histograms = {
+        name: table[table["score"] == primary_score]
+        for name in _present(tables.score_histograms, datasets)
+        for table in (tables.score_histograms[name],)
+        if (table["score"] == primary_score).any()
+    }
     pictures = []
     if REAL in histograms:
         alt = f"Distribution of the propensity score by arm for {', '.join(styles[name].label for name in histograms)}."
@@ -382,7 +385,7 @@ def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, da
 
 
 def _picture_survival(
-    site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], unbalanced: set[tuple[str, str]]
+    site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed
 ) -> tuple[Picture, ...]:
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
     curves = {name: tables.curves[name] for name in _present(tables.curves, datasets)}
@@ -409,13 +412,13 @@ def _picture_survival(
                     ),
                     f"Kaplan–Meier curves, {plain(outcome)}, design {plain(design)} ({describe_design(protocol.designs[design])}). "
                     "Grey: the real 95% band. A generator's line is the mean of its replicates, its tint their range.",
-                    "" if shown else f"Design {plain(design)}" + (" (not balanced)" if (REAL, design) in unbalanced else ""),
+                    "" if shown else f"Design {plain(design)}" + (f" ({failed[REAL, design]})" if (REAL, design) in failed else ""),
                 )
             )
     return tuple(pictures)
 
 
-def _picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], unbalanced: set[tuple[str, str]]) -> tuple[Picture, ...]:
+def _picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed) -> tuple[Picture, ...]:
     primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
     wanted = [(outcome, contrast) for outcome, section in protocol.outcomes.items() for contrast in CONTRASTS if contrast in section.contrasts]
     pictures = []
@@ -429,7 +432,7 @@ def _picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets
             contrast=contrast,
             designs=[name for name, _ in protocol.designs.items()],
             primary=primary,
-            unbalanced=unbalanced,
+            failed=failed,
             styles=styles,
         )
         real = tables.combined[REAL]

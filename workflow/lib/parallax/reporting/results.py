@@ -9,7 +9,7 @@ import pandas as pd
 
 ESTIMATES_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "rule", "replicates",
-    "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator", "status", "reason",
+    "variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator", "status", "reason",
 )  # fmt: skip
 AGREEMENT_COLUMNS: Final = (
     "site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed",

@@ -28,7 +28,8 @@ Row = Mapping[Any, Any]
 #: outcome, contrast, horizon (None: all follow-up), design
 Target = tuple[str, str, float | None, str]
 #: (dataset, design) whose covariates are not balanced
-Unbalanced = Collection[tuple[str, str]]
+#: (dataset, design) whose estimates are not to be trusted, and why in two or three words
+Failed = Mapping[tuple[str, str], str]
 
 #: a metric of more variables than this is shown by its median and its largest value
 MOST_VARIABLES = 4
@@ -131,8 +132,8 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
             if row["status"] != "ok":
                 rows.append((Cell(plain(row["design"])), Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 6))
                 continue
-            part = f"in {row['balanced']} of {row['applied']}" if row["applied"] > 1 else ""
-            balanced = row["balanced"] == row["applied"]
+            part = f"in {row['failed']} of {row['applied']}" if row["applied"] > 1 and row["failed"] else ""
+            words = describe_failure(str(row["failure"])) if row["failed"] else "balanced"
             patients, effective = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "ess"))
             rows.append(
                 (
@@ -143,7 +144,7 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                     Cell(format_share(_number(row["equipoise"]))),
                     Cell(format_number(_number(row["max_weight"]), decimals=1)),
                     Cell(format_number(_number(row["max_abs_smd"]), decimals=2)),
-                    Cell("balanced" if balanced else "not balanced", note=part, look="good" if balanced else "bad"),
+                    Cell(words, note=part, look="bad" if row["failed"] else "good"),
                 )
             )
     headings = (
@@ -159,7 +160,7 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
     return Table(caption, headings, tuple(rows), groups)
 
 
-def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, unbalanced: Unbalanced) -> Table:
+def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, failed: Failed) -> Table:
     """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
     shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
     order = {name: position for position, name in enumerate(CONTRASTS)}
@@ -178,13 +179,14 @@ def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[st
         by_column = {(row["outcome"], row["contrast"], _horizon(row)): row for row in entries.to_dict("records")}
         decisive = (primary.outcome, primary.contrast, primary.horizon_days) if design == primary.design else None
         cells = [_shift(by_column.get(column), is_primary=column == decisive) for column in columns]
-        rows.append((Cell(plain(str(design)), note=_flag((REAL, str(generator)), str(design), unbalanced)), *cells))
+        rows.append((Cell(plain(str(design)), note=_flag((REAL, str(generator)), str(design), failed)), *cells))
     return Table("Synthetic minus real estimate, in standard errors of the real one", ("Design", *headings), tuple(rows), groups)
 
 
-def _flag(datasets: Sequence[str], design: str, unbalanced: Unbalanced) -> str:
-    where = ["real" if dataset == REAL else "synthetic" for dataset in datasets if (dataset, design) in unbalanced]
-    return f"not balanced ({' and '.join(where)})" if where else ""
+def _flag(datasets: Sequence[str], design: str, failed: Failed) -> str:
+    where = ["real" if dataset == REAL else "synthetic" for dataset in datasets if (dataset, design) in failed]
+    words = dict.fromkeys(failed[dataset, design] for dataset in datasets if (dataset, design) in failed)
+    return f"{', '.join(words)} ({' and '.join(where)})" if where else ""
 
 
 def _shift(row: Row | None, *, is_primary: bool) -> Cell:
@@ -196,7 +198,7 @@ def _shift(row: Row | None, *, is_primary: bool) -> Cell:
     return Cell(format_signed(value, decimals=2), look=look + mark)
 
 
-def tabulate_agreement(agreement: pd.DataFrame, *, caption: str, generator: str, unbalanced: Unbalanced) -> Table:
+def tabulate_agreement(agreement: pd.DataFrame, *, caption: str, generator: str, failed: Failed) -> Table:
     """Every agreement metric of one generator: a line per estimate."""
     metrics = list(dict.fromkeys(agreement["metric"]))
     rows = []
@@ -204,7 +206,7 @@ def tabulate_agreement(agreement: pd.DataFrame, *, caption: str, generator: str,
         cells = [_plain_value(metric, by_metric.get(metric)) for metric in metrics]
         words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon)}"
         shift = by_metric.get("shift_in_real_se", {})
-        notes = [words, _flag((REAL, generator), design, unbalanced), shift.get("reason")]
+        notes = [words, _flag((REAL, generator), design, failed), shift.get("reason")]
         rows.append((Cell(plain(design), note="; ".join(note for note in notes if isinstance(note, str) and note)), *cells))
     return Table(caption, ("Estimate", *(metric_words(metric).label for metric in metrics)), tuple(rows))
 
@@ -289,7 +291,7 @@ def _spread(entries: pd.DataFrame, decimals: int) -> Cell:
     return Cell(format_number(float(known["value"].median()), decimals=decimals), note=largest)
 
 
-def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], unbalanced: Unbalanced) -> Table:
+def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], failed: Failed) -> Table:
     """Every estimate of every dataset with its valid, naive and stacked interval."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
@@ -300,7 +302,7 @@ def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[
         effect = describe_effect(outcome, contrast, horizon)
         groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(design)}"
         for name in combined:
-            dataset = Cell(labels[name], note="not balanced" if (name, design) in unbalanced else "")
+            dataset = Cell(labels[name], note=failed.get((name, design), ""))
             rows.append((dataset, *_estimate_cells(by_dataset[name].get(target, {}), contrast)))
     headings = ("Dataset", "Valid", "Naive (invalid)", "Stacked (invalid)", "p", "Patients, treated / comparator", "Events")
     return Table("All estimates", headings, tuple(rows), groups)

@@ -148,8 +148,17 @@ def describe_design(design: Design) -> str:
     if isinstance(design, CrudeDesign):
         return "the arms as they are"
     if isinstance(design, MatchDesign):
-        return "1:1 matched on the propensity score"
-    return f"weighted by the propensity score, {design.estimand}"
+        return f"1:{design.ratio} matched on the propensity score{', with replacement' if design.replacement else ''}"
+    if isinstance(design, EntropyDesign):
+        return f"entropy balancing, {design.estimand}"
+    trimmed = f", trimmed ({design.trim.rule})" if design.trim else ""
+    truncated = f", truncated at {100 * design.truncate:g}%" if design.truncate else ""
+    return f"weighted by the propensity score, {design.estimand}{trimmed}{truncated}"
+
+
+def describe_failure(failure: str) -> str:
+    """Why a design is not to be trusted, in two or three words."""
+    return "not balanced" if failure.startswith("not balanced") else "few effective patients"
 
 
 def describe_effect(outcome: str, contrast: str, horizon_days: float | None) -> str:

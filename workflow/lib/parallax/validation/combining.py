@@ -97,7 +97,8 @@ def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, pat
 def leave_out(real: pd.DataFrame, reason: str) -> pd.DataFrame:
     """The COMBINED table of a generator that drew no patients: every target of the ``real`` one, not estimable for this reason."""
     blank = dict.fromkeys(("estimate", "std_error", "lower", "upper", "p_value", "df", *_COUNTS), np.nan)
-    return COMBINED.validate(real.assign(**blank, rule="partial", replicates=0, effective_estimand="none", status="not_estimable", reason=reason))
+    nothing = {"rule": "partial", "replicates": 0, "effective_estimand": "none", "variance_method": "none"}
+    return COMBINED.validate(real.assign(**blank, **nothing, status="not_estimable", reason=reason))
 
 
 def _check(estimates: ArrayLike, variances: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -134,7 +135,7 @@ def _partial_row(target: tuple[Any, ...], rows: pd.DataFrame, replicates: int, *
         dict(zip(TARGET, target, strict=True))
         | {"rule": "partial", "replicates": replicates}
         | {column: rows[column].astype("float64").mean() for column in _COUNTS}
-        | {"effective_estimand": " or ".join((estimable if len(estimable) else rows)["effective_estimand"].unique())}
+        | {name: " or ".join((estimable if len(estimable) else rows)[name].unique()) for name in ("effective_estimand", "variance_method")}
     )
     missing = replicates - len(estimable)
     try:

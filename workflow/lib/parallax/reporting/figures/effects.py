@@ -28,13 +28,13 @@ def draw_effects(
     contrast: str,
     designs: Sequence[str],
     primary: PrimaryEstimate,
-    unbalanced: Collection[tuple[str, str]],
+    failed: Collection[tuple[str, str]],
     styles: Mapping[str, style.DatasetStyle],
 ) -> Figure:
     """Columns are horizons, blocks are designs, lines are datasets.
 
-    ``combined`` maps a dataset to its shown COMBINED table, the real one first; ``unbalanced`` holds (dataset, design) whose covariates are not
-    balanced: their marks are hollow. The grey band is the real interval. An interval that leaves the panel ends in an arrow.
+    ``combined`` maps a dataset to its shown COMBINED table, the real one first; ``failed`` holds (dataset, design) that are not to be
+    trusted: their marks are hollow. The grey band is the real interval. An interval that leaves the panel ends in an arrow.
     """
     datasets = list(combined)
     words = CONTRASTS[contrast]
@@ -57,7 +57,7 @@ def draw_effects(
                 canvas.axhspan(y - GAP / 2, y + GAP / 2 + ROW * len(datasets) + 0.04, color="#f0f5fa", lw=0, zorder=0)
             canvas.text(0.06, y + 0.02, plain(design) + (" · primary" if is_primary else ""), fontweight="bold", va="center", fontsize=9)
         for (design, dataset), y in lines.items():
-            slant = "italic" if (dataset, design) in unbalanced else "normal"
+            slant = "italic" if (dataset, design) in failed else "normal"
             canvas.text(0.16, y, styles[dataset].label, va="center", color=styles[dataset].colour, fontsize=8.5, fontstyle=slant)
         for column, horizon in enumerate(horizons):
             left = label + column * panel
@@ -77,7 +77,7 @@ def draw_effects(
                     if valid is None or valid["status"] != "ok":
                         canvas.text(left + panel - number, y, "not estimable", va="center", fontsize=8, color=style.SOFT, fontstyle="italic")
                         continue
-                    _draw_estimate(axes, valid, rules.get("naive"), y, words.factor, styles[dataset], hollow=(dataset, design) in unbalanced)
+                    _draw_estimate(axes, valid, rules.get("naive"), y, words.factor, styles[dataset], hollow=(dataset, design) in failed)
                     told = estimate_words(contrast, valid["estimate"], valid["lower"], valid["upper"], decimals=decimals)
                     canvas.text(left + panel - number, y, told, va="center", fontsize=8)
             is_primary = (outcome, contrast, horizon) == (primary.outcome, primary.contrast, primary.horizon_days or math.inf)
@@ -159,7 +159,7 @@ def _draw_legend(figure: Figure, styles: Mapping[str, style.DatasetStyle], datas
         Line2D([], [], color=style.SOFT, lw=2, label="valid interval"),
         Line2D([], [], color=style.SOFT, lw=0.6, label="naive interval (invalid)"),
         Line2D([], [], color=style.BAND, lw=7, solid_capstyle="butt", label=" real interval"),
-        Line2D([], [], color=style.SOFT, marker="o", mfc="white", ms=5.6, lw=0, label="not balanced"),
+        Line2D([], [], color=style.SOFT, marker="o", mfc="white", ms=5.6, lw=0, label="design failed"),
     ]
     figure.legend(
         handles=handles,

@@ -13,7 +13,7 @@ from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
 from parallax.disclosure.combined import disclose_combined
 from parallax.disclosure.curves import curve_grid, disclose_curves
-from parallax.disclosure.designs import disclose_balance, disclose_overlap, disclose_score_histogram
+from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.validation.agreement import measure_agreement
@@ -91,7 +91,8 @@ def simulated_overlap(protocol: Protocol, dataset: str) -> pd.DataFrame:
     rows = [
         (
             *(replicate, design, estimands[design], *patients.get(design, (2184, 3551)), *effective.get(design, (1500.0, 2400.0)), c, 0.61),
-            *(18.13 if design == "iptw" else 1.0, largest[design], largest[design] <= 0.1, "ok", None),
+            *(18.13 if design == "iptw" else 1.0, 0.04, largest[design], 0),
+            *(None if largest[design] <= 0.1 else f"not balanced: largest SMD {largest[design]:.2f}, allowed is 0.1", "ok", None),
         )
         for replicate in range(1 if dataset == "real" else 10)
         for design in protocol.designs.root
@@ -107,8 +108,22 @@ def simulated_score_histogram(dataset: str) -> pd.DataFrame:
         rng = np.random.default_rng(30 + replicate)
         for arm, n, centre in (("treated", 2184, 3.0), ("comparator", 3551, 1.6)):
             counts = np.histogram(rng.beta(centre * spread, (4.8 - centre) * spread, n), edges)[0]
-            rows += [(replicate, arm, low, high, count) for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)]
+            rows += [(replicate, "main", arm, low, high, count) for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)]
     return tables.SCORE_HISTOGRAM.validate(pd.DataFrame(rows, columns=list(tables.SCORE_HISTOGRAM.columns)))
+
+
+def simulated_calibration(dataset: str) -> pd.DataFrame:
+    tenth = np.arange(10)
+    rows = [
+        {"replicate": replicate, "score": "main", "bin": tenth, "predicted": (tenth + 0.5) / 10, "observed": (tenth + 0.8) / 10.6, "count": 573}
+        for replicate in range(1 if dataset == "real" else 10)
+    ]
+    return tables.CALIBRATION.validate(pd.concat([pd.DataFrame(row) for row in rows], ignore_index=True))
+
+
+def simulated_positivity() -> pd.DataFrame:
+    strata = {"covariate": ["fac_ca", "fac_cat1"], "level": ["metastatic", "colon cancer"], "n": [384, 120], "n_treated": [140, 3]}
+    return tables.POSITIVITY.validate(pd.DataFrame({"replicate": 0, **strata}))
 
 
 def simulated_curves(protocol: Protocol, dataset: str) -> pd.DataFrame:
@@ -161,7 +176,7 @@ def simulated_combined(protocol: Protocol, dataset: str) -> pd.DataFrame:
                         row = (*row[:5], *[np.nan] * 6, 0, *n, *events[horizon])
                     reason = "the propensity score is separated in 4 of 10 replicates" if failing else None
                     estimand = {"overlap": "ATO", "iptw": "ATE", "crude": "unadjusted"}.get(design, "ATT")
-                    rows.append((*row, estimand, "not_estimable" if failing else "ok", reason))
+                    rows.append((*row, estimand, "none" if failing else "robust, weights as known", "not_estimable" if failing else "ok", reason))
     return tables.COMBINED.validate(pd.DataFrame(rows, columns=list(tables.COMBINED.columns)))
 
 
@@ -233,6 +248,8 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
         attrition=disclose_attrition(simulated_attrition(), disclosure),
         characteristics=shown,
         score_histograms={name: disclose_score_histogram(simulated_score_histogram(name), disclosure) for name in datasets},
+        calibration={name: disclose_calibration(simulated_calibration(name), disclosure) for name in datasets},
+        positivity={name: disclose_positivity(simulated_positivity(), disclosure) for name in datasets},
         balance={name: disclose_balance(simulated_balance(protocol, characteristics, name), disclosure, characteristics=shown) for name in datasets},
         overlap={name: disclose_overlap(simulated_overlap(protocol, name), disclosure) for name in datasets},
         curves={name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets},

@@ -10,7 +10,7 @@ from parallax.disclosure.cohort import disclose_attrition, disclose_characterist
 from parallax.disclosure.combined import disclose_combined
 from parallax.disclosure.counts import suppress_counts
 from parallax.disclosure.curves import curve_grid, disclose_curves
-from parallax.disclosure.designs import disclose_balance, disclose_overlap, disclose_score_histogram
+from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.disclosure import DisclosureSection
 
 TEN = DisclosureSection(minimum_count=10, round_to=5)
@@ -111,20 +111,21 @@ def test_balance_leaves_out_levels_whose_count_is_hidden() -> None:
     assert shown["smd"].iloc[0] == 0.3
 
 
-def test_overlap_averages_what_could_be_applied_and_counts_what_is_balanced() -> None:
-    row = ("ATO", 101, 203, 88.0, 181.0, 0.8, 0.5, 3.0, 0.2)
+def test_overlap_averages_what_could_be_applied_and_counts_what_failed() -> None:
+    row = ("ATO", 101, 203, 88.0, 181.0, 0.8, 0.5, 3.0, 0.05, 0.2)
+    failure = "not balanced: largest SMD 0.20, allowed is 0.1"
     exact = tables.OVERLAP.validate(
         pd.DataFrame(
             [
-                (0, "overlap", *row, False, "ok", None),
-                (1, "overlap", *row[:-1], 0.0, True, "ok", None),
-                (2, "overlap", "ATO", 0, 0, *[np.nan] * 6, False, "not_estimable", "separated"),
+                (0, "overlap", *row, 0, failure, "ok", None),
+                (1, "overlap", *row[:-1], 0.0, 0, None, "ok", None),
+                (2, "overlap", "ATO", 0, 0, *[np.nan] * 7, None, None, "not_estimable", "separated"),
             ],
             columns=list(tables.OVERLAP.columns),
         )
     )
     shown = disclose_overlap(exact, TEN).iloc[0]
-    assert (shown["replicates"], shown["applied"], shown["balanced"]) == (3, 2, 1)
+    assert (shown["replicates"], shown["applied"], shown["failed"], shown["failure"]) == (3, 2, 1, failure)
     assert shown["max_abs_smd"] == 0.1
     assert (shown["n_treated"], shown["n_comparator"]) == (100, 205)
     assert (shown["ess_treated"], shown["ess_comparator"]) == (90, 180)
@@ -137,9 +138,28 @@ def test_an_empty_overlap_stays_empty() -> None:
 
 def test_score_histogram_is_averaged_then_suppressed() -> None:
     exact = pd.DataFrame(
-        {"replicate": [0, 1, 0, 1], "arm": "treated", "bin_lower": [0.0, 0.0, 0.5, 0.5], "bin_upper": [0.5, 0.5, 1.0, 1.0], "count": [8, 10, 20, 25]}
+        {
+            "replicate": [0, 1, 0, 1],
+            "score": "main",
+            "arm": "treated",
+            "bin_lower": [0.0, 0.0, 0.5, 0.5],
+            "bin_upper": [0.5, 0.5, 1.0, 1.0],
+            "count": [8, 10, 20, 25],
+        }
     )
     assert plain(disclose_score_histogram(exact, TEN)["count"]) == [None, 25]
+
+
+def test_calibration_leaves_out_tenths_of_few_treated_or_few_comparators() -> None:
+    tenths = {"bin": [0, 1, 2], "predicted": [0.1, 0.51234, 0.96], "observed": [0.05, 0.5, 0.95], "count": 100}
+    shown = disclose_calibration(tables.CALIBRATION.validate(pd.DataFrame({"replicate": 0, "score": "main", **tenths})), TEN)
+    assert shown[["bin", "predicted", "observed"]].to_numpy().tolist() == [[1.0, 0.512, 0.5]]
+
+
+def test_positivity_tells_large_strata_with_an_all_but_empty_arm() -> None:
+    strata = {"covariate": "stage", "level": ["I", "II", "III", "IV"], "n": [1436, 300, 40, 120], "n_treated": [0, 150, 0, 115]}
+    shown = disclose_positivity(tables.POSITIVITY.validate(pd.DataFrame({"replicate": 0, **strata})), TEN)
+    assert shown[["level", "arm", "n"]].to_numpy().tolist() == [["I", "treated", 1435], ["IV", "comparator", 120]]
 
 
 def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> None:

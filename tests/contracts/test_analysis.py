@@ -8,7 +8,19 @@ import pytest
 
 from parallax.analysis import apply_designs, estimate_effects
 from parallax.protocol import CohortSection, DesignsSection, OutcomesSection
-from parallax.tables import BALANCE, CURVES, ESTIMATES, OVERLAP, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS, cohort_schema, empty_table
+from parallax.tables import (
+    BALANCE,
+    CALIBRATION,
+    CURVES,
+    ESTIMATES,
+    OVERLAP,
+    POSITIVITY,
+    PROPENSITY,
+    SCORE_HISTOGRAM,
+    WEIGHTS,
+    cohort_schema,
+    empty_table,
+)
 
 COVARIATES = CohortSection.of(
     {"arms": {"column": "arm", "treated": "a", "comparator": "b"}, "covariates": {"numeric": ["age"], "categorical": ["stage"]}}
@@ -53,13 +65,14 @@ def simulate(patients: int = 200, replicates: int = 2, seed: int = 3) -> pd.Data
 
 def run(cohort: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     cohort = cohort_schema(COVARIATES, OUTCOMES).validate(cohort)
-    designed = apply_designs(cohort, covariates=COVARIATES, designs=DESIGNS, imbalance=0.1)
+    designed = apply_designs(cohort, covariates=COVARIATES, designs=DESIGNS, imbalance=0.1, effective_patients=30, seed=1)
     for table, schema in (
         (designed.propensity, PROPENSITY), (designed.weights, WEIGHTS), (designed.balance, BALANCE), (designed.overlap, OVERLAP),
-        (designed.score_histogram, SCORE_HISTOGRAM),
+        (designed.score_histogram, SCORE_HISTOGRAM), (designed.calibration, CALIBRATION), (designed.positivity, POSITIVITY),
     ):  # fmt: skip
         schema.validate(table)
-    estimated = estimate_effects(cohort, designed.weights, designed.overlap, designs=DESIGNS, outcomes=OUTCOMES)
+    made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
+    estimated = estimate_effects(cohort, **made, covariates=COVARIATES, designs=DESIGNS, outcomes=OUTCOMES)
     CURVES.validate(estimated.curves)
     return designed.overlap, ESTIMATES.validate(estimated.estimates), estimated.curves
 

@@ -127,9 +127,11 @@ def test_designs_that_are_not_balanced_are_flagged(report: str, inputs: ReportIn
     for flag in ("Design crude (not balanced)", "not balanced (real and synthetic)", "<small>not balanced</small>", "✕"):
         assert flag in report
     site = inputs.sites["support"]
-    overlap = {name: table.assign(balanced=0) for name, table in site.overlap.items()}
+    overlap = {
+        name: table.assign(failed=table["applied"], failure="not balanced: largest SMD 0.20, allowed is 0.1") for name, table in site.overlap.items()
+    }
     flagged = render_report(replace(inputs, sites={"support": replace(site, overlap=overlap)}))
-    assert "does not balance the covariates of the real patients" in flagged
+    assert "failed on the real patients: not balanced" in flagged
 
 
 def test_what_is_not_estimable_says_why(report: str) -> None:
@@ -167,6 +169,6 @@ def test_a_generator_with_empty_tables_is_left_out_of_the_figures(inputs: Report
     site = inputs.sites["support"]
     empty: dict[str, dict[str, pd.DataFrame]] = {
         name: {**getattr(site, name), "tvae": getattr(site, name)["tvae"].iloc[:0]}
-        for name in ("score_histograms", "balance", "overlap", "curves", "agreement", "fidelity", "privacy")
+        for name in ("score_histograms", "calibration", "positivity", "balance", "overlap", "curves", "agreement", "fidelity", "privacy")
     }
     assert "Right heart" in render_report(replace(inputs, sites={"support": replace(site, **empty)}))  # type: ignore[arg-type]

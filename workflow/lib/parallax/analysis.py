@@ -99,7 +99,14 @@ def apply_designs(
             overlaps.append(
                 described
                 | sample
-                | {"effective_estimand": comparison.effective_estimand, "max_abs_smd": largest, "failure": failure, "status": "ok", "reason": None}
+                | {
+                    "effective_estimand": comparison.effective_estimand,
+                    "max_abs_smd": largest,
+                    "tied_pairs": comparison.tied_pairs,
+                    "failure": failure,
+                    "status": "ok",
+                    "reason": None,
+                }
             )
     return Designed(
         _stack(scores, PROPENSITY),

@@ -224,6 +224,7 @@ OVERLAP: Final = _table(
         "max_weight": _number(minimum=0),
         "top_share": _number(minimum=0),
         "max_abs_smd": _number(minimum=0),
+        "tied_pairs": _count(nullable=True),
         "failure": _text(nullable=True),
     }
     | _STATUS

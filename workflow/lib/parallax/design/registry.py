@@ -48,11 +48,16 @@ class Arms:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a design sees the patients: ``weight`` (n,), 0 outside; ``matched_set`` (n,), -1 outside; whom the answer is about."""
+    """How a design sees the patients.
+
+    ``weight`` (n,), 0 outside; ``matched_set`` (n,), -1 outside and where patients may be in several sets; whom the answer is about;
+    ``tied_pairs`` the matches that equal scores left to the order of the rows.
+    """
 
     weight: NDArray[np.float64]
     matched_set: NDArray[np.int64]
     effective_estimand: str
+    tied_pairs: int = 0
 
 
 def compare_crude(_design: CrudeDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
@@ -67,20 +72,24 @@ def compare_matched(design: MatchDesign, arms: Arms, rng: np.random.Generator) -
     score = logit(probability) if design.scale == "logit" else probability
     from_treated = int(arm.sum()) * 2 <= len(arm)
     found = match_nearest(
-        score if from_treated else -score,
+        score,
         arm if from_treated else ~arm,
         ratio=design.ratio,
-        replacement=design.replacement,
+        replace=design.replacement,
         caliper=None if design.caliper_sd is None else design.caliper_sd * pooled_within_sd(score, arm),
         exact=_strata(arms.patients.loc[inside, list(design.exact)]) if design.exact else None,
-        order=_ORDERS[design.order],
+        order="random" if design.order == "random" else "descending" if (design.order == "hardest_first") == from_treated else "ascending",
         rng=rng,
     )
     if not len(found.focal):
         raise NotEstimable("no pair lies within the caliper" if design.caliper_sd is not None else "no patient has a match")
     weight, matched_set = np.zeros(len(arms.treated)), _no_sets(arms)
-    weight[inside], matched_set[inside] = found.weights, found.matched_set
-    return Comparison(weight, matched_set, f"{'ATT' if from_treated else 'ATC'} among the matched")
+    weight[inside] = found.weights
+    if found.matched_set is not None:
+        matched_set[inside] = found.matched_set
+    estimand = "ATT" if from_treated else "ATC"
+    everyone = inside.all() and len(np.unique(found.focal)) == min(arm.sum(), (~arm).sum())
+    return Comparison(weight, matched_set, estimand if everyone else f"{estimand} among the matched", found.ties_decided_by_row_order)
 
 
 def compare_weighted(design: WeightDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
@@ -89,7 +98,7 @@ def compare_weighted(design: WeightDesign, arms: Arms, _rng: np.random.Generator
     weight = np.zeros(len(arms.treated))
     weight[inside] = propensity_weights(arms.fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.stabilised)
     if design.truncate is not None:
-        weight[inside] = truncate_weights(weight[inside], arms.treated[inside], quantile=design.truncate)
+        weight[inside] = truncate_weights(weight[inside], arms.treated[inside], quantiles=(design.truncate, 1 - design.truncate)).weights
     return Comparison(weight, _no_sets(arms), design.estimand + left)
 
 
@@ -144,7 +153,6 @@ def linearise(design: WeightDesign | EntropyDesign, arms: Arms, weight: NDArray[
 
 
 _MAIN_EFFECTS: Final = LogisticScore(model="logistic")
-_ORDERS: Final = {"hardest_first": "descending", "easiest_first": "ascending", "random": "random"}
 
 
 def _inside(design: WeightDesign, arms: Arms) -> tuple[NDArray[np.bool_], str]:
@@ -156,11 +164,11 @@ def _inside(design: WeightDesign, arms: Arms) -> tuple[NDArray[np.bool_], str]:
         rule, limit = design.trim.rule, design.trim.limit
         score, arm = arms.fitted.score[inside], arms.treated[inside]
         if rule == "crump":
-            trimmed = trim_crump(score)
+            trimmed = trim_crump(score, arm)
         elif rule == "symmetric":
-            trimmed = trim_symmetric(score, limit=0.1 if limit is None else limit)
+            trimmed = trim_symmetric(score, arm, alpha=0.1 if limit is None else limit)
         else:
-            trimmed = trim_sturmer(score, arm, quantile=0.05 if limit is None else limit)
+            trimmed = trim_sturmer(score, arm, percentile=0.05 if limit is None else limit)
         inside[inside] = trimmed.kept
         left = f" among scores from {trimmed.lower:.3f} to {trimmed.upper:.3f}"
     return inside, left

@@ -12,9 +12,10 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from parallax.protocol.designs import CrudeDesign
+from parallax.protocol.designs import CrudeDesign, ScoredDesign
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.figures.balance import draw_balance, rank_covariates
+from parallax.reporting.figures.calibration import draw_calibration
 from parallax.reporting.figures.effects import draw_effects
 from parallax.reporting.figures.primary import PrimaryRow, draw_primary
 from parallax.reporting.figures.score_overlap import draw_score_overlap
@@ -22,6 +23,7 @@ from parallax.reporting.figures.survival import draw_survival
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.numbers import format_number, format_signed, spell
 from parallax.reporting.sections import (
+    Failed,
     Table,
     tabulate_agreement,
     tabulate_attrition,
@@ -29,6 +31,7 @@ from parallax.reporting.sections import (
     tabulate_designs,
     tabulate_estimates,
     tabulate_metrics,
+    tabulate_positivity,
     tabulate_shifts,
 )
 from parallax.reporting.style import dataset_styles, to_svg
@@ -42,6 +45,7 @@ from parallax.reporting.wording import (
     describe_bound,
     describe_design,
     describe_effect,
+    describe_failure,
     estimate_words,
     metric_words,
     plain,
@@ -86,6 +90,7 @@ class SitePage:
     attrition: Table
     characteristics: tuple[Table, Table]
     comparability: tuple[Picture, ...]
+    positivity: Table | None
     designs: tuple[Table, ...]
     survival: tuple[Picture, ...]
     effects: tuple[Picture, ...]
@@ -198,6 +203,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         attrition=tabulate_attrition(tables.attrition, arm_labels=labels),
         characteristics=tabulate_characteristics(tables.characteristics, arm_labels=labels),
         comparability=_picture_comparability(site, tables, protocol, datasets),
+        positivity=tabulate_positivity(tables.positivity[REAL], arm_labels=labels) if len(tables.positivity.get(REAL, ())) else None,
         designs=tuple(
             tabulate_designs(tables.overlap, datasets=group, labels=names, caption=caption)
             for group, caption in (
@@ -213,8 +219,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         if measured
         else None,
         agreement=tuple(
-            tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, failed=failed)
-            for name in measured
+            tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, failed=failed) for name in measured
         ),
         fidelity=tabulate_metrics(fidelity, generators=shown_generators, labels=names, arm_labels=labels, caption="Fidelity") if fidelity else None,
         privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
@@ -302,9 +307,7 @@ def _warnings(tables: SiteTables, protocol: Protocol, failed: Failed, names: Map
         )
     others = [names[name] for name in protocol.generators if (name, primary.design) in failed]
     if others:
-        found.append(
-            f"The primary design failed in some replicates of {', '.join(others)}."
-        )
+        found.append(f"The primary design failed in some replicates of {', '.join(others)}.")
     if _primary_estimate(tables.combined[REAL], protocol) is None:
         reasons = _primary_rows(tables.combined[REAL], protocol)["reason"].dropna()
         found.append(f"The primary estimate cannot be made on the real patients{': ' + str(reasons.iloc[0]) if len(reasons) else ''}.")
@@ -338,7 +341,8 @@ def _picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts
 
 def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
-    primary_score = score_of(protocol, protocol.question.primary.design)
+    design = protocol.designs[protocol.question.primary.design]
+    primary_score = protocol.propensity.named(design.score if isinstance(design, ScoredDesign) else None)
     histograms = {
         name: table[table["score"] == primary_score]
         for name in _present(tables.score_histograms, datasets)
@@ -355,6 +359,12 @@ def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, da
                 f"Bins with fewer than {protocol.disclosure.minimum_count} patients are not drawn, and bars beyond twice the real peak are cut.",
             )
         )
+    if len(calibration := tables.calibration[REAL]):
+        gaps = (calibration["observed"] - calibration["predicted"]).abs().groupby(calibration["score"], sort=False).max()
+        told = "; ".join(f"{plain(str(name))} {format_number(float(gap), decimals=2)}" for name, gap in gaps.items())
+        alt = f"Calibration of the propensity scores on the real patients; largest gap between share treated and mean score in a tenth: {told}."
+        words = "Calibration of the propensity scores on the real patients, in tenths of their score; the dashed line is equality."
+        pictures.append(Picture(_inline(draw_calibration(calibration), f"{site}-calibration", alt), words, "Calibration of the propensity scores"))
     designs = [name for name, _ in protocol.designs.items()]
     crude = next((name for name, entry in protocol.designs.items() if isinstance(entry, CrudeDesign)), None)
     ordered = sorted(designs, key=lambda name: name != crude)
@@ -384,9 +394,7 @@ def _picture_comparability(site: str, tables: SiteTables, protocol: Protocol, da
     return tuple(pictures)
 
 
-def _picture_survival(
-    site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed
-) -> tuple[Picture, ...]:
+def _picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed) -> tuple[Picture, ...]:
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
     curves = {name: tables.curves[name] for name in _present(tables.curves, datasets)}
     primary = protocol.question.primary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from parallax.reporting.wording import (
     CONTRASTS,
     describe_bound,
     describe_effect,
+    describe_failure,
     describe_horizon,
     describe_variable,
     estimate_words,
@@ -160,6 +161,19 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
     return Table(caption, headings, tuple(rows), groups)
 
 
+def tabulate_positivity(positivity: pd.DataFrame, *, arm_labels: Mapping[str, str]) -> Table:
+    """Strata of the real patients in which one arm is empty or nearly so: the data say nothing about that arm there."""
+    rows = tuple(
+        (
+            Cell(f"{plain(row['covariate'])}: {row['level']}"),
+            Cell(format_count(_count(row["n"]), minimum=int(row["minimum_count"]))),
+            Cell(f"fewer than {int(row['minimum_count'])} {arm_labels[row['arm']]}", look="bad"),
+        )
+        for row in positivity.to_dict("records")
+    )
+    return Table("Strata in which an arm is (nearly) empty", ("Stratum", "Patients", "Of an arm"), rows)
+
+
 def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, failed: Failed) -> Table:
     """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
     shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
@@ -292,7 +306,7 @@ def _spread(entries: pd.DataFrame, decimals: int) -> Cell:
 
 
 def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], failed: Failed) -> Table:
-    """Every estimate of every dataset with its valid, naive and stacked interval."""
+    """Every estimate of every dataset with its valid, naive and stacked interval; the group's title ends in the variance that was used."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
     by_dataset = {name: _by_target(table, "rule") for name, table in combined.items()}
@@ -300,7 +314,9 @@ def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[
         outcome, contrast, horizon, design = target
         unit = f", {CONTRASTS[contrast].unit}" if CONTRASTS[contrast].unit else ""
         effect = describe_effect(outcome, contrast, horizon)
-        groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(design)}"
+        method = next((str(row["variance_method"]) for row in by_dataset[REAL][target].values()), "none")
+        told = "" if method == "none" else f" · {method}"
+        groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(design)}{told}"
         for name in combined:
             dataset = Cell(labels[name], note=failed.get((name, design), ""))
             rows.append((dataset, *_estimate_cells(by_dataset[name].get(target, {}), contrast)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from parallax.protocol.designs import CrudeDesign, Design, MatchDesign
+from parallax.protocol.designs import CrudeDesign, Design, EntropyDesign, MatchDesign
 from parallax.reporting.numbers import format_days, format_estimate
 from parallax.validation import metrics as validation_metrics
 

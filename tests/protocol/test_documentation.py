@@ -20,7 +20,7 @@ def test_the_documentation_is_in_step_with_the_models() -> None:
 
 def test_every_key_is_explained() -> None:
     rows = [line for line in markdown().splitlines() if line.startswith("| `")]
-    unexplained = [row for row in rows if row.endswith("|  |") and not row.startswith(("| `method`", "| `source`", "| `type`"))]
+    unexplained = [row for row in rows if row.endswith("|  |") and not row.startswith(("| `method`", "| `model`", "| `source`", "| `type`"))]
     assert not unexplained
 
 

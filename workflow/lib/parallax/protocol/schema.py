@@ -71,6 +71,8 @@ def describe(node: Node) -> str:
     if kind == "object":
         keys = ", ".join(node.get("properties", ()))
         return f"a section with the keys {keys}" if keys else "a section of names, each with its own settings"
+    if "prefixItems" in node:
+        return f"a list of {len(node['prefixItems'])}, each {describe(node['prefixItems'][0])}"
     if kind == "array":
         return f"a list{' of at least one' if node.get('minItems') else ''}, each {describe(node['items'])}"
     if kind == "string":

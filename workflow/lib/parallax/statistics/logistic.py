@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,10 @@ from scipy.special import expit
 from parallax.errors import NotEstimable
 from parallax.statistics.domain import BoolArray, FloatArray, check_binary, check_matrix, check_penalty, check_weights
 from parallax.statistics.newton import Curvature, dependent_columns, maximise
+
+
+_SEPARATED: Final = "separated: a combination of columns predicts the response without error"
+_PERFECT: Final = -1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,11 @@ def fit_logistic(design: ArrayLike, response: ArrayLike, *, weights: ArrayLike |
         return Curvature(log_likelihood, response_score - z.T @ (w * probability), information)
 
     try:
-        maximum = maximise(evaluate, penalty / scale**2, diverging="separated: a combination of columns predicts the response without error")
+        maximum = maximise(evaluate, penalty / scale**2, diverging=_SEPARATED)
     except NotEstimable as fault:
         raise NotEstimable(str(fault), columns=_separating_columns(x, y) or _varying(x, fault.columns)) from None
+    if maximum.log_likelihood > _PERFECT:  # rounding stopped coefficients that run away
+        raise NotEstimable(_SEPARATED, columns=_separating_columns(x, y))
     coefficients = maximum.coefficients / scale
     return LogisticFit(
         coefficients=coefficients,

@@ -75,6 +75,7 @@ def combined_row(estimate: float, std_error: float, lower: float, upper: float, 
             "events_treated": 1.0,
             "events_comparator": 1.0,
             "effective_estimand": "ATO",
+            "variance_method": "model-based",
             "status": "not_estimable" if math.isnan(estimate) else "ok",
             "reason": "no events" if math.isnan(estimate) else None,
         }

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from parallax.design.matrix import build_design_matrix
-from parallax.design.propensity import fit_propensity
-from parallax.design.registry import COMPARISONS
+from parallax.design.propensity import PropensityScore, fit_maximum_likelihood
+from parallax.design.registry import COMPARISONS, Arms, Comparison
 from parallax.errors import NotEstimable
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import MatchDesign, WeightDesign
@@ -41,7 +41,7 @@ def test_constant_and_repeated_columns_are_not_modelled() -> None:
 def test_score_of_a_saturated_model_is_the_share_treated_in_each_level() -> None:
     patients = frame(stage=["I"] * 4 + ["II"] * 3)
     treated = np.array([1, 0, 0, 0, 1, 1, 0], dtype=bool)
-    score = fit_propensity(build_design_matrix(patients, Covariates(categorical=("stage",))), treated)
+    score = fit(build_design_matrix(patients, Covariates(categorical=("stage",))), treated)
     assert score.score == pytest.approx([1 / 4] * 4 + [2 / 3] * 3, abs=1e-9)
     assert score.comparable.all()
 
@@ -49,10 +49,10 @@ def test_score_of_a_saturated_model_is_the_share_treated_in_each_level() -> None
 def test_a_level_of_one_arm_is_set_aside_and_the_others_keep_their_likelihood() -> None:
     patients = frame(stage=["I"] * 4 + ["II"] * 3 + ["III"] * 2)
     treated = np.array([1, 0, 0, 0, 1, 1, 0, 0, 0], dtype=bool)
-    score = fit_propensity(build_design_matrix(patients, Covariates(categorical=("stage",))), treated)
+    score = fit(build_design_matrix(patients, Covariates(categorical=("stage",))), treated)
     assert score.comparable.tolist() == [True] * 7 + [False] * 2
     assert score.score == pytest.approx([1 / 4] * 4 + [2 / 3] * 3 + [0, 0], abs=1e-9)
-    weighted = COMPARISONS["weight"](WeightDesign(method="weight", estimand="ATT"), score, treated)
+    weighted = compare(WeightDesign(method="weight", estimand="ATT"), patients, score, treated)
     assert weighted.weight == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 1, 1, 2, 0, 0], abs=1e-8)
     assert weighted.effective_estimand == "ATT among the comparable"
 
@@ -61,24 +61,24 @@ def test_a_covariate_that_separates_the_arms_is_named() -> None:
     treated = np.array([0, 0, 0, 1, 1, 1], dtype=bool)
     levels = build_design_matrix(frame(ward=["a", "a", "a", "b", "b", "b"]), Covariates(categorical=("ward",)))
     with pytest.raises(NotEstimable, match="share no level of these covariates: ward"):
-        fit_propensity(levels, treated)
+        fit(levels, treated)
     numbers = build_design_matrix(
         frame(age=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], other=[1.0, 4.0, 2.0, 3.0, 1.0, 2.0]), Covariates(numeric=("age", "other"))
     )
     with pytest.raises(NotEstimable, match="age"):
-        fit_propensity(numbers, treated)
+        fit(numbers, treated)
 
 
 def test_a_constant_covariate_leaves_the_share_treated_as_everybodys_score() -> None:
-    score = fit_propensity(build_design_matrix(frame(one=[1.0] * 4), Covariates(numeric=("one",))), np.array([1, 0, 0, 0], dtype=bool))
+    score = fit(build_design_matrix(frame(one=[1.0] * 4), Covariates(numeric=("one",))), np.array([1, 0, 0, 0], dtype=bool))
     assert score.score == pytest.approx([1 / 4] * 4)
 
 
 def test_matching_starts_from_the_smaller_arm_and_names_whom_it_is_about() -> None:
     patients = frame(age=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
-    for treated, estimand in (([1, 0, 0, 1, 0, 0, 1, 0], "ATT among the matched"), ([0, 1, 1, 0, 1, 1, 0, 1], "ATC among the matched")):
+    for treated, estimand in (([1, 0, 0, 1, 0, 0, 1, 0], "ATT"), ([0, 1, 1, 0, 1, 1, 0, 1], "ATC")):
         arm = np.array(treated, dtype=bool)
-        score = fit_propensity(build_design_matrix(patients, Covariates(numeric=("age",))), arm)
-        matched = COMPARISONS["match"](MatchDesign(method="match", caliper_sd=10), score, arm)
+        score = fit(build_design_matrix(patients, Covariates(numeric=("age",))), arm)
+        matched = compare(MatchDesign(method="match", caliper_sd=10), patients, score, arm)
         assert matched.effective_estimand == estimand
         assert int((matched.matched_set >= 0).sum()) == 6

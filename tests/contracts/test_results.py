@@ -11,7 +11,7 @@ from simulated_tables import simulated_protocol, simulated_site
 
 ESTIMATES = [
     *("site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "rule", "replicates"),
-    *("effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator", "status", "reason"),
+    *("variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator", "status", "reason"),
 ]
 AGREEMENT = ["site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed"]
 PRIVACY = ["site", "generator", "metric", "value", "lower", "upper", "threshold", "passed"]

@@ -97,8 +97,8 @@ def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, pat
 def leave_out(real: pd.DataFrame, reason: str) -> pd.DataFrame:
     """The COMBINED table of a generator that drew no patients: every target of the ``real`` one, not estimable for this reason."""
     blank = dict.fromkeys(("estimate", "std_error", "lower", "upper", "p_value", "df", *_COUNTS), np.nan)
-    nothing = {"rule": "partial", "replicates": 0, "effective_estimand": "none", "variance_method": "none"}
-    return COMBINED.validate(real.assign(**blank, **nothing, status="not_estimable", reason=reason))
+    named = dict.fromkeys(("effective_estimand", "variance_method"), "none")
+    return COMBINED.validate(real.assign(**blank, **named, rule="partial", replicates=0, status="not_estimable", reason=reason))
 
 
 def _check(estimates: ArrayLike, variances: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

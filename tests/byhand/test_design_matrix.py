@@ -5,17 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
-from parallax.design.matrix import build_design_matrix
+from parallax.design.matrix import DesignMatrix, build_design_matrix
 from parallax.design.propensity import PropensityScore, fit_maximum_likelihood
 from parallax.design.registry import COMPARISONS, Arms, Comparison
 from parallax.errors import NotEstimable
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import MatchDesign, WeightDesign
+from parallax.protocol.propensity import LogisticScore
 
 
 def frame(**columns: list[object]) -> pd.DataFrame:
     return pd.DataFrame(columns)
+
+
+def fit(matrix: DesignMatrix, treated: NDArray[np.bool_]) -> PropensityScore:
+    return fit_maximum_likelihood(matrix, treated, LogisticScore(model="logistic"))
+
+
+def compare(design: MatchDesign | WeightDesign, matrix: DesignMatrix, score: PropensityScore, treated: NDArray[np.bool_]) -> Comparison:
+    return COMPARISONS[design.method](design, Arms(treated, matrix, pd.DataFrame(index=range(len(treated))), score), np.random.default_rng(1))
 
 
 def test_missing_number_is_the_median_and_an_indicator() -> None:
@@ -49,10 +59,11 @@ def test_score_of_a_saturated_model_is_the_share_treated_in_each_level() -> None
 def test_a_level_of_one_arm_is_set_aside_and_the_others_keep_their_likelihood() -> None:
     patients = frame(stage=["I"] * 4 + ["II"] * 3 + ["III"] * 2)
     treated = np.array([1, 0, 0, 0, 1, 1, 0, 0, 0], dtype=bool)
-    score = fit(build_design_matrix(patients, Covariates(categorical=("stage",))), treated)
+    covariates = build_design_matrix(patients, Covariates(categorical=("stage",)))
+    score = fit(covariates, treated)
     assert score.comparable.tolist() == [True] * 7 + [False] * 2
     assert score.score == pytest.approx([1 / 4] * 4 + [2 / 3] * 3 + [0, 0], abs=1e-9)
-    weighted = compare(WeightDesign(method="weight", estimand="ATT"), patients, score, treated)
+    weighted = compare(WeightDesign(method="weight", estimand="ATT"), covariates, score, treated)
     assert weighted.weight == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3, 1, 1, 2, 0, 0], abs=1e-8)
     assert weighted.effective_estimand == "ATT among the comparable"
 
@@ -78,7 +89,8 @@ def test_matching_starts_from_the_smaller_arm_and_names_whom_it_is_about() -> No
     patients = frame(age=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
     for treated, estimand in (([1, 0, 0, 1, 0, 0, 1, 0], "ATT"), ([0, 1, 1, 0, 1, 1, 0, 1], "ATC")):
         arm = np.array(treated, dtype=bool)
-        score = fit(build_design_matrix(patients, Covariates(numeric=("age",))), arm)
-        matched = compare(MatchDesign(method="match", caliper_sd=10), patients, score, arm)
+        covariates = build_design_matrix(patients, Covariates(numeric=("age",)))
+        score = fit(covariates, arm)
+        matched = compare(MatchDesign(method="match", caliper_sd=10), covariates, score, arm)
         assert matched.effective_estimand == estimand
         assert int((matched.matched_set >= 0).sum()) == 6

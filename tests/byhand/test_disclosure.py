@@ -166,7 +166,7 @@ def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> N
     row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, 1)
     exact = tables.COMBINED.validate(
         pd.DataFrame(
-            [(*row, 101.0, 203.0, 97.0, 4.0, "unadjusted", "model-based", "ok", None), (*row, 101.0, 203.0, 52.0, 103.0, "unadjusted", "model-based", "ok", None)],
+            [(*row, 101.0, 203.0, *events, "unadjusted", "model-based", "ok", None) for events in ((97.0, 4.0), (52.0, 103.0))],
             columns=list(tables.COMBINED.columns),
         )
     )

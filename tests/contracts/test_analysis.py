@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from parallax.analysis import apply_designs, estimate_effects
-from parallax.protocol import CohortSection, DesignsSection, OutcomesSection
+from parallax.protocol import CohortSection, DesignsSection, OutcomesSection, PropensitySection
 from parallax.tables import (
     BALANCE,
     CALIBRATION,
@@ -155,3 +155,63 @@ def test_curves_start_at_one_and_never_rise(design: str) -> None:
     for _, curve in curves[curves["design"] == design].groupby("arm"):
         assert curve["survival"].iloc[0] == 1
         assert (curve["survival"].diff().dropna() <= 1e-12).all()
+
+
+EVERY_OPTION = DesignsSection.of(
+    {
+        "three_each": {"method": "match", "ratio": 3, "caliper_sd": None, "scale": "probability", "order": "random", "exact": ["stage"]},
+        "replaced": {"method": "match", "replacement": True, "order": "easiest_first"},
+        "plain_ate": {"method": "weight", "estimand": "ATE", "stabilised": False, "truncate": 0.02},
+        "atc": {"method": "weight", "estimand": "ATC"},
+        "atm": {"method": "weight", "estimand": "ATM", "score": "trees"},
+        "symmetric": {"method": "weight", "estimand": "ATE", "trim": {"rule": "symmetric"}},
+        "crump": {"method": "weight", "estimand": "ATE", "trim": {"rule": "crump"}, "variance": "score_as_known"},
+        "sturmer": {"method": "weight", "estimand": "ATT", "trim": {"rule": "sturmer", "limit": 0.02}, "score": "curves"},
+        **{f"entropy_{estimand.lower()}": {"method": "entropy", "estimand": estimand} for estimand in ("ATT", "ATC", "ATE")},
+    }
+)
+SCORES = PropensitySection.of(
+    {
+        "main": {"model": "logistic"},
+        "curves": {"model": "logistic", "squares": ["age"], "splines": {"age": 3}, "interactions": [["age", "stage"]]},
+        "trees": {"model": "boosting", "trees": 20},
+    }
+)
+
+
+def test_every_option_of_every_design_gives_estimates_that_name_their_variance_and_estimand() -> None:
+    settings = {"covariates": COVARIATES, "designs": EVERY_OPTION, "propensity": SCORES}
+    cohort = cohort_schema(COVARIATES, OUTCOMES).validate(simulate(patients=600))
+    designed = apply_designs(cohort, **settings, imbalance=0.1, effective_patients=30, seed=1)
+    made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
+    estimates = ESTIMATES.validate(estimate_effects(cohort, **made, **settings, outcomes=OUTCOMES).estimates)
+    assert (estimates["status"] == "ok").all()
+    described = estimates.drop_duplicates("design").set_index("design")
+    method = described["variance_method"].str.partition(", ")[2].to_dict()
+    assert {name for name, words in method.items() if words == "stacked estimating equations"} == {
+        "plain_ate", "atc", "symmetric", "sturmer", "entropy_att", "entropy_atc", "entropy_ate",
+    }  # fmt: skip
+    assert method["three_each"] == "clustered by matched set"
+    assert method["replaced"] == method["atm"] == method["crump"] == "weights as known"
+    assert described.loc["symmetric", "effective_estimand"] == "ATE among scores from 0.100 to 0.900"
+    assert described.loc["entropy_ate", "effective_estimand"] == "ATE"
+    balance = designed.overlap.set_index(["replicate", "design"])["max_abs_smd"]
+    assert (balance.loc[(slice(None), ["entropy_att", "entropy_atc", "entropy_ate"])] < 1e-7).all()
+    of_score = designed.propensity.groupby("score").size()
+    assert of_score.to_dict() == {"main": 1200, "curves": 1200, "trees": 1200}
+
+
+def test_a_design_in_which_an_arm_weighs_like_few_patients_fails() -> None:
+    cohort = cohort_schema(COVARIATES, OUTCOMES).validate(simulate())
+    overlap = apply_designs(cohort, covariates=COVARIATES, designs=DESIGNS, imbalance=10, effective_patients=5000, seed=1).overlap
+    assert overlap["failure"].str.contains("the treated arm weighs like .* patients, allowed are 5000 or more").all()
+
+
+def test_a_stratum_in_which_nobody_was_treated_is_found() -> None:
+    cohort = simulate(patients=600, replicates=1)
+    cohort["treated"] &= cohort["stage"] != "II"
+    settings = {"covariates": COVARIATES, "designs": DESIGNS}
+    designed = apply_designs(cohort, **settings, imbalance=0.1, effective_patients=30, seed=1)
+    stratum = designed.positivity.set_index(["covariate", "level"]).loc[("stage", "II")]
+    assert (stratum["n"], stratum["n_treated"]) == ((cohort["stage"] == "II").sum(), 0)
+    assert designed.overlap.set_index("design").loc["iptw", "effective_estimand"] == "ATE among the comparable"

@@ -36,8 +36,7 @@ def learn_penalised(model: PenalisedScore, values: Values, treated: NDArray[np.b
     fitted = LogisticRegressionCV(
         Cs=np.logspace(-4, 2, 20),
         l1_ratios=(0.0 if ridge else 1.0,),
-        solver="newton-cholesky" if ridge else "liblinear",
-        intercept_scaling=1.0 if ridge else 100.0,  # liblinear penalises the intercept: on this scale it does not matter
+        solver="newton-cholesky" if ridge else "saga",
         scoring="neg_log_loss",
         cv=splits,
         tol=1e-6 if ridge else 1e-4,

@@ -133,7 +133,8 @@ def linearise(design: WeightDesign | EntropyDesign, arms: Arms, weight: NDArray[
     """
     if isinstance(design, EntropyDesign):
         values = build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool))[0][:, 1:]
-        return balance_entropy(values, arms.treated, design.estimand).estimated
+        balanced = balance_entropy(values, arms.treated, design.estimand)
+        return EstimatedWeights(balanced.gradient, balanced.influence)
     model = propensity[propensity.named(design.score)]
     if not isinstance(model, LogisticScore):
         raise NotEstimable("stacked estimating equations need a score by logistic regression without penalty")

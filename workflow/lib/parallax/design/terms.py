@@ -29,6 +29,8 @@ def build_regressors(matrix: DesignMatrix, terms: Terms, rows: NDArray[np.bool_]
     for name, column in _added(matrix, terms, values, centred):
         columns.append(column - column.mean())
         names.append(name)
+    if not columns:
+        return np.ones((len(values), 1)), ("",)
     together = np.column_stack(columns)
     spread = together.std(axis=0)
     varying = np.flatnonzero(spread > 1e-12 * np.abs(together).max(axis=0))

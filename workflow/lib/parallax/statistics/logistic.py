@@ -13,7 +13,6 @@ from parallax.errors import NotEstimable
 from parallax.statistics.domain import BoolArray, FloatArray, check_binary, check_matrix, check_penalty, check_weights
 from parallax.statistics.newton import Curvature, dependent_columns, maximise
 
-
 _SEPARATED: Final = "separated: a combination of columns predicts the response without error"
 _PERFECT: Final = -1e-6
 

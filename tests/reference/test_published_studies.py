@@ -37,7 +37,7 @@ def analysed(study: str) -> tuple[Designed, Estimated]:
         selection.cohort, **settings, imbalance=gates.imbalance, effective_patients=gates.effective_patients, seed=protocol.study.seed
     )
     made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
-    return designed, estimate_effects(selection.cohort, **made, **settings, outcomes=protocol.outcomes)
+    return designed, estimate_effects(selection.cohort, **made, **settings, outcomes=protocol.outcomes, seed=1)
 
 
 def effect(study: str, design: str, contrast: str, horizon_days: float | None) -> pd.Series:

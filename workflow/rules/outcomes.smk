@@ -24,6 +24,9 @@ rule estimate_effects:
         designs=section("designs"),
         propensity=section("propensity"),
         outcomes=section("outcomes"),
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, wildcards.dataset, "bootstrap"
+        ),
         code=code_digest("parallax.analysis"),
     script:
         "../scripts/estimate_effects.py"

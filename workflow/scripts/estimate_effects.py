@@ -21,6 +21,7 @@ def estimate(input, output, params):
         designs=DesignsSection.of(params.designs),
         propensity=PropensitySection.of(params.propensity),
         outcomes=outcomes,
+        seed=params.seed,
     )
     write_table(output.estimates, estimated.estimates, ESTIMATES, restricted=True)
     write_table(output.curves, estimated.curves, CURVES, restricted=True)

@@ -22,11 +22,12 @@ from parallax.design.diagnostics import (
 )
 from parallax.design.matrix import build_design_matrix
 from parallax.design.propensity import PropensityScore, fit_scores
-from parallax.design.registry import COMPARISONS, Arms, choose_variance, linearise
+from parallax.design.registry import COMPARISONS, Arms
+from parallax.design.variance import choose_variance, linearise, resample
 from parallax.errors import NotEstimable
 from parallax.outcomes.survival import CONTRASTS, Effect, Followed, trace_curves
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.designs import Design, DesignsSection, EntropyDesign, ScoredDesign, WeightDesign
+from parallax.protocol.designs import Design, DesignsSection, EntropyDesign, MatchDesign, ScoredDesign, WeightDesign
 from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.tables import BALANCE, CALIBRATION, CURVES, ESTIMATES, OVERLAP, POSITIVITY, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS
@@ -129,10 +130,12 @@ def estimate_effects(
     designs: DesignsSection,
     propensity: PropensitySection = DEFAULT_PROPENSITY,
     outcomes: OutcomesSection,
+    seed: int,
 ) -> Estimated:
     """Every contrast of every outcome under every design, for every replicate; what cannot be estimated is a row with the reason.
 
     ``weights``, ``overlap`` and ``scores`` (PROPENSITY) are what :func:`apply_designs` made of the same cohort.
+    A bootstrap draws from (seed, replicate) alone.
     """
     rows: list[dict[str, object]] = []
     curves: list[pd.DataFrame] = []
@@ -141,16 +144,20 @@ def estimate_effects(
     of_score = dict(iter(scores.groupby(["replicate", "score"], sort=False)))
     for replicate, patients in _replicates(cohort):
         matrix = build_design_matrix(patients, covariates)
-        for name, design in designs.items():
+        streams = np.random.default_rng([seed, replicate]).spawn(len(designs.names))
+        for (name, design), rng in zip(designs.items(), streams, strict=True):
             record = applied[replicate, name]
             described = {"replicate": replicate, "design": name, "effective_estimand": record.effective_estimand}
-            if record.status != "ok":
-                missing = described | _not_estimable(str(record.reason))
-                rows += [missing | {"outcome": outcome} | asked for outcome, settings in outcomes.items() for asked in _asked(settings)]
-                continue
             score = of_score.get((replicate, propensity.named(_score_name(design))))
             arms = Arms(patients["treated"].to_numpy(dtype=bool), matrix, patients, _read_score(score))
-            follow = _follow(arms, of_design[replicate, name], design, propensity)
+            try:
+                if record.status != "ok":
+                    raise NotEstimable(str(record.reason))
+                follow = _follow(arms, of_design[replicate, name], design, propensity, rng)
+            except NotEstimable as error:
+                missing = described | _not_estimable(str(error))
+                rows += [missing | {"outcome": outcome} | asked for outcome, settings in outcomes.items() for asked in _asked(settings)]
+                continue
             for outcome, settings in outcomes.items():
                 followed = follow(outcome)
                 curves.append(trace_curves(followed).assign(replicate=replicate, design=name, outcome=outcome))
@@ -174,7 +181,7 @@ def analyse(
     settings = {"covariates": covariates, "designs": designs, "propensity": propensity}
     designed = apply_designs(cohort, **settings, imbalance=np.inf, effective_patients=0, seed=seed)  # type: ignore[arg-type]
     made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
-    return estimate_effects(cohort, **made, **settings, outcomes=outcomes)  # type: ignore[arg-type]
+    return estimate_effects(cohort, **made, **settings, outcomes=outcomes, seed=seed)  # type: ignore[arg-type]
 
 
 def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -198,18 +205,20 @@ def _read_score(rows: pd.DataFrame | None) -> PropensityScore | str:
     return PropensityScore(rows["propensity"].to_numpy(dtype=np.float64), rows["comparable"].to_numpy(dtype=bool))
 
 
-def _follow(arms: Arms, weights: pd.DataFrame, design: Design, propensity: PropensitySection) -> Callable[[str], Followed]:
+def _follow(arms: Arms, weights: pd.DataFrame, design: Design, propensity: PropensitySection, rng: np.random.Generator) -> Callable[[str], Followed]:
     """The patients of one replicate under one design, by outcome."""
     weight, sets = weights["weight"].to_numpy(dtype=np.float64), weights["matched_set"].to_numpy(dtype=np.int64)
     clusters = sets if DESIGNS[design.method].clustered and (sets >= 0).any() else None
-    estimated = None
-    if isinstance(design, WeightDesign | EntropyDesign) and choose_variance(design, propensity) == "stacked":
+    variance, estimated, resampled = choose_variance(design, propensity), None, None
+    if isinstance(design, WeightDesign | MatchDesign) and variance == "bootstrap":
+        resampled = resample(design, arms, weight, sets, propensity, rng)
+    elif isinstance(design, WeightDesign | EntropyDesign) and variance == "stacked":
         estimated = linearise(design, arms, weight, propensity)
 
     def of(outcome: str) -> Followed:
         time = arms.patients[f"{outcome}_days"].to_numpy(dtype=np.float64)
         event = arms.patients[f"{outcome}_event"].to_numpy(dtype=np.int64) == 1
-        return Followed(time, event, arms.treated, weight, clusters, estimated)
+        return Followed(time, event, arms.treated, weight, clusters, estimated, resampled)
 
     return of
 

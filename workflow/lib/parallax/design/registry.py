@@ -1,4 +1,4 @@
-"""Designs by the protocol's ``method``: from patients and their scores to one weight per patient, and what is known of that weight."""
+"""Designs by the protocol's ``method``: from patients and their scores to one weight per patient, ."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from parallax.design.matrix import DesignMatrix
-from parallax.design.propensity import PropensityScore, knows_its_variance
+from parallax.design.propensity import PropensityScore
 from parallax.design.terms import build_regressors
 from parallax.errors import NotEstimable
-from parallax.protocol.designs import CrudeDesign, Design, EntropyDesign, MatchDesign, WeightDesign
-from parallax.protocol.propensity import LogisticScore, PropensitySection
+from parallax.protocol.designs import CrudeDesign, EntropyDesign, MatchDesign, WeightDesign
+from parallax.protocol.propensity import LogisticScore
 from parallax.statistics.entropy_balancing import balance_entropy
 from parallax.statistics.matching import match_nearest, pooled_within_sd
-from parallax.statistics.stacked import EstimatedWeights, arm_share_weights, logistic_weights
 from parallax.statistics.trimming import trim_crump, trim_sturmer, trim_symmetric
-from parallax.statistics.weighting import propensity_weights, truncate_weights, weight_gradient
-from parallax.vocabulary import MISSING_LEVEL, Variance
+from parallax.statistics.weighting import propensity_weights, truncate_weights
+from parallax.vocabulary import MISSING_LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def compare_matched(design: MatchDesign, arms: Arms, rng: np.random.Generator) -
 
 def compare_weighted(design: WeightDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
     """Each patient counts as the estimand's weight says; who has no counterpart or is trimmed is left out, and the estimand says so."""
-    inside, left = _inside(design, arms)
+    inside, left = select_weighted(design, arms)
     weight = np.zeros(len(arms.treated))
     weight[inside] = propensity_weights(arms.fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.stabilised)
     if design.truncate is not None:
@@ -104,8 +103,7 @@ def compare_weighted(design: WeightDesign, arms: Arms, _rng: np.random.Generator
 
 def compare_entropy(design: EntropyDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
     """Weights that make the arms' covariate means agree exactly."""
-    values = build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool))[0][:, 1:]
-    return Comparison(balance_entropy(values, arms.treated, design.estimand).weights, _no_sets(arms), design.estimand)
+    return Comparison(balance_entropy(main_effects(arms), arms.treated, design.estimand).weights, _no_sets(arms), design.estimand)
 
 
 #: a new design is one function above and one line here
@@ -117,47 +115,11 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Arms, np.random.Generator], Compa
 }
 
 
-def choose_variance(design: Design, propensity: PropensitySection) -> Variance:
-    """How the variance of an effect under this design deals with weights that were estimated."""
-    if isinstance(design, EntropyDesign):
-        return design.variance
-    if isinstance(design, WeightDesign):
-        return design.variance or ("stacked" if knows_its_variance(propensity[propensity.named(design.score)]) else "score_as_known")
-    return "score_as_known"
-
-
-def linearise(design: WeightDesign | EntropyDesign, arms: Arms, weight: NDArray[np.float64], propensity: PropensitySection) -> EstimatedWeights:
-    """The weights of a design as functions of what was estimated for them, for stacked estimating equations.
-
-    Who is left out (no counterpart, trimmed) and where weights are truncated is taken as given.
-    """
-    if isinstance(design, EntropyDesign):
-        values = build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool))[0][:, 1:]
-        balanced = balance_entropy(values, arms.treated, design.estimand)
-        return EstimatedWeights(balanced.gradient, balanced.influence)
-    model = propensity[propensity.named(design.score)]
-    if not isinstance(model, LogisticScore):
-        raise NotEstimable("stacked estimating equations need a score by logistic regression without penalty")
-    fitted, inside = arms.fitted, _inside(design, arms)[0]
-    comparable = fitted.comparable
-    regressors = build_regressors(arms.matrix, model, comparable)[0]
-    slope = np.zeros(len(weight))
-    untouched = propensity_weights(fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.stabilised)
-    gradient = weight_gradient(fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.stabilised)
-    slope[inside] = np.where(np.isclose(untouched, weight[inside], rtol=1e-9), gradient, 0.0)
-    found = logistic_weights(regressors, arms.treated[comparable], fitted.score[comparable], slope[comparable])
-    full = EstimatedWeights(*(_spread(part, comparable) for part in (found.gradient, found.influence)))
-    if design.estimand == "ATE" and design.stabilised:
-        share = arm_share_weights(weight[inside], arms.treated[inside])
-        full = full.beside(EstimatedWeights(*(_spread(part, inside) for part in (share.gradient, share.influence))))
-    return full
-
-
 _MAIN_EFFECTS: Final = LogisticScore(model="logistic")
 
 
-def _inside(design: WeightDesign, arms: Arms) -> tuple[NDArray[np.bool_], str]:
-    """Who is weighted, and what that makes of the estimand."""
+def select_weighted(design: WeightDesign, arms: Arms) -> tuple[NDArray[np.bool_], str]:
+    """Who is weighted (n,), and what that makes of the estimand: patients without counterpart and trimmed ones are left out."""
     inside, left = arms.fitted.comparable.copy(), ""
     if not inside.all():
         left = " among the comparable"
@@ -175,12 +137,6 @@ def _inside(design: WeightDesign, arms: Arms) -> tuple[NDArray[np.bool_], str]:
     return inside, left
 
 
-def _spread(rows: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    full = np.zeros((len(inside), rows.shape[1]))
-    full[inside] = rows
-    return full
-
-
 def _strata(columns: pd.DataFrame) -> NDArray[np.int64]:
     """Numbers the combinations of levels; missing is a level."""
     numbers = columns.astype(object).where(columns.notna(), MISSING_LEVEL).groupby(list(columns), sort=True).ngroup()
@@ -189,3 +145,8 @@ def _strata(columns: pd.DataFrame) -> NDArray[np.int64]:
 
 def _no_sets(arms: Arms) -> NDArray[np.int64]:
     return np.full(len(arms.treated), -1, dtype=np.int64)
+
+
+def main_effects(arms: Arms) -> NDArray[np.float64]:
+    """The columns (n, k) whose means entropy balancing equates."""
+    return build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool))[0][:, 1:]

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from parallax.errors import NotEstimable
+from parallax.statistics.bootstrap import bootstrap_std_error
 from parallax.statistics.cox import fit_cox
 from parallax.statistics.intervals import normal_interval, normal_p_value
 from parallax.statistics.stacked import EstimatedWeights, stack_influence
@@ -23,7 +24,7 @@ class Followed:
 
     ``time`` in days, ``event``, ``treated``, ``weight`` (all (n,)), weight 0 for who is outside the design; ``clusters`` (n,) numbers the
     matched sets, None where patients are independent; ``estimated`` what is known of how the weights were estimated, None where the
-    variance takes them as known.
+    variance takes them as known; ``resampled`` (B, n) the weights of a bootstrap, None where there is none.
     """
 
     time: NDArray[np.float64]
@@ -32,6 +33,7 @@ class Followed:
     weight: NDArray[np.float64]
     clusters: NDArray[np.int64] | None = None
     estimated: EstimatedWeights | None = None
+    resampled: NDArray[np.float64] | None = None
 
     @property
     def inside(self) -> NDArray[np.bool_]:
@@ -41,14 +43,21 @@ class Followed:
     @property
     def variance_method(self) -> str:
         """How standard errors deal with the design."""
+        if self.resampled is not None:
+            return f"bootstrap of {len(self.resampled)} resamples"
         if self.estimated is not None:
             return "stacked estimating equations"
         if self.clusters is not None:
             return "clustered by matched set"
         return "weights as known" if np.ptp(self.weight[self.inside]) > 0 else "unweighted"
 
-    def std_error(self, influence: NDArray[np.float64]) -> float:
-        """√ of the summed squares of the patients' influence on an effect, with what the design adds to it."""
+    def std_error(self, influence: NDArray[np.float64], effect: Callable[[NDArray[np.float64]], float]) -> float:
+        """√ of the summed squares of the patients' influence on an effect, with what the design adds to it; or the bootstrap's.
+
+        ``effect`` estimates anew under other weights.
+        """
+        if self.resampled is not None:
+            return bootstrap_std_error(effect, self.resampled)
         if self.estimated is not None:
             influence = stack_influence(influence, self.weight, self.estimated)
         if self.clusters is not None:
@@ -85,12 +94,17 @@ def estimate_hazard_ratio(patients: Followed, horizon_days: float | None) -> Eff
     """
     seen = patients.until(horizon_days)
     _require_events(seen)
-    fit = fit_cox(seen.time, seen.event, seen.treated.astype(np.float64)[:, None], weights=seen.weight)
+    arm = seen.treated.astype(np.float64)[:, None]
+    fit = fit_cox(seen.time, seen.event, arm, weights=seen.weight)
     log_ratio = float(fit.coefficients[0])
     model_based = seen.variance_method == "unweighted"
-    std_error = float(np.sqrt(fit.covariance_naive[0, 0])) if model_based else seen.std_error(fit.influence[:, 0])
+    std_error = (
+        float(np.sqrt(fit.covariance_naive[0, 0]))
+        if model_based
+        else seen.std_error(fit.influence[:, 0], lambda weight: float(fit_cox(seen.time, seen.event, arm, weights=weight).coefficients[0]))
+    )
     lower, upper = normal_interval(log_ratio, std_error)
-    method = "model-based" if model_based else f"robust, {seen.variance_method}"
+    method = "model-based" if model_based else seen.variance_method if seen.resampled is not None else f"robust, {seen.variance_method}"
     return Effect(float(np.exp(log_ratio)), std_error, float(np.exp(lower)), float(np.exp(upper)), normal_p_value(log_ratio, std_error), method)
 
 
@@ -130,12 +144,14 @@ def trace_curves(patients: Followed) -> pd.DataFrame:
 
 
 def _difference(kernel: Callable[..., ArmDifference], patients: Followed, horizon_days: float | None) -> Effect:
-    found = kernel(patients.time, patients.event, patients.treated, horizon_days, weights=patients.weight)
-    std_error = patients.std_error(found.influence)
+    def under(weight: NDArray[np.float64]) -> ArmDifference:
+        return kernel(patients.time, patients.event, patients.treated, horizon_days, weights=weight)
+
+    found = under(patients.weight)
+    std_error = patients.std_error(found.influence, lambda weight: under(weight).estimate)
     lower, upper = normal_interval(found.estimate, std_error)
-    return Effect(
-        found.estimate, std_error, lower, upper, normal_p_value(found.estimate, std_error), f"influence function, {patients.variance_method}"
-    )
+    method = patients.variance_method if patients.resampled is not None else f"influence function, {patients.variance_method}"
+    return Effect(found.estimate, std_error, lower, upper, normal_p_value(found.estimate, std_error), method)
 
 
 def _require_events(patients: Followed) -> None:

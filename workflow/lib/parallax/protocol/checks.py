@@ -224,14 +224,22 @@ def _check_designs(designs: DesignsSection, propensity: PropensitySection, cohor
             for covariate in design.exact:
                 if covariate not in cohort.covariates.categorical:
                     yield _unknown(f"{where}.exact", covariate, cohort.covariates.categorical, "categorical covariate")
+            if design.replacement and design.variance == "bootstrap":
+                found = "bootstrap, but the bootstrap of matching with replacement is not valid"
+                yield Fault(f"{where}.variance", found, "clustered", "leave it out, or match without replacement")
         if isinstance(design, WeightDesign):
             yield from _check_weighting(where, design, propensity)
 
 
 def _check_weighting(where: str, design: WeightDesign, propensity: PropensitySection) -> Iterator[Fault]:
-    if design.variance == "stacked" and propensity.names and not isinstance(propensity[propensity.named(design.score)], LogisticScore):
-        found = "stacked, but the design's score is not a logistic regression without penalty"
+    unpenalised = propensity.names and isinstance(propensity[propensity.named(design.score)], LogisticScore)
+    if design.variance in ("stacked", "bootstrap") and not unpenalised:
+        found = f"{design.variance}, but the design's score is not a logistic regression without penalty"
         yield Fault(f"{where}.variance", found, "score_as_known", "choose it, or a logistic score")
+    if design.variance == "bootstrap" and design.truncate is not None:
+        yield Fault(
+            f"{where}.variance", "bootstrap, but of truncated weights", "stacked or score_as_known", "choose one of these, or do not truncate"
+        )
     if design.trim is not None and design.trim.rule == "crump" and design.trim.limit is not None:
         yield Fault(f"{where}.trim.limit", f"{design.trim.limit:g}, but crump finds its own limit", "no limit", "remove it, or choose symmetric")
 

@@ -9,6 +9,8 @@ from pydantic import Field
 from parallax.protocol.base import Name, NamedSection, Section
 from parallax.vocabulary import Estimand, Variance
 
+Resamples = Annotated[int, Field(ge=50, le=10_000, description="of a bootstrap; used with variance: bootstrap only")]
+
 
 class CrudeDesign(Section):
     """The arms as they are."""
@@ -34,6 +36,10 @@ class MatchDesign(ScoredDesign):
         default="hardest_first", description="who chooses first: those least like the other arm, most like it, or at random (seeded)"
     )
     exact: tuple[str, ...] = Field(default=(), description="categorical covariates on which a match must agree")
+    variance: Literal["clustered", "bootstrap"] = Field(
+        default="clustered", description="by matched set, or by a bootstrap of matched sets; with replacement always by patient"
+    )
+    resamples: Resamples = 200
 
 
 class Trim(Section):
@@ -57,6 +63,7 @@ class WeightDesign(ScoredDesign):
     variance: Variance | None = Field(
         default=None, description="null: stacked where the score is a logistic regression without penalty, else score_as_known"
     )
+    resamples: Resamples = 200
 
 
 class EntropyDesign(Section):

@@ -39,13 +39,13 @@ class Maximum:
     iterations: int
 
 
-def maximise(evaluate: Callable[[FloatArray], Curvature], penalty: FloatArray, *, diverging: str) -> Maximum:
-    """Maximise ``log L(β) − ½ Σ λ_j β_j²`` from β = 0, halving a step that does not climb.
+def maximise(evaluate: Callable[[FloatArray], Curvature], penalty: FloatArray, *, diverging: str, start: FloatArray | None = None) -> Maximum:
+    """Maximise ``log L(β) − ½ Σ λ_j β_j²`` from β = ``start`` (0 without), halving a step that does not climb.
 
     The columns must have been brought to a common scale, since a step is judged in absolute terms.
     Raises NotEstimable with the reason ``diverging`` and the columns concerned when coefficients run away.
     """
-    beta = np.zeros(penalty.size)
+    beta = np.zeros(penalty.size) if start is None else start
     here = evaluate(beta)
     for iteration in range(1, _MAX_ITERATIONS + 1):
         inverse = _inverse(here.information + np.diag(penalty))

@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install run examples test recovery lint bench docs clean
+.PHONY: help install run examples test recovery lint shift docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,7 +53,7 @@ lint: $(VENV)/.compiled ## ruff, mypy --strict, snakefmt, snakemake --lint, impo
 	@$(BIN)/snakemake --lint
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.compiled ## measure the generators' shift on RHC over pre-listed seeds (long)
+shift: $(VENV)/.compiled ## measure the generators' shift on RHC over pre-listed seeds (long)
 	@$(BIN)/python benchmarks/generator_shift.py
 
 docs: $(VENV)/.compiled ## write config/README.md and the JSON schema from the protocol models

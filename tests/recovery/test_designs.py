@@ -16,7 +16,6 @@ import pytest
 
 from parallax.analysis import analyse
 from parallax.design.matrix import build_design_matrix
-from parallax.design.registry import COMPARISONS
 from parallax.protocol import DesignsSection
 from parallax.simulation.fitting import fit_survival, fit_treatment
 from parallax.simulation.models import Hazard, SurvivalModel, regression_terms
@@ -38,10 +37,14 @@ DESIGNS = {
     "atm": ({"method": "weight", "estimand": "ATM"}, "ATM"),
     # pairs within a caliper without replacement: in the limit the smaller of the two arms at every score (Li & Greene 2013)
     "matched": ({"method": "match"}, "ATM"),
+    "matched_closely": ({"method": "match", "caliper_sd": 0.05}, "ATM"),
     "entropy": ({"method": "entropy", "estimand": "ATT"}, "ATT"),
 }
-#: bias allowed beside Monte-Carlo error, in standard deviations of the estimate: of small samples; of pairs that are near, not equal
-SMALL_SAMPLE, NEAR = 0.1, 0.25
+#: bias allowed beside Monte-Carlo error: of small samples, in standard deviations of the estimate
+SMALL_SAMPLE = 0.1
+#: and as a share of the confounding: where comparators are scarce the nearest has a lower score, and pairs within the default caliper keep a tenth of
+#: the arms' difference however many patients there are
+LEFT = {"matched": 0.13, "matched_closely": 0.04}
 
 
 @cache
@@ -58,8 +61,9 @@ def study(*, effect: bool, randomised: bool) -> Plasmode:
 
 
 def measure(names: tuple[str, ...], *, effect: bool, randomised: bool, studies: int, seed: int) -> pd.DataFrame:
-    """Per design, contrast and horizon: ``bias`` and ``error`` (its Monte-Carlo error) in standard deviations of the estimate, ``covered`` the
-    share of 95 % intervals with the truth (under the null one less the type I error), ``spread`` mean standard error over standard deviation.
+    """Per design, contrast and horizon: ``bias``, ``error`` (its Monte-Carlo error) and ``confounding`` (the bias of the crude comparison) in
+    standard deviations of the estimate; ``covered`` the share of 95 % intervals with the truth (under the null one less the type I error);
+    ``spread`` mean standard error over standard deviation.
     """
     plasmode = study(effect=effect, randomised=randomised)
     draws = np.random.SeedSequence(seed).spawn(studies)
@@ -69,19 +73,23 @@ def measure(names: tuple[str, ...], *, effect: bool, randomised: bool, studies: 
     )
     designs = DesignsSection.of({name: DESIGNS[name][0] for name in names})
     estimates = analyse(cohort, covariates=COVARIATES, designs=designs, outcomes=OUTCOMES).estimates.dropna(subset="horizon_days")
-    assert (estimates["status"] == "ok").all()
+    # a rare level may be all in one arm: entropy balancing then has no solution
+    estimated = estimates["status"] == "ok"
+    assert estimated.groupby(estimates["design"]).mean().min() >= 0.97
     courses = {
         name: follow(
             plasmode, Target.of(plasmode.propensity, DESIGNS[name][1], stabilised=getattr(designs[name], "stabilised", False)), censored=True
         )
         for name in names
     }
+    unadjusted = follow(plasmode, Target.of(plasmode.propensity, None), censored=True)
     found = []
-    for (name, contrast, horizon), group in estimates.groupby(["design", "contrast", "horizon_days"]):
-        truth, values = getattr(courses[str(name)], str(contrast))(horizon), group["estimate"].to_numpy()
+    for (name, contrast, horizon), group in estimates[estimated].groupby(["design", "contrast", "horizon_days"]):
+        truth, crude = (getattr(course, str(contrast))(horizon) for course in (courses[str(name)], unadjusted))
+        values = group["estimate"].to_numpy()
         covered = float(((group["lower"] <= truth) & (truth <= group["upper"])).mean())
         if contrast in RATIO_CONTRASTS:
-            truth, values = np.log(truth), np.log(values)
+            truth, crude, values = np.log(truth), np.log(crude), np.log(values)
         deviation = values.std(ddof=1)
         found.append(
             {
@@ -91,6 +99,7 @@ def measure(names: tuple[str, ...], *, effect: bool, randomised: bool, studies: 
                 "truth": truth,
                 "bias": (values.mean() - truth) / deviation,
                 "error": 1 / np.sqrt(studies),
+                "confounding": (crude - truth) / deviation,
                 "covered": covered,
                 "spread": np.sqrt(np.mean(group["std_error"] ** 2)) / deviation,
                 "variance_method": group["variance_method"].iloc[0],
@@ -101,21 +110,21 @@ def measure(names: tuple[str, ...], *, effect: bool, randomised: bool, studies: 
 
 def judge(names: tuple[str, ...], *, effect: bool, randomised: bool, studies: int, seed: int) -> None:
     found = measure(names, effect=effect, randomised=randomised, studies=studies, seed=seed)
-    allowed = 4 * found["error"] + np.where(found["design"] == "matched", NEAR, SMALL_SAMPLE)
+    allowed = SMALL_SAMPLE + 4 * found["error"] + found["design"].map(LEFT).fillna(0.0) * found["confounding"].abs()
     error = np.sqrt(0.05 * 0.95 / studies)
-    # a variance that takes the estimated score as known is too wide, not too narrow; matched sets leave the score's estimation out as well
-    as_known = found["variance_method"].str.contains("score as known") | (found["design"] == "matched")
+    # a variance that takes the estimated score as known is too wide, not too narrow; so may that of matched sets be
+    as_known = found["variance_method"].str.contains("score as known") | found["design"].isin(LEFT)
     at_fault = found[(found["bias"].abs() > allowed) | (found["covered"] < 0.93 - 3 * error) | (~as_known & (found["covered"] > 0.97 + 3 * error))]
     assert at_fault.empty, at_fault.to_string()
 
 
-ADJUSTED = tuple(name for name, (design, _) in DESIGNS.items() if name != "crude" and design["method"] in COMPARISONS)
+ADJUSTED = tuple(name for name in DESIGNS if name != "crude")
 
 
 @pytest.mark.parametrize("effect", [False, True])
 @pytest.mark.parametrize(("names", "randomised"), [(("crude",), True), (ADJUSTED, False)], ids=["randomised", "confounded"])
 def test_designs_find_the_truth(names, randomised, effect) -> None:
-    judge(names, effect=effect, randomised=randomised, studies=40, seed=1)
+    judge(names, effect=effect, randomised=randomised, studies=30, seed=1)
 
 
 @pytest.mark.slow

@@ -249,3 +249,15 @@ def test_positivity() -> None:
 def test_negative_lookup() -> None:
     with pytest.raises(StatisticsError, match="times: found a negative"):
         kaplan_meier(TIME, EVENT).at(-1.0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ([-1.0, 0.0, 0.0, 0.0], r"entry: 1 of 4 values are negative"),
+        ([0.0, 2.0, 0.0, 0.0], r"entry: 1 of 4 values are at or after the end of follow-up"),
+    ],
+)
+def test_entry_times_of_a_cox_regression(entry: list[float], message: str) -> None:
+    with pytest.raises(StatisticsError, match=message):
+        fit_cox([1.0, 2.0, 3.0, 4.0], [1, 1, 0, 1], [[1.0], [0.0], [1.0], [0.0]], entry=entry)

@@ -6,7 +6,9 @@ set at risk (t_i ≥ t_k), D_k the m events. Efron's method lets the tied events
     S0_l = Σ_R w r − (l/m) Σ_D w r,    S1_l likewise with w r x,    h_l = W_k / (m S0_l),   W_k = Σ_D w,
 
 and a member of D_k counts in the l-th term with the share 1 − l/m. Breslow's method has one term, S0 = Σ_R w r and h = W_k / S0.
-Times are sorted once; all sums over risk sets are running sums, so that one evaluation costs O(n p + K p²) beside one matrix product.
+Risk sets are those of the patient's stratum, and with entry times e_i those followed at t_k: e_i < t_k ≤ t_i.
+Times are sorted once; all sums over risk sets are running sums (``parallax.statistics.risk_sets``), so that one evaluation costs O(n p + K p²)
+beside one matrix product, which is made in blocks of rows.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from parallax.errors import NotEstimable, StatisticsError
@@ -24,13 +25,15 @@ from parallax.statistics.domain import (
     FloatArray,
     IntArray,
     check_binary,
-    check_clusters,
+    check_entry,
+    check_labels,
     check_matrix,
     check_penalty,
     check_times,
     check_weights,
 )
-from parallax.statistics.newton import Curvature, dependent_columns, maximise
+from parallax.statistics.newton import Curvature, dependent_columns, maximise, weighted_gram
+from parallax.statistics.risk_sets import find_risk_sets, score_residuals, sum_risk_sets
 
 Ties = Literal["efron", "breslow"]
 
@@ -66,10 +69,12 @@ def fit_cox(
     *,
     weights: ArrayLike | None = None,
     clusters: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+    entry: ArrayLike | None = None,
     ties: Ties = "efron",
     ridge: ArrayLike = 0.0,
 ) -> CoxFit:
-    """Fit the hazard λ(t | x) = λ0(t) exp(x'β).
+    """Fit the hazard λ(t | x) = λ0(t) exp(x'β), with a baseline λ0 for each stratum.
 
     Assumption: proportional hazards, censoring independent given x.
     Formula: β maximises Σ_k {Σ_D w x'β − Σ_l (W_k/m) log S0_l} − ½ Σ_j λ_j β_j² (Efron 1977, eq. 3.6; Breslow 1974 for ``breslow``).
@@ -78,7 +83,9 @@ def fit_cox(
     Binder 1992 with weights); rows of one cluster are added before the product.
 
     Parameters: ``time`` (n,) above zero, any unit; ``event`` (n,) 0/1; ``covariates`` (n, p); ``weights`` (n,) at least zero, patients of
-    weight zero are left out; ``clusters`` (n,) integers; ``ridge`` the penalty λ on the scale of the covariates, a number or (p,).
+    weight zero are left out; ``clusters``, ``strata`` (n,) integers; ``entry`` (n,) the time from which a patient is followed (left
+    truncation), at least zero and below ``time``, None for all from zero: who enters at a time is not at risk of an event at that time;
+    ``ridge`` the penalty λ on the scale of the covariates, a number or (p,).
 
     Raises NotEstimable, with ``columns``, without events, with a constant or collinear column (unless it is penalised), or with a monotone
     likelihood, such as a level of a binary covariate without events; StatisticsError for arguments outside the domain.
@@ -91,36 +98,39 @@ def fit_cox(
     x = check_matrix("covariates", covariates, rows=rows)
     w = check_weights(weights, size=rows)
     penalty = check_penalty(ridge, size=x.shape[1])
-    kept = np.flatnonzero(w > 0.0)
-    order = kept[np.argsort(t[kept], kind="stable")]
-    t, d, x, w = t[order], d[order], x[order], w[order]
-    _check_estimable(d, x, penalty)
+    stratum = np.zeros(rows, dtype=np.int64) if strata is None else check_labels("strata", strata, size=rows)
+    begin = None if entry is None else check_entry(entry, t)
+    order = np.flatnonzero(w > 0.0)
+    order = order[np.argsort(t[order], kind="stable")]
+    if strata is not None:
+        order = order[np.argsort(stratum[order], kind="stable")]
+    sets = find_risk_sets(t[order], stratum[order], None if begin is None else begin[order])
+    d, z, w = d[order], x[order], w[order]
+    _check_estimable(d, z, penalty)
 
-    centre = np.average(x, axis=0, weights=w)
-    z = x - centre
-    scale = np.sqrt(np.average(z**2, axis=0, weights=w))
+    z -= np.average(z, axis=0, weights=w)
+    scale = np.sqrt(np.einsum("ij,ij,i->j", z, z, w) / w.sum())
     scale[scale == 0.0] = 1.0
     z /= scale
-    start = _first_of_ties(t)
     event_score = z.T @ (w * d)
     efron = ties == "efron"
 
     def evaluate(gamma: FloatArray) -> Curvature:
         eta = z @ gamma
         eta -= eta.max()
-        log_likelihood, hazard, means = _sum_risk_sets(start, d, w, eta, z, efron)
-        return Curvature(log_likelihood, event_score - z.T @ hazard, z.T @ (z * hazard[:, None]) - means)
+        log_likelihood, hazard, means = sum_risk_sets(sets, d, w, eta, z, efron)
+        return Curvature(log_likelihood, event_score - z.T @ hazard, weighted_gram(z, hazard) - means)
 
     reason = "monotone likelihood: no finite estimate, for covariates order the events or do not vary among those at risk"
     maximum = maximise(evaluate, penalty / scale**2, diverging=reason)
     eta = z @ maximum.coefficients
-    influence = np.zeros((rows, x.shape[1]))
-    influence[order] = _score_residuals(start, d, w, eta - eta.max(), z, efron) * w[:, None] @ maximum.covariance / scale
-    independent = influence if clusters is None else _sum_within(check_clusters(clusters, size=rows), influence)
-    unscale = np.outer(scale, scale)
+    eta -= eta.max()
+    influence = np.zeros((rows, z.shape[1]))
+    influence[order] = score_residuals(sets, d, w, eta, z, efron) @ (maximum.covariance / scale)
+    independent = influence if clusters is None else _sum_within(check_labels("clusters", clusters, size=rows), influence)
     return CoxFit(
         coefficients=maximum.coefficients / scale,
-        covariance_naive=maximum.covariance / unscale,
+        covariance_naive=maximum.covariance / np.outer(scale, scale),
         covariance_robust=independent.T @ independent,
         influence=influence,
         log_likelihood=maximum.log_likelihood,
@@ -158,123 +168,15 @@ def _check_estimable(event: BoolArray, x: FloatArray, penalty: FloatArray) -> No
     constant = [int(j) for j in free if low[j] == high[j]]
     if constant:
         raise NotEstimable("constant covariate: it is the same for every patient", columns=constant)
-    collinear = dependent_columns(x[:, free] - x[:, free].mean(axis=0)) if free.size else ()
+    collinear = dependent_columns(x[:, free] - x[:, free].mean(axis=0)) if free.size > 1 else ()
     if collinear:
         raise NotEstimable("collinear: a covariate is a combination of those before it", columns=[int(free[j]) for j in collinear])
-    binary = free[np.all((x[:, free] == low[free]) | (x[:, free] == high[free]), axis=0)]
+    binary = [j for j in free if np.all((x[:, j] == low[j]) | (x[:, j] == high[j]))]
     empty = [int(j) for j in binary if np.ptp(x[event, j]) == 0.0]
     if empty:
         raise NotEstimable("monotone likelihood: no events at one level of a binary covariate", columns=empty)
 
 
-def _first_of_ties(sorted_times: FloatArray) -> IntArray:
-    """Where each run of equal times starts, closed by n."""
-    changes = np.flatnonzero(np.diff(sorted_times) > 0.0) + 1
-    return np.concatenate([[0], changes, [sorted_times.size]]).astype(np.int64)
-
-
 def _sum_within(clusters: IntArray, rows: FloatArray) -> FloatArray:
     count = int(clusters.max()) + 1
     return np.column_stack([np.bincount(clusters, weights=column, minlength=count) for column in rows.T])
-
-
-@njit(cache=True)
-def _sum_risk_sets(
-    start: IntArray, event: BoolArray, weight: FloatArray, eta: FloatArray, x: FloatArray, efron: bool
-) -> tuple[float, FloatArray, FloatArray]:
-    """Log-likelihood, w_i r_i times the cumulative hazard of each patient (n,), and Σ_k Σ_l h_l S0_l (S1_l/S0_l)(S1_l/S0_l)' (p, p)."""
-    p = x.shape[1]
-    runs = start.size - 1
-    risk = weight * np.exp(eta)
-    step, step_tied = np.zeros(runs), np.zeros(runs)
-    means = np.zeros((p, p))
-    s0, s1, s1_tied = 0.0, np.zeros(p), np.zeros(p)
-    log_likelihood = 0.0
-    for run in range(runs - 1, -1, -1):
-        tied, s0_tied, event_weight = 0, 0.0, 0.0
-        s1_tied[:] = 0.0
-        for i in range(start[run], start[run + 1]):
-            s0 += risk[i]
-            s1 += risk[i] * x[i]
-            if event[i]:
-                tied += 1
-                event_weight += weight[i]
-                s0_tied += risk[i]
-                s1_tied += risk[i] * x[i]
-                log_likelihood += weight[i] * eta[i]
-        if tied == 0:
-            continue
-        terms = tied if efron else 1
-        jump = event_weight / terms
-        both, cross, inner = 0.0, 0.0, 0.0
-        for term in range(terms):
-            gone = term / terms
-            denominator = s0 - gone * s0_tied
-            log_likelihood -= jump * np.log(denominator)
-            hazard = jump / denominator
-            step[run] += hazard
-            step_tied[run] += (1.0 - gone) * hazard
-            both += hazard / denominator
-            cross -= gone * hazard / denominator
-            inner += gone * gone * hazard / denominator
-        for a in range(p):
-            left, left_tied = both * s1[a] + cross * s1_tied[a], cross * s1[a] + inner * s1_tied[a]
-            for b in range(p):
-                means[a, b] += left * s1[b] + left_tied * s1_tied[b]
-    cumulative = 0.0
-    for run in range(runs):
-        for i in range(start[run], start[run + 1]):
-            risk[i] *= cumulative + (step_tied[run] if event[i] else step[run])
-        cumulative += step[run]
-    return log_likelihood, risk, means
-
-
-@njit(cache=True)
-def _score_residuals(start: IntArray, event: BoolArray, weight: FloatArray, eta: FloatArray, x: FloatArray, efron: bool) -> FloatArray:
-    """The score residuals U_i (n, p) of :func:`fit_cox`, unweighted."""
-    n, p = x.shape
-    runs = start.size - 1
-    relative = np.exp(eta)
-    step, step_tied = np.zeros(runs), np.zeros(runs)
-    mean, shift, shift_tied = np.zeros((runs, p)), np.zeros((runs, p)), np.zeros((runs, p))
-    s0, s1, s1_tied = 0.0, np.zeros(p), np.zeros(p)
-    for run in range(runs - 1, -1, -1):
-        tied, s0_tied, event_weight = 0, 0.0, 0.0
-        s1_tied[:] = 0.0
-        for i in range(start[run], start[run + 1]):
-            risk = weight[i] * relative[i]
-            s0 += risk
-            s1 += risk * x[i]
-            if event[i]:
-                tied += 1
-                event_weight += weight[i]
-                s0_tied += risk
-                s1_tied += risk * x[i]
-        terms = (tied if efron else 1) if tied > 0 else 0
-        for term in range(terms):
-            gone = term / terms
-            denominator = s0 - gone * s0_tied
-            hazard = event_weight / terms / denominator
-            step[run] += hazard
-            step_tied[run] += (1.0 - gone) * hazard
-            for a in range(p):
-                average = (s1[a] - gone * s1_tied[a]) / denominator
-                mean[run, a] += average / terms
-                shift[run, a] += hazard * average
-                shift_tied[run, a] += (1.0 - gone) * hazard * average
-    residuals = np.empty((n, p))
-    cumulative, cumulative_shift = 0.0, np.zeros(p)
-    for run in range(runs):
-        for i in range(start[run], start[run + 1]):
-            if event[i]:
-                hazard = cumulative + step_tied[run]
-                for a in range(p):
-                    expected = relative[i] * (hazard * x[i, a] - cumulative_shift[a] - shift_tied[run, a])
-                    residuals[i, a] = x[i, a] - mean[run, a] - expected
-            else:
-                hazard = cumulative + step[run]
-                for a in range(p):
-                    residuals[i, a] = -relative[i] * (hazard * x[i, a] - cumulative_shift[a] - shift[run, a])
-        cumulative += step[run]
-        cumulative_shift += shift[run]
-    return residuals

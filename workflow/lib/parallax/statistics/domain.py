@@ -65,13 +65,21 @@ def check_weights(values: ArrayLike | None, *, size: int) -> FloatArray:
     return vector
 
 
-def check_clusters(values: ArrayLike, *, size: int) -> IntArray:
-    """Cluster labels as numbers 0, 1, … without gaps."""
+def check_labels(where: str, values: ArrayLike, *, size: int) -> IntArray:
+    """Labels of clusters or strata as numbers 0, 1, … without gaps."""
     labels = np.asarray(values)
     if labels.shape != (size,) or labels.dtype.kind not in "iu":
-        raise StatisticsError(f"clusters: found shape {labels.shape} of {labels.dtype}; allowed is one integer for each of {size} patients")
+        raise StatisticsError(f"{where}: found shape {labels.shape} of {labels.dtype}; allowed is one integer for each of {size} patients")
     numbers: IntArray = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     return numbers
+
+
+def check_entry(values: ArrayLike, time: FloatArray) -> FloatArray:
+    """Times of entry, at least zero and before the patient's own last time."""
+    vector = check_vector("entry", values, size=time.size)
+    _check_count("entry", np.count_nonzero(vector < 0.0), time.size, "negative", "an entry time is at least zero")
+    _check_count("entry", np.count_nonzero(vector >= time), time.size, "at or after the end of follow-up", "an entry comes before it")
+    return vector
 
 
 def check_penalty(ridge: ArrayLike, *, size: int) -> FloatArray:

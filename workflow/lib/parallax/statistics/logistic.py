@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from parallax.errors import NotEstimable
 from parallax.statistics.domain import BoolArray, FloatArray, check_binary, check_matrix, check_penalty, check_vector, check_weights
-from parallax.statistics.newton import Curvature, dependent_columns, maximise
+from parallax.statistics.newton import Curvature, dependent_columns, maximise, weighted_gram
 
 _SEPARATED: Final = "separated: a combination of columns predicts the response without error"
 _PERFECT: Final = -1e-6
@@ -54,24 +55,20 @@ def fit_logistic(
     weight = check_weights(weights, size=rows)
     penalty = check_penalty(0.0 if ridge is None else ridge, size=size)
     kept = weight > 0.0
-    x, y, w = matrix[kept], labels[kept], weight[kept]
+    everyone = bool(kept.all())
+    x, y, w = (matrix, labels, weight) if everyone else (matrix[kept], labels[kept], weight[kept])
     if y.all() or not y.any():
         raise NotEstimable("one class only: every patient has the same response, so its probability cannot be modelled")
     collinear = dependent_columns(np.vstack([x, np.diag(np.sqrt(penalty))]) if penalty.any() else x)
     if collinear:
         raise NotEstimable("collinear: a column of the design is zero or a combination of those before it", columns=collinear)
 
-    scale = np.sqrt(np.mean(x**2, axis=0))
+    scale = np.sqrt(np.einsum("ij,ij->j", x, x) / len(x))
     scale[scale == 0.0] = 1.0
-    z = x / scale
-    response_score = z.T @ (w * y)
 
     def evaluate(gamma: FloatArray) -> Curvature:
-        eta = z @ gamma
-        probability = expit(eta)
-        log_likelihood = float(np.sum(w * (y * eta - np.logaddexp(0.0, eta))))
-        information = z.T @ (z * (w * probability * (1.0 - probability))[:, None])
-        return Curvature(log_likelihood, response_score - z.T @ (w * probability), information)
+        log_likelihood, residual, curvature = _evaluate_rows(x @ (gamma / scale), y, w)
+        return Curvature(log_likelihood, x.T @ residual / scale, weighted_gram(x, curvature) / np.outer(scale, scale))
 
     begin = None if start is None else check_vector("start", start, size=size) * scale
     try:
@@ -88,6 +85,22 @@ def fit_logistic(
         log_likelihood=maximum.log_likelihood,
         iterations=maximum.iterations,
     )
+
+
+@njit(cache=True)
+def _evaluate_rows(eta: FloatArray, response: BoolArray, weight: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """Log-likelihood, w (y − e) and w e (1 − e) at the linear predictor, by an exponential that cannot overflow."""
+    log_likelihood = 0.0
+    residual, curvature = np.empty(eta.size), np.empty(eta.size)
+    for i in range(eta.size):
+        small = np.exp(-abs(eta[i]))
+        share = 1.0 / (1.0 + small)
+        # of the two probabilities the small one is exact: a coefficient that runs away must not seem to stand still
+        likely, unlikely = share, small * share
+        log_likelihood += weight[i] * ((eta[i] if response[i] else 0.0) - max(eta[i], 0.0) - np.log1p(small))
+        residual[i] = weight[i] * ((unlikely if eta[i] >= 0.0 else likely) if response[i] else -(likely if eta[i] >= 0.0 else unlikely))
+        curvature[i] = weight[i] * likely * unlikely
+    return log_likelihood, residual, curvature
 
 
 def _separating_columns(x: FloatArray, y: BoolArray) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from parallax.errors import NotEstimable, StatisticsError
-from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_clusters, check_times, check_weights
+from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_labels, check_times, check_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def _difference(
         value, influence[patients] = evaluate(steps)
         influence[patients] *= sign
         estimate += sign * value
-    independent = influence if clusters is None else np.bincount(check_clusters(clusters, size=t.size), weights=influence)
+    independent = influence if clusters is None else np.bincount(check_labels("clusters", clusters, size=t.size), weights=influence)
     std_error = float(np.sqrt(np.sum(independent**2)))
     if std_error == 0.0:
         raise NotEstimable("no variation up to the horizon: neither arm has an event, or all patients have the same course")

@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(wildcard workflow/lib/parallax/statistics/*.py)
 export PYTHONDONTWRITEBYTECODE :=
+export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help

@@ -90,6 +90,8 @@ def dependent_columns(matrix: FloatArray) -> tuple[int, ...]:
 
 def _surely_independent(matrix: FloatArray) -> bool:
     """Whether the columns are far from dependent by their correlations, which cost a tenth of the decomposition."""
+    if matrix.shape[1] == 0:
+        return True
     gram = matrix.T @ matrix
     norm = np.sqrt(np.diag(gram))
     if not np.all(norm > 0.0) or not np.all(np.isfinite(gram)):

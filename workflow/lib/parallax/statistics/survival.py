@@ -12,15 +12,15 @@ weights it is the robust variance of R's ``survfit`` (Therneau & Grambsch 2000, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from parallax.errors import NotEstimable, StatisticsError
-from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_labels, check_times, check_weights
+from parallax.errors import StatisticsError
+from parallax.statistics.domain import FloatArray, IntArray, check_binary, check_times, check_weights
+from parallax.statistics.steps import ArmDifference, Steps, compare_arms
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,6 @@ class SurvivalCurve:
         return survival
 
 
-@dataclass(frozen=True, slots=True)
-class ArmDifference:
-    """Treated minus comparator, with its standard error and the influence w_i ∂estimate/∂w_i of each patient (n,), zero for weight zero."""
-
-    estimate: float
-    std_error: float
-    influence: FloatArray
-
-
 def kaplan_meier(time: ArrayLike, event: ArrayLike, *, weights: ArrayLike | None = None) -> SurvivalCurve:
     """Kaplan–Meier estimate S(t) = Π_{t_k ≤ t} (1 − d_k/Y_k) (Kaplan & Meier 1958, eq. 2b), with weights.
 
@@ -65,7 +56,7 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, *, weights: ArrayLike | None
     are left out. A patient censored at t_k is at risk there. Without events the curve stays at one.
     """
     t = check_times("time", time)
-    steps = _Steps.of(t, check_binary("event", event, size=t.size), check_weights(weights, size=t.size))
+    steps = Steps.of(t, check_binary("event", event, size=t.size), check_weights(weights, size=t.size))
     squares = np.bincount(steps.rank, weights=steps.weight**2)
     own = np.bincount(steps.rank, weights=(steps.weight * steps.own) ** 2)
     log_error = np.sqrt(steps.growth**2 * (squares.sum() - np.cumsum(squares)).clip(min=0.0) + np.cumsum(own))
@@ -96,14 +87,14 @@ def survival_difference(
     Raises NotEstimable when an arm is empty, is followed for less than the horizon, or when there is no variation.
     """
 
-    def evaluate(steps: _Steps) -> tuple[float, FloatArray]:
+    def evaluate(steps: Steps, _patients: IntArray) -> tuple[float, FloatArray]:
         last = int(np.searchsorted(steps.times, horizon, side="right")) - 1
         if last < 0:
             return 0.0, np.zeros(steps.weight.size)
         survival = float(steps.survival[last])
         return 1.0 - survival, -survival * steps.weight * np.where(steps.rank > last, steps.growth[last], steps.own)
 
-    return _difference(evaluate, time, event, treated, horizon, weights, clusters)
+    return compare_arms(evaluate, time, event, treated, horizon, weights, clusters)
 
 
 def restricted_mean_difference(
@@ -114,73 +105,11 @@ def restricted_mean_difference(
     The influence of a patient is ∫₀ʰ S(t)·(influence on log S(t)) dt. Assumptions, arguments and errors as for :func:`survival_difference`.
     """
 
-    def evaluate(steps: _Steps) -> tuple[float, FloatArray]:
+    def evaluate(steps: Steps, _patients: IntArray) -> tuple[float, FloatArray]:
         knots = np.append(steps.times, np.inf).clip(max=horizon)
         areas = steps.survival * np.diff(knots)
         to_come = np.cumsum(areas[::-1])[::-1]
         gone = np.cumsum(areas * steps.growth) - areas * steps.growth
         return float(knots[0] + to_come[0]), steps.weight * (gone[steps.rank] + steps.own * to_come[steps.rank])
 
-    return _difference(evaluate, time, event, treated, horizon, weights, clusters)
-
-
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    """The sums behind one curve, per distinct time (k,) and per patient of positive weight (n,)."""
-
-    times: FloatArray
-    at_risk: FloatArray
-    events: FloatArray
-    survival: FloatArray
-    growth: FloatArray
-    rank: IntArray
-    weight: FloatArray
-    own: FloatArray
-
-    @classmethod
-    def of(cls, time: FloatArray, event: BoolArray, weight: FloatArray) -> _Steps:
-        kept = weight > 0.0
-        time, event, weight = time[kept], event[kept], weight[kept]
-        times, rank = np.unique(time, return_inverse=True)
-        events = np.bincount(rank, weights=weight * event).astype(np.float64)
-        at_risk = np.cumsum(np.bincount(rank, weights=weight).astype(np.float64)[::-1])[::-1]
-        # where all at risk have the event survival is zero and stays so: no growth, and what remains is their own share
-        spared = np.where(events < at_risk, at_risk - events, np.inf)
-        growth = np.cumsum(events / (at_risk * spared))
-        own = growth[rank] - event / np.where(np.isinf(spared), at_risk, spared)[rank]
-        survival = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
-        return cls(times, at_risk, events, survival, growth, rank, weight, own)
-
-
-def _difference(
-    evaluate: Callable[[_Steps], tuple[float, FloatArray]],
-    time: ArrayLike,
-    event: ArrayLike,
-    treated: ArrayLike,
-    horizon: float,
-    weights: ArrayLike | None,
-    clusters: ArrayLike | None,
-) -> ArmDifference:
-    t = check_times("time", time)
-    d = check_binary("event", event, size=t.size)
-    arm = check_binary("treated", treated, size=t.size)
-    w = check_weights(weights, size=t.size)
-    if not 0.0 < horizon < np.inf:
-        raise StatisticsError(f"horizon: found {horizon}; allowed is a finite time above zero")
-    influence = np.zeros(t.size)
-    estimate = 0.0
-    for name, sign, members in (("treated", 1.0, arm), ("comparator", -1.0, ~arm)):
-        patients = np.flatnonzero(members & (w > 0.0))
-        if not patients.size:
-            raise NotEstimable(f"the {name} arm is empty")
-        steps = _Steps.of(t[patients], d[patients], w[patients])
-        if steps.times[-1] < horizon and steps.survival[-1] > 0.0:
-            raise NotEstimable(f"follow-up of the {name} arm ends before the horizon of {horizon:g}")
-        value, influence[patients] = evaluate(steps)
-        influence[patients] *= sign
-        estimate += sign * value
-    independent = influence if clusters is None else np.bincount(check_labels("clusters", clusters, size=t.size), weights=influence)
-    std_error = float(np.sqrt(np.sum(independent**2)))
-    if std_error == 0.0:
-        raise NotEstimable("no variation up to the horizon: neither arm has an event, or all patients have the same course")
-    return ArmDifference(estimate, std_error, influence)
+    return compare_arms(evaluate, time, event, treated, horizon, weights, clusters)

@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install run examples test recovery lint shift docs clean
+.PHONY: help install run examples test recovery lint bench shift docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ lint: $(VENV)/.compiled ## ruff, mypy --strict, snakefmt, snakemake --lint, impo
 	@$(BIN)/snakefmt --check Snakefile workflow/rules
 	@$(BIN)/snakemake --lint
 	@$(BIN)/lint-imports
+
+bench: $(VENV)/.compiled ## time the kernels beside their peers (about ten minutes)
+	@$(BIN)/python benchmarks/kernels.py
 
 shift: $(VENV)/.compiled ## measure the generators' shift on RHC over pre-listed seeds (long)
 	@$(BIN)/python benchmarks/generator_shift.py

@@ -161,6 +161,9 @@ EVERY_OPTION = DesignsSection.of(
     {
         "three_each": {"method": "match", "ratio": 3, "caliper_sd": None, "scale": "probability", "order": "random", "exact": ["stage"]},
         "replaced": {"method": "match", "replacement": True, "order": "easiest_first"},
+        "optimal": {"method": "match", "algorithm": "optimal"},
+        "mahalanobis": {"method": "match", "algorithm": "mahalanobis", "caliper_sd": 0.5},
+        "coarsened": {"method": "coarsen", "bins": {"age": 6}},
         "plain_ate": {"method": "weight", "estimand": "ATE", "stabilised": False, "truncate": 0.02},
         "atc": {"method": "weight", "estimand": "ATC"},
         "atm": {"method": "weight", "estimand": "ATM", "score": "trees"},
@@ -194,8 +197,8 @@ def test_every_option_of_every_design_gives_estimates_that_name_their_variance_a
         "plain_ate", "atc", "symmetric", "sturmer", "entropy_att", "entropy_atc", "entropy_ate",
     }  # fmt: skip
     assert set(described.loc[["resampled", "resampled_sets"], "variance_method"]) == {"bootstrap of 50 resamples"}
-    assert method["three_each"] == "clustered by matched set"
-    assert method["replaced"] == method["atm"] == method["crump"] == "weights as known"
+    assert method["three_each"] == method["optimal"] == method["mahalanobis"] == "clustered by matched set"
+    assert method["replaced"] == method["atm"] == method["crump"] == method["coarsened"] == "weights as known"
     assert described.loc["symmetric", "effective_estimand"] == "ATE among scores from 0.100 to 0.900"
     assert described.loc["entropy_ate", "effective_estimand"] == "ATE"
     balance = designed.overlap.set_index(["replicate", "design"])["max_abs_smd"]

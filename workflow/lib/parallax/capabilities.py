@@ -23,6 +23,7 @@ class DesignCapability:
 DESIGNS: Final[Mapping[str, DesignCapability]] = {
     "none": DesignCapability(estimands=(), contrasts=CONTRASTS, clustered=False),
     "match": DesignCapability(estimands=("ATT",), contrasts=CONTRASTS, clustered=True),
+    "coarsen": DesignCapability(estimands=("ATT",), contrasts=CONTRASTS, clustered=False),
     "entropy": DesignCapability(estimands=("ATT", "ATC", "ATE"), contrasts=CONTRASTS, clustered=False),
     "weight": DesignCapability(estimands=ESTIMANDS, contrasts=CONTRASTS, clustered=False),
 }

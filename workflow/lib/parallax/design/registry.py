@@ -15,10 +15,13 @@ from parallax.design.matrix import DesignMatrix
 from parallax.design.propensity import PropensityScore
 from parallax.design.terms import build_regressors
 from parallax.errors import NotEstimable
-from parallax.protocol.designs import CrudeDesign, EntropyDesign, MatchDesign, WeightDesign
+from parallax.protocol.designs import CoarsenDesign, CrudeDesign, EntropyDesign, MatchDesign, WeightDesign
 from parallax.protocol.propensity import LogisticScore
+from parallax.statistics.coarsened_matching import match_coarsened
 from parallax.statistics.entropy_balancing import balance_entropy
-from parallax.statistics.matching import match_nearest, pooled_within_sd
+from parallax.statistics.mahalanobis_matching import match_mahalanobis
+from parallax.statistics.matching import Order, match_nearest, pooled_within_sd
+from parallax.statistics.optimal_matching import match_optimal
 from parallax.statistics.trimming import trim_crump, trim_sturmer, trim_symmetric
 from parallax.statistics.weighting import propensity_weights, truncate_weights
 from parallax.vocabulary import MISSING_LEVEL
@@ -65,30 +68,45 @@ def compare_crude(_design: CrudeDesign, arms: Arms, _rng: np.random.Generator) -
 
 
 def compare_matched(design: MatchDesign, arms: Arms, rng: np.random.Generator) -> Comparison:
-    """1:k nearest neighbours within the caliper, from the smaller arm; a caliper makes it the effect among the matched."""
+    """Matches within the caliper, from the smaller arm; a caliper makes it the effect among the matched."""
     inside = arms.fitted.comparable
     probability, arm = arms.fitted.score[inside], arms.treated[inside]
+    if not ((probability > 0) & (probability < 1)).all():
+        raise NotEstimable("positivity: some propensity scores are 0 or 1 to the last digit")
     score = logit(probability) if design.scale == "logit" else probability
     from_treated = int(arm.sum()) * 2 <= len(arm)
-    found = match_nearest(
-        score,
-        arm if from_treated else ~arm,
-        ratio=design.ratio,
-        replace=design.replacement,
-        caliper=None if design.caliper_sd is None else design.caliper_sd * pooled_within_sd(score, arm),
-        exact=_strata(arms.patients.loc[inside, list(design.exact)]) if design.exact else None,
-        order="random" if design.order == "random" else "descending" if (design.order == "hardest_first") == from_treated else "ascending",
-        rng=rng,
-    )
+    focal = arm if from_treated else ~arm
+    caliper = None if design.caliper_sd is None else design.caliper_sd * pooled_within_sd(score, arm)
+    exact = _strata(arms.patients.loc[inside, list(design.exact)]) if design.exact else None
+    if design.algorithm == "optimal" and caliper is not None:
+        found = match_optimal(score, focal, caliper=caliper, exact=exact)
+    elif design.algorithm == "mahalanobis":
+        hardest_first = score if from_treated else -score
+        found = match_mahalanobis(main_effects(arms)[inside], focal, score=hardest_first, caliper=caliper, exact=exact)
+    else:
+        descending = (design.order == "hardest_first") == from_treated
+        order: Order = "random" if design.order == "random" else "descending" if descending else "ascending"
+        found = match_nearest(score, focal, ratio=design.ratio, replace=design.replacement, caliper=caliper, exact=exact, order=order, rng=rng)
     if not len(found.focal):
-        raise NotEstimable("no pair lies within the caliper" if design.caliper_sd is not None else "no patient has a match")
+        raise NotEstimable("no pair lies within the caliper" if caliper is not None else "no patient has a match")
     weight, matched_set = np.zeros(len(arms.treated)), _no_sets(arms)
     weight[inside] = found.weights
     if found.matched_set is not None:
         matched_set[inside] = found.matched_set
     estimand = "ATT" if from_treated else "ATC"
-    everyone = inside.all() and len(np.unique(found.focal)) == min(arm.sum(), (~arm).sum())
+    everyone = inside.all() and len(np.unique(found.focal)) == focal.sum()
     return Comparison(weight, matched_set, estimand if everyone else f"{estimand} among the matched", found.ties_decided_by_row_order)
+
+
+def compare_coarsened(design: CoarsenDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
+    """Exact matching on levels and on bins of the numeric covariates."""
+    bins = {
+        column: design.bins[name]
+        for column, (name, level) in enumerate(zip(arms.matrix.covariates, arms.matrix.levels, strict=True))
+        if level is None and name in design.bins
+    }
+    weight = match_coarsened(arms.matrix.values, arms.treated, bins=bins).weights
+    return Comparison(weight, _no_sets(arms), "ATT" if (weight[arms.treated] > 0).all() else "ATT among the matched")
 
 
 def compare_weighted(design: WeightDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
@@ -110,6 +128,7 @@ def compare_entropy(design: EntropyDesign, arms: Arms, _rng: np.random.Generator
 COMPARISONS: Final[Mapping[str, Callable[[Any, Arms, np.random.Generator], Comparison]]] = {
     "none": compare_crude,
     "match": compare_matched,
+    "coarsen": compare_coarsened,
     "weight": compare_weighted,
     "entropy": compare_entropy,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from parallax.protocol.cohort import Arms, CohortSection, Covariates, Criterion
 from parallax.protocol.data import DataSection, FileColumn, FileSource, PackageSource, Source
-from parallax.protocol.designs import CrudeDesign, Design, DesignsSection, EntropyDesign, MatchDesign, Trim, WeightDesign
+from parallax.protocol.designs import CoarsenDesign, CrudeDesign, Design, DesignsSection, EntropyDesign, MatchDesign, Trim, WeightDesign
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.outcomes import Outcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import BoostedScore, EnsembleScore, LogisticScore, PenalisedScore, PropensityModel, PropensitySection
@@ -21,6 +21,7 @@ __all__ = [
     "Arms",
     "BoostedScore",
     "Certification",
+    "CoarsenDesign",
     "CohortSection",
     "Covariates",
     "Criterion",

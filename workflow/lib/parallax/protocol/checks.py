@@ -16,7 +16,7 @@ from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.data import DataSection, FileColumn, FileSource
-from parallax.protocol.designs import Design, DesignsSection, EntropyDesign, MatchDesign, ScoredDesign, WeightDesign
+from parallax.protocol.designs import CoarsenDesign, Design, DesignsSection, EntropyDesign, MatchDesign, ScoredDesign, WeightDesign
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
@@ -224,9 +224,18 @@ def _check_designs(designs: DesignsSection, propensity: PropensitySection, cohor
             for covariate in design.exact:
                 if covariate not in cohort.covariates.categorical:
                     yield _unknown(f"{where}.exact", covariate, cohort.covariates.categorical, "categorical covariate")
+            if design.algorithm != "nearest" and (design.ratio > 1 or design.replacement):
+                found = f"{design.algorithm}, but {'with replacement' if design.replacement else f'1:{design.ratio}'}"
+                yield Fault(f"{where}.algorithm", found, "nearest, or 1:1 without replacement", "change one of them")
+            if design.algorithm == "optimal" and design.caliper_sd is None:
+                yield Fault(f"{where}.caliper_sd", "null, but optimal matching needs a caliper", "a number above zero", "set one, such as 0.2")
             if design.replacement and design.variance == "bootstrap":
                 found = "bootstrap, but the bootstrap of matching with replacement is not valid"
                 yield Fault(f"{where}.variance", found, "clustered", "leave it out, or match without replacement")
+        if isinstance(design, CoarsenDesign):
+            for covariate in design.bins:
+                if covariate not in cohort.covariates.numeric:
+                    yield _unknown(f"{where}.bins", covariate, cohort.covariates.numeric, "numeric covariate")
         if isinstance(design, WeightDesign):
             yield from _check_weighting(where, design, propensity)
 

@@ -25,9 +25,14 @@ class ScoredDesign(Section):
 
 
 class MatchDesign(ScoredDesign):
-    """Nearest-neighbour matching on the propensity score, from the smaller arm."""
+    """Matching on the propensity score, from the smaller arm."""
 
     method: Literal["match"]
+    algorithm: Literal["nearest", "optimal", "mahalanobis"] = Field(
+        default="nearest",
+        description="nearest: greedily by the score; optimal: the smallest sum of differences over all pairs; "
+        "mahalanobis: greedily by the covariates within the caliper on the score. The last two are 1:1 without replacement",
+    )
     ratio: int = Field(default=1, ge=1, le=10, description="matches per patient of the smaller arm, found in as many rounds")
     replacement: bool = Field(default=False, description="whether a patient can be the match of several")
     caliper_sd: float | None = Field(default=0.2, gt=0, description="largest distance, in pooled within-arm standard deviations; null: none")
@@ -40,6 +45,15 @@ class MatchDesign(ScoredDesign):
         default="clustered", description="by matched set, or by a bootstrap of matched sets; with replacement always by patient"
     )
     resamples: Resamples = 200
+
+
+class CoarsenDesign(Section):
+    """Coarsened exact matching: patients who agree on every covariate after the numeric ones were cut into bins."""
+
+    method: Literal["coarsen"]
+    bins: dict[str, Annotated[int, Field(ge=2, le=50)]] = Field(
+        default_factory=dict, description="equally wide bins of numeric covariates; Sturges' rule for those not named"
+    )
 
 
 class Trim(Section):
@@ -74,7 +88,7 @@ class EntropyDesign(Section):
     variance: Literal["stacked", "score_as_known"] = Field(default="stacked", description="whether the variance knows that weights were estimated")
 
 
-Design = Annotated[CrudeDesign | MatchDesign | WeightDesign | EntropyDesign, Field(discriminator="method")]
+Design = Annotated[CrudeDesign | MatchDesign | CoarsenDesign | WeightDesign | EntropyDesign, Field(discriminator="method")]
 
 
 class DesignsSection(NamedSection[Design]):

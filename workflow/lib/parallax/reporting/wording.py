@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from parallax.protocol.designs import CrudeDesign, Design, EntropyDesign, MatchDesign
+from parallax.protocol.designs import CoarsenDesign, CrudeDesign, Design, EntropyDesign, MatchDesign
 from parallax.reporting.numbers import format_days, format_estimate
 from parallax.validation import metrics as validation_metrics
 
@@ -148,7 +148,10 @@ def describe_design(design: Design) -> str:
     if isinstance(design, CrudeDesign):
         return "the arms as they are"
     if isinstance(design, MatchDesign):
-        return f"1:{design.ratio} matched on the propensity score{', with replacement' if design.replacement else ''}"
+        how = {"nearest": "", "optimal": " (optimal)", "mahalanobis": " and the covariates' Mahalanobis distance"}[design.algorithm]
+        return f"1:{design.ratio} matched on the propensity score{how}{', with replacement' if design.replacement else ''}"
+    if isinstance(design, CoarsenDesign):
+        return "coarsened exact matching"
     if isinstance(design, EntropyDesign):
         return f"entropy balancing, {design.estimand}"
     trimmed = f", trimmed ({design.trim.rule})" if design.trim else ""

@@ -31,7 +31,7 @@ def analysed(study: str) -> tuple[Designed, Estimated]:
         name: {**design, "variance": "score_as_known"} if design["method"] == "weight" else design
         for name, design in protocol.designs.plain().items()
     }
-    settings = {"covariates": protocol.cohort.covariates, "designs": DesignsSection.of(plain)}
+    settings = {"covariates": protocol.cohort.covariates, "designs": DesignsSection.of(plain), "propensity": protocol.propensity}
     gates = protocol.validation.gates
     designed = apply_designs(
         selection.cohort, **settings, imbalance=gates.imbalance, effective_patients=gates.effective_patients, seed=protocol.study.seed

@@ -156,7 +156,7 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
         "Equipoise",
         "Largest weight",
         "Largest SMD",
-        "Covariates",
+        "Judgement",
     )
     return Table(caption, headings, tuple(rows), groups)
 

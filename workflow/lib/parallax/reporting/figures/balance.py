@@ -25,6 +25,10 @@ _STYLES: Final = (
     _DesignStyle("#c77700", "^", True),
     _DesignStyle("#009e73", "v", True),
     _DesignStyle("#aa4499", "P", True),
+    _DesignStyle("#56b4e9", "X", True),
+    _DesignStyle("#8a6d00", "*", True),
+    _DesignStyle("#cc3311", "<", True),
+    _DesignStyle("#0072b2", ">", False),
 )
 _CRUDE: Final = _DesignStyle("#7d8691", "o", False)
 _PRIMARY: Final = _DesignStyle(style.INK, "D", True)

@@ -14,13 +14,12 @@ COLUMNS = 5
 def draw_calibration(calibration: pd.DataFrame) -> Figure:
     """Share treated against mean score in tenths of the patients, of the shown CALIBRATION table of one dataset; the line is equality."""
     names = list(dict.fromkeys(calibration["score"]))
-    columns = min(COLUMNS, len(names))
-    lines = -(-len(names) // columns)
+    lines = -(-len(names) // COLUMNS)
     side = style.WIDTH / COLUMNS
     height = side * lines + 0.35
     with style.drawing():
-        figure = style.new_figure(style.WIDTH if columns == COLUMNS else side * columns + 0.5, height)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+        figure = style.new_figure(style.WIDTH, height)
+        panels = figure.subplots(lines, COLUMNS, sharex=True, sharey=True, squeeze=False)
         for position, axes in enumerate(panels.flat):
             if position >= len(names):
                 axes.set_axis_off()
@@ -31,7 +30,7 @@ def draw_calibration(calibration: pd.DataFrame) -> Figure:
             axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
             axes.set_title(plain(names[position]))
             axes.set_xlabel("mean score")
-            if position % columns == 0:
+            if position % COLUMNS == 0:
                 axes.set_ylabel("share treated")
         figure.tight_layout()
     return figure

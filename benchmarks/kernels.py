@@ -37,23 +37,16 @@ def simulate(n: int) -> Data:
     time_ = rng.exponential(np.exp(-0.3 * treated + 0.2 * x[:, 0]))
     censored = rng.exponential(2.0, n)
     return {
+        "design": np.column_stack([np.ones(n), x[:, :20]]), "covariates": np.column_stack([treated, x[:, :20]]).astype(np.float64),
         "x": x, "treated": treated, "time": np.minimum(time_, censored), "event": time_ <= censored, "weight": rng.uniform(0.5, 2.0, n),
         "score": x[:, :20] @ np.linspace(0.3, 0.0, 20) + rng.normal(0, 0.1, n),
     }  # fmt: skip
 
 
-def design(data: Data) -> np.ndarray:
-    return np.column_stack([np.ones(len(data["x"])), data["x"][:, :20]])
-
-
-def covariates(data: Data, count: int) -> np.ndarray:
-    return np.column_stack([data["treated"], data["x"][:, : count - 1]]).astype(np.float64)
-
-
 def logistic_parallax(data: Data) -> float:
     from parallax.statistics.logistic import fit_logistic
 
-    return float(fit_logistic(design(data), data["treated"]).coefficients[1])
+    return float(fit_logistic(data["design"], data["treated"]).coefficients[1])
 
 
 def logistic_sklearn(data: Data) -> float:
@@ -65,20 +58,20 @@ def logistic_sklearn(data: Data) -> float:
 def logistic_statsmodels(data: Data) -> float:
     import statsmodels.api as sm
 
-    return float(sm.GLM(data["treated"].astype(float), design(data), family=sm.families.Binomial()).fit(tol=1e-12).params[1])
+    return float(sm.GLM(data["treated"].astype(float), data["design"], family=sm.families.Binomial()).fit(tol=1e-12).params[1])
 
 
 def cox_parallax(data: Data, count: int) -> float:
     from parallax.statistics.cox import fit_cox
 
-    fit = fit_cox(data["time"], data["event"], covariates(data, count), weights=data["weight"])
+    fit = fit_cox(data["time"], data["event"], data["covariates"][:, :count], weights=data["weight"])
     return float(np.sqrt(fit.covariance_robust[0, 0]))
 
 
 def cox_lifelines(data: Data, count: int) -> float:
     from lifelines import CoxPHFitter
 
-    frame = pd.DataFrame(covariates(data, count)).assign(time=data["time"], event=data["event"], weight=data["weight"]).rename(columns=str)
+    frame = pd.DataFrame(data["covariates"][:, :count]).assign(time=data["time"], event=data["event"], weight=data["weight"]).rename(columns=str)
     return float(CoxPHFitter().fit(frame, "time", "event", weights_col="weight", robust=True).standard_errors_.iloc[0])
 
 
@@ -125,7 +118,7 @@ def bootstrap_parallax(data: Data) -> float:
     from parallax.statistics.bootstrap import bootstrap_std_error, resample_weighting
     from parallax.statistics.cox import fit_cox
 
-    drawn = resample_weighting(design(data), data["treated"], "ATE", stabilised=True, resamples=RESAMPLES, rng=np.random.default_rng(1))
+    drawn = resample_weighting(data["design"], data["treated"], "ATE", stabilised=True, resamples=RESAMPLES, rng=np.random.default_rng(1))
     arm = data["treated"].astype(np.float64)[:, None]
     return bootstrap_std_error(lambda weight: float(fit_cox(data["time"], data["event"], arm, weights=weight).coefficients[0]), drawn)
 

@@ -146,3 +146,11 @@ def test_table_one() -> None:
 def second_variance() -> float:
     """Mean of the two arms' variances of the indicator of stage 2 (0, 1, 1 and 0, 0, 1), over n − 1: each 1/3."""
     return (1 / 3 + 1 / 3) / 2
+
+
+def test_a_covariate_known_in_one_arm_only_has_no_standardised_difference() -> None:
+    cohort = pd.DataFrame({"treated": [True, True, False, False], "dose": [1.0, 2.0, math.nan, math.nan], "age": [1.0, 2.0, 3.0, 5.0]})
+    table = describe_arms(cohort, Covariates(numeric=("dose", "age")))
+    numeric = table[table["kind"] == "numeric"].set_index("covariate")["smd"]
+    assert numeric["dose"].isna().all()
+    assert numeric["age"].notna().all()

@@ -88,3 +88,13 @@ def test_the_real_estimates_are_taken_as_they_are() -> None:
     assert table.loc[0, "estimate"] == exp(0.5)
     with pytest.raises(StatisticsError):
         take_real(estimate_rows([0.1, 0.2], [0.1, 0.1]))
+
+
+def test_replicates_that_answer_for_different_patients_are_not_combined() -> None:
+    rows = estimate_rows([1.0, 2.0], [0.3, 0.3], contrast="risk_difference")
+    mixed = rows.assign(effective_estimand=["ATT among the matched", "ATC among the matched"])
+    partial = combine(mixed, patients=50, synthetic=50).set_index("rule").loc["partial"]
+    assert partial["status"] == "not_estimable"
+    assert partial["reason"] == "the replicates answer for different patients: ATC and ATT"
+    alike = rows.assign(effective_estimand=["ATO", "ATO among the comparable"])
+    assert combine(alike, patients=50, synthetic=50).set_index("rule").loc["partial", "status"] == "ok"

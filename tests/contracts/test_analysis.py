@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from parallax.analysis import apply_designs, estimate_effects
+from parallax.outcomes.survival import Followed, trace_curves
 from parallax.protocol import CohortSection, DesignsSection, OutcomesSection, PropensitySection
 from parallax.tables import (
     BALANCE,
@@ -221,3 +222,11 @@ def test_a_stratum_in_which_nobody_was_treated_is_found() -> None:
     stratum = designed.positivity.set_index(["covariate", "level"]).loc[("stage", "II")]
     assert (stratum["n"], stratum["n_treated"]) == ((cohort["stage"] == "II").sum(), 0)
     assert designed.overlap.set_index("design").loc["iptw", "effective_estimand"] == "ATE among the comparable"
+
+
+def test_a_large_weight_is_no_crowd() -> None:
+    weight = np.array([40.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    treated = np.array([True, True, True, False, False, False])
+    curves = trace_curves(Followed(np.array([5.0, 1.0, 2.0, 1.0, 2.0, 3.0]), np.ones(6, dtype=bool), treated, weight))
+    at_risk = curves[curves["arm"] == "treated"].set_index("time_days")["at_risk"]
+    assert at_risk.to_dict() == pytest.approx({0.0: 3.0, 1.0: 3.0, 2.0: 2.0, 5.0: 1.0})

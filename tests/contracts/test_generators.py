@@ -179,16 +179,24 @@ def _many_levels(real):
 
 
 FAULTS = {
-    "constant number": (lambda real: real.__setitem__("age", 61.5), 'covariate "age": found one value for all patients'),
-    "constant level": (lambda real: real.__setitem__("sex", pd.array(["male"] * len(real), dtype="string")), 'covariate "sex": found one value'),
-    "one treated patient": (_one_treated, "the treated arm: found 1 patients; allowed are 10 or more"),
-    "no comparator": (lambda real: real.__setitem__("treated", True), "the comparator arm: found 0 patients"),
+    "one treated patient": (_one_treated, "the treated arm: found fewer than 10 patients; allowed are 10 or more"),
+    "no comparator": (lambda real: real.__setitem__("treated", True), "the comparator arm: found fewer than 10 patients"),
     "no events": (lambda real: real.__setitem__("death_event", np.int64(0)), 'outcome "death": found no events'),
     "all missing": (lambda real: real.__setitem__("lactate", np.nan), 'covariate "lactate": found no known value'),
     "500 levels": (_many_levels, "levels; allowed are 50 or fewer; merge rare ones"),
-    "infinite value": (_infinite, 'covariate "age": found 1 infinite values'),
+    "infinite value": (_infinite, 'covariate "age": found infinite values'),
     "zero follow-up": (lambda real: real.__setitem__("death_days", 0.0), "missing, infinite or not above zero"),
 }
+
+
+def test_covariates_that_are_the_same_for_everybody_are_reproduced(method):
+    real = simulate_cohort(300, seed=2).assign(age=61.5)
+    real["sex"] = pd.array(["male"] * len(real), dtype="string")
+    fitted = fit_generator(SETTINGS[method], real, covariates=COVARIATES, outcomes=OUTCOMES, seed=1)
+    drawn = draw_replicates(fitted, replicates=2, patients=50, seeds=[1, 2])
+    cohort_schema(COVARIATES, OUTCOMES).validate(drawn)
+    assert (drawn["age"] == 61.5).all()
+    assert (drawn["sex"] == "male").all()
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
@@ -201,13 +209,12 @@ def test_a_cohort_that_nothing_can_be_learnt_from_is_refused_at_once(method, fau
     with pytest.raises(GenerationError) as raised:
         fit_generator(settings, real, covariates=COVARIATES, outcomes=OUTCOMES, seed=1)
     assert message in str(raised.value)
-    assert "61.5" not in str(raised.value)
     assert time.process_time() - started < 2
 
 
 def test_all_faults_are_told_in_one_message(method):
-    real = simulate_cohort(200, seed=2).assign(age=1.0, death_event=np.int64(0))
-    with pytest.raises(GenerationError, match=r'(?s)"age".*"death"'):
+    real = simulate_cohort(200, seed=2).assign(lactate=np.nan, death_event=np.int64(0))
+    with pytest.raises(GenerationError, match=r'(?s)"lactate".*"death"'):
         fit_generator(SETTINGS[method], real, covariates=COVARIATES, outcomes=OUTCOMES, seed=1)
 
 

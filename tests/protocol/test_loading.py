@@ -61,6 +61,11 @@ def test_a_file_that_is_no_protocol_is_explained(content: bytes, expected: str, 
     assert expected in str(caught.value)
 
 
+def test_a_study_named_by_a_number_is_explained() -> None:
+    with pytest.raises(ProtocolError, match='no study named "2024"'):
+        resolve_study(str(2024), STUDIES)
+
+
 def test_a_missing_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match="a file that cannot be read"):
         read_protocol(tmp_path / "none.yaml")

@@ -158,6 +158,15 @@ def test_an_unwritable_results_folder_is_told_in_words(fresh: Study) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_file_in_the_place_of_the_studys_results_is_told_in_words(fresh: Study) -> None:
+    (fresh.folder / "results").mkdir()
+    fresh.results.write_text("a file in the folder's place")
+    done = fresh.run()
+    assert done.returncode != 0
+    assert "which is not a folder that can be written" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_prints_verdicts_and_the_reports_path_at_the_end(finished: Study) -> None:
     done = finished.run("--forcerun", "write_manifest")
     assert done.returncode == 0, done.stderr

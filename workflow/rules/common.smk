@@ -10,11 +10,12 @@ if str(LIBRARY) not in sys.path:
 from parallax.digest import code_digest
 from parallax.errors import ParallaxError
 from parallax.protocol.loading import read_protocol, resolve_study
+from parallax.provenance import find_version
 from parallax.seeds import derive_seed
 from parallax.vocabulary import REAL
 
 try:
-    PROTOCOL_FILE = resolve_study(config["study"], REPOSITORY / "config/studies")
+    PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")
     PROTOCOL = read_protocol(PROTOCOL_FILE)
     if workflow.is_main_process:
         from parallax.extraction.preflight import check_sources
@@ -23,9 +24,13 @@ try:
 except ParallaxError as error:
     sys.exit(str(error))  # in words; a WorkflowError would add places in this file
 
-STUDY = Path(config["results"]) / PROTOCOL.study.name
+STUDY = Path(str(config["results"])) / PROTOCOL.study.name
 
-ANCESTOR = next(folder for folder in STUDY.absolute().parents if folder.exists())
+ANCESTOR = next(
+    folder
+    for folder in (STUDY.absolute(), *STUDY.absolute().parents)
+    if folder.exists()
+)
 if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
     sys.exit(
         f"the results folder {STUDY}\n    found    {ANCESTOR}, which is not a folder that can be written\n"
@@ -53,10 +58,19 @@ def section(name):
     return getattr(PROTOCOL, name).plain()
 
 
-def source_file(wildcards):
-    """The file that a site's patients come from; none for a package."""
-    source = PROTOCOL.data.sites[wildcards.site]
-    return [PROTOCOL_FILE.parent / source.path] if source.source == "file" else []
+def source_files(*sites):
+    """The files that the patients of these sites come from; none for a package."""
+    sources = [PROTOCOL.data.sites[site] for site in sites]
+    return [
+        PROTOCOL_FILE.parent / source.path
+        for source in sources
+        if source.source == "file"
+    ]
+
+
+def source_version(source):
+    """The version of the package that a site's patients come from; another one has its patients extracted again."""
+    return find_version(source.package) if source.source == "package" else None
 
 
 def every(pattern, **wildcards):
@@ -78,7 +92,9 @@ def restrict_folders():
 
 
 def print_verdicts():
-    """What the run found, and where to read it."""
+    """What the run found, and where to read it; nothing where a part of the study was asked for."""
+    if not all((STUDY / name).exists() for name in ("verdict.json", "report.html")):
+        return
     from parallax.reporting.verdicts import summarise
     from parallax.storage import read_json
 

@@ -3,7 +3,7 @@
 
 rule extract_patients:
     input:
-        source_file,
+        lambda wildcards: source_files(wildcards.site),
     output:
         "<patients>/{site}/source/patients.parquet",
     log:
@@ -18,6 +18,7 @@ rule extract_patients:
     params:
         source=lambda wildcards: PROTOCOL.data.sites[wildcards.site].plain(),
         folder=str(PROTOCOL_FILE.parent),
+        version=lambda wildcards: source_version(PROTOCOL.data.sites[wildcards.site]),
         code=code_digest("parallax.extraction.registry"),
     script:
         "../scripts/extract_patients.py"

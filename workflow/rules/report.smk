@@ -76,7 +76,10 @@ rule render_report:
 
 rule write_manifest:
     input:
-        sources=every("<patients>/{site}/source/patients.parquet"),
+        sources=[
+            *source_files(*PROTOCOL.sites),
+            *every("<patients>/{site}/source/patients.parquet"),
+        ],
         results=[
             "<study>/report.html",
             "<study>/verdict.json",

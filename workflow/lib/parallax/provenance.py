@@ -12,6 +12,7 @@ from pathlib import Path
 from parallax import __version__
 from parallax.protocol.protocol import Protocol
 from parallax.seeds import derive_seed
+from parallax.vocabulary import REAL
 
 PACKAGES = (
     "snakemake", "pandas", "numpy", "scipy", "numba", "sdv", "sdmetrics", "torch", "scikit-learn", "statsmodels", "lifelines", "matplotlib",
@@ -28,22 +29,39 @@ def describe_run(protocol: Protocol, *, repository: Path) -> dict[str, object]:
         "commit": read_commit(repository),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": {name: version for name in PACKAGES if (version := find_version(name))},
         "seeds": list_seeds(protocol),
     }
 
 
+def find_version(package: str) -> str | None:
+    """The installed version; None where this job's environment does without the package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def list_seeds(protocol: Protocol) -> dict[str, object]:
-    """The study's seed and those derived from it, per site and generator."""
+    """The study's seed and those derived from it, per site, dataset and generator."""
     study = protocol.study.seed
-    return {"study": study} | {
+    of_sites = {site: {purpose: derive_seed(study, site, purpose) for purpose in ("split", "fidelity")} for site in protocol.sites}
+    of_datasets = {
+        f"{site}/{dataset}": {purpose: derive_seed(study, site, dataset, purpose) for purpose in ("designs", "bootstrap")}
+        for site in protocol.sites
+        for dataset in (REAL, *protocol.generators)
+    }
+    of_generators = {
         f"{site}/{generator}": {
             "fit": derive_seed(study, site, generator, "fit"),
             "replicates": [derive_seed(study, site, generator, "draw", replicate) for replicate in range(protocol.synthesis.replicates)],
+            "refit": derive_seed(study, site, generator, "refit"),
+            "attack": derive_seed(study, site, generator, "attack"),
         }
         for site in protocol.sites
         for generator in protocol.generators
     }
+    return {"study": study} | of_sites | {name: seeds | of_generators.get(name, {}) for name, seeds in of_datasets.items()}
 
 
 def read_commit(repository: Path) -> str | None:

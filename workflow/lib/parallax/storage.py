@@ -73,12 +73,6 @@ def read_model(path: str | Path) -> object:
     return pickle.loads(Path(path).read_bytes())  # noqa: S301 -- the study's own file in a folder of mode 0700
 
 
-def make_restricted(folder: str | Path) -> None:
-    """Make a folder that only its owner can enter."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    Path(folder).chmod(0o700)
-
-
 def _check(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.DataFrame:
     try:
         checked: pd.DataFrame = schema.validate(table, lazy=True)

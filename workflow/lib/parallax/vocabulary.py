@@ -8,21 +8,18 @@ Estimand = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 Contrast = Literal["hazard_ratio", "risk_difference", "rmst_difference"]
 Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
-Status = Literal["ok", "not_estimable"]
 Rule = Literal["none", "partial", "naive", "stacked"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 GateOutcome = Literal["passed", "failed", "not_evaluated"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]
-SplitPart = Literal["train", "control", "reference"]
 
 ESTIMANDS: Final[tuple[str, ...]] = get_args(Estimand)
 CONTRASTS: Final[tuple[str, ...]] = get_args(Contrast)
 ARMS: Final[tuple[str, ...]] = get_args(Arm)
-VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
 
 REAL: Final = "real"
-RESERVED_DATASETS: Final = frozenset({"real", "source"})
-RESERVED_SITES: Final = frozenset({"pooled"})
+#: folders of a study: neither a site nor a generator can be called so
+RESERVED_NAMES: Final = frozenset({"real", "source", "pooled"})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset({"hazard_ratio"})

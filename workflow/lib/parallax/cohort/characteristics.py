@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from parallax.errors import NotEstimable
 from parallax.protocol import Covariates
 from parallax.statistics.balance import standardised_differences
 from parallax.tables import CHARACTERISTICS
@@ -63,4 +65,7 @@ def _count_rows(name: str, level: str | None, kind: str, indicator: np.ndarray, 
 
 
 def _smd(values: np.ndarray, treated: np.ndarray) -> float:
-    return float(standardised_differences(values[:, None], treated, None)[0])
+    try:
+        return float(standardised_differences(values[:, None], treated, None)[0])
+    except NotEstimable:  # known in one arm only, or for fewer than two patients of one
+        return math.nan

@@ -80,6 +80,11 @@ def _existing(source: FileSource, folder: Path) -> Path:
         raise SourceError(f"{path}: expected a file that ends in .csv or .parquet")
     if not path.is_file():
         raise SourceError(f"{path}: there is no such file; paths are relative to the protocol's folder")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be opened ({error.strerror}); make it readable") from None
     if path.stat().st_size == 0:
         raise SourceError(f"{path}: is empty; expected a header and rows")
     return path

@@ -130,17 +130,21 @@ CONTRASTS: Final[Mapping[str, Callable[[Followed, float | None], Effect]]] = {
 
 
 def trace_curves(patients: Followed) -> pd.DataFrame:
-    """Weighted Kaplan–Meier curve per arm with pointwise 95 % bands; the first row of an arm is day 0."""
+    """Weighted Kaplan–Meier curve per arm with pointwise 95 % bands; the first row of an arm is day 0.
+
+    ``at_risk`` counts weights scaled to a mean of one, but never more than there are patients: a large weight is no crowd.
+    """
     parts = []
     for arm, rows in (("treated", patients.treated), ("comparator", ~patients.treated)):
-        if not (patients.weight[rows] > 0).any():
+        inside = rows & patients.inside
+        if not inside.any():
             continue
-        curve = kaplan_meier(patients.time[rows], patients.event[rows], weights=patients.weight[rows])
-        start = pd.DataFrame({"time_days": [0.0], "survival": 1.0, "lower": 1.0, "upper": 1.0, "at_risk": float(patients.weight[rows].sum())})
-        steps = pd.DataFrame(
-            {"time_days": curve.times, "survival": curve.survival, "lower": curve.lower, "upper": curve.upper, "at_risk": curve.at_risk}
-        )
-        parts.append(pd.concat([start, steps], ignore_index=True).assign(arm=arm))
+        curve = kaplan_meier(patients.time[inside], patients.event[inside], weights=patients.weight[inside])
+        followed = np.sort(patients.time[inside])
+        left = followed.size - np.searchsorted(followed, curve.times, side="left")
+        at_risk = np.minimum(curve.at_risk * followed.size / curve.at_risk[0], left)
+        steps = pd.DataFrame({"time_days": curve.times, "survival": curve.survival, "lower": curve.lower, "upper": curve.upper, "at_risk": at_risk})
+        parts.append(steps.assign(arm=arm))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["time_days", "survival", "lower", "upper", "at_risk", "arm"])
 
 

@@ -22,7 +22,7 @@ from parallax.protocol.propensity import EnsembleScore, LogisticScore, Propensit
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
-from parallax.vocabulary import RATIO_CONTRASTS, RESERVED_DATASETS, RESERVED_SITES
+from parallax.vocabulary import RATIO_CONTRASTS, RESERVED_NAMES
 
 Kind = Literal["number", "boolean", "text", "date"]
 
@@ -182,10 +182,10 @@ def _check_identifiers(cohort: CohortSection, data: DataSection) -> Iterator[Fau
 
 
 def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
-    for section, names, reserved in (("data.sites", data.sites, RESERVED_SITES), ("synthesis.generators", synthesis.generators, RESERVED_DATASETS)):
+    for section, names in (("data.sites", data.sites), ("synthesis.generators", synthesis.generators)):
         for name in names:
-            if name in reserved:
-                yield Fault(f"{section}.{name}", "a reserved name", f"any name but {' and '.join(sorted(reserved))}", "rename it")
+            if name in RESERVED_NAMES:
+                yield Fault(f"{section}.{name}", "a reserved name", f"any name but {', '.join(sorted(RESERVED_NAMES))}", "rename it")
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")

@@ -92,11 +92,10 @@ def truncate_weights(weights: ArrayLike, treated: ArrayLike, *, quantiles: tuple
 
 
 def check_propensity(propensity: ArrayLike, *, size: int) -> FloatArray:
-    """Propensity scores strictly between 0 and 1; raises NotEstimable with the count of those that are not."""
+    """Propensity scores strictly between 0 and 1; raises NotEstimable where some are not."""
     score = check_vector("propensity", propensity, size=size)
-    outside = int(np.count_nonzero((score <= 0.0) | (score >= 1.0)))
-    if outside:
-        raise NotEstimable(f"positivity: {outside} of {size} propensity scores are not strictly between 0 and 1")
+    if np.any((score <= 0.0) | (score >= 1.0)):
+        raise NotEstimable("positivity: some propensity scores are not strictly between 0 and 1")
     return score
 
 

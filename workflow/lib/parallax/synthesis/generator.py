@@ -48,17 +48,20 @@ class Generator(Protocol):
 
 
 def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
-    """Raise GenerationError, with all faults at once, where no generator could learn from the cohort."""
+    """Raise GenerationError, with all faults at once, where no generator could learn from the cohort.
+
+    A reader sees the reason, so it counts no patients.
+    """
     faults = []
     for arm, size in (("treated", int(cohort["treated"].sum())), ("comparator", int((~cohort["treated"]).sum()))):
         if size < MINIMUM_ARM:
-            faults.append(f"the {arm} arm: found {size} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility")
+            faults.append(f"the {arm} arm: found fewer than {MINIMUM_ARM} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility")
     for name in context.covariates.names:
         faults += _check_covariate(name, cohort[name])
     for name in context.outcomes.root:
         days = cohort[f"{name}_days"].to_numpy(float)
-        if unusable := int(np.count_nonzero(~(np.isfinite(days) & (days > 0)))):
-            faults.append(f'outcome "{name}": found {unusable} follow-up times that are missing, infinite or not above zero; recode or exclude them')
+        if not (np.isfinite(days) & (days > 0)).all():
+            faults.append(f'outcome "{name}": found follow-up times that are missing, infinite or not above zero; recode or exclude them')
         if not cohort[f"{name}_event"].eq(1).any():
             faults.append(f'outcome "{name}": found no events; allowed is at least one; lengthen the follow-up or choose another outcome')
     if faults:
@@ -69,9 +72,7 @@ def _check_covariate(name: str, column: pd.Series) -> list[str]:
     where, distinct = f'covariate "{name}"', column.nunique()
     if distinct == 0:
         return [f"{where}: found no known value; allowed is at least one; leave it out"]
-    if distinct == 1 and column.notna().all():
-        return [f"{where}: found one value for all patients; allowed are two or more; leave it out"]
     if column.dtype.kind == "f":
-        infinite = int(np.isinf(column.to_numpy()).sum())
-        return [f"{where}: found {infinite} infinite values; allowed are finite or missing ones; recode them"] if infinite else []
+        infinite = bool(np.isinf(column.to_numpy()).any())
+        return [f"{where}: found infinite values; allowed are finite or missing ones; recode them"] if infinite else []
     return [f"{where}: found {distinct} levels; allowed are {MAXIMUM_LEVELS} or fewer; merge rare ones"] if distinct > MAXIMUM_LEVELS else []

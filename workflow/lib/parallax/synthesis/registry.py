@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -33,12 +34,36 @@ def fit_generator(
 ) -> FittedGenerator:
     """Fit the generator that a protocol's entry names to a cohort (or a part of one).
 
-    The same seed gives the same fit, bit for bit, in one environment with one thread. Raises GenerationError, before anything costly, for
-    a cohort that nothing can be learnt from.
+    The same seed gives the same fit, bit for bit, in one environment with one thread. A covariate that is the same for all patients teaches
+    nothing: it is set aside, and written down again in every draw. Raises GenerationError, before anything costly, for a cohort that
+    nothing can be learnt from.
     """
     context = Context(covariates, outcomes)
     check_cohort(cohort, context)
-    return GENERATORS[settings.method](settings).fit(cohort.reset_index(drop=True), context=context, rng=np.random.default_rng(seed))
+    constants = cohort[[name for name in covariates.names if cohort[name].notna().all() and (cohort[name] == cohort[name].iloc[0]).all()]].head(1)
+    varying = Context(
+        covariates.model_copy(
+            update={kind: tuple(name for name in getattr(covariates, kind) if name not in constants) for kind in ("numeric", "categorical")}
+        ),
+        outcomes,
+    )
+    learnt = cohort.drop(columns=list(constants)).reset_index(drop=True)
+    fitted = GENERATORS[settings.method](settings).fit(learnt, context=varying, rng=np.random.default_rng(seed))
+    return fitted if constants.empty else WithConstants(fitted, constants, context.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class WithConstants:
+    """A fitted generator, and the covariates that are the same for everybody: one row of them, and the order of all columns."""
+
+    fitted: FittedGenerator
+    constants: pd.DataFrame
+    columns: tuple[str, ...]
+
+    def draw(self, patients: int, *, rng: np.random.Generator) -> pd.DataFrame:
+        """Synthetic patients with every column."""
+        same = self.constants.loc[self.constants.index.repeat(patients)].reset_index(drop=True)
+        return pd.concat([self.fitted.draw(patients, rng=rng), same], axis=1)[list(self.columns)]
 
 
 def draw_replicates(fitted: FittedGenerator, *, replicates: int, patients: int, seeds: Sequence[int]) -> pd.DataFrame:

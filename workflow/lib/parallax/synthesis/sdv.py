@@ -62,9 +62,8 @@ class SdvGenerator:
             try:
                 synthesizer.fit({_TABLE: table})
             except (ValueError, ArithmeticError, RuntimeError) as fault:
-                # SDV's own text may hold values
                 raise GenerationError(
-                    f"{self.settings.method}: SDV could not be fitted ({type(fault).__name__}); its traceback is in the log"
+                    f"{self.settings.method}: SDV could not be fitted ({type(fault).__name__}); its text is withheld, for it may hold values"
                 ) from fault
         return FittedSdv(form, synthesizer)
 

@@ -139,6 +139,9 @@ def _partial_row(target: tuple[Any, ...], rows: pd.DataFrame, replicates: int, *
     )
     missing = replicates - len(estimable)
     try:
+        targets = sorted({str(name).partition(" among ")[0] for name in estimable["effective_estimand"]})
+        if len(targets) > 1:
+            raise NotEstimable(f"the replicates answer for different patients: {' and '.join(targets)}")
         if missing:
             reasons = rows.loc[rows["status"] != "ok", "reason"].dropna()
             raise NotEstimable(f"{missing} of {replicates} replicates not estimable" + (f": {reasons.iloc[0]}" if len(reasons) else ""))

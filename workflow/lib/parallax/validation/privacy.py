@@ -84,7 +84,7 @@ def measure_privacy(
                 upper=positives.upper,
                 threshold=threshold,
                 undecided=too_few,
-                reason=f"{len(hold_out)} hold-out patients are too few: a harmless generator would often exceed the threshold" if too_few else None,
+                reason="the hold-out patients are too few: a harmless generator would often exceed the threshold" if too_few else None,
             ),
         ]
     )

@@ -93,7 +93,7 @@ def reach_verdict(
 
 def _tell(crashes: pd.DataFrame, stages: tuple[str, ...]) -> str:
     """How the generator failed at the stages that a metric rests on; empty where it did not."""
-    rows = crashes[crashes["stage"].isin(stages)].to_dict("records")
+    rows = crashes[crashes["stage"].isin(stages)].drop_duplicates("reason").to_dict("records")
     return "; ".join(f"the generator failed at {row['stage']}: {row['reason']}" for row in rows)
 
 

@@ -14,6 +14,7 @@ import pytest
 from causaldata import cps_mixtape, nsw_mixtape
 from scipy.special import logit
 
+from parallax.design.diagnostics import judge_design, measure_sample
 from parallax.statistics.balance import effective_sample_size, standardised_differences
 from parallax.statistics.entropy_balancing import balance_entropy
 from parallax.statistics.logistic import fit_logistic
@@ -60,7 +61,10 @@ def test_the_weights_of_everybody_fail() -> None:
     s = study()
     weights = propensity_weights(s.score, s.treated, "ATE", stabilised=True)
     assert effective_sample_size(weights[s.treated]) == pytest.approx(11, abs=0.5)
-    assert np.abs(standardised_differences(s.columns, s.treated, weights)).max() == pytest.approx(1.2, abs=0.05)
+    largest = np.abs(standardised_differences(s.columns, s.treated, weights)).max()
+    assert largest == pytest.approx(1.2, abs=0.05)
+    failure = judge_design(measure_sample(s.treated, weights), largest, imbalance=0.1, effective_patients=30)
+    assert failure == f"not balanced: largest SMD {largest:.2f}, allowed is 0.1; the treated arm weighs like 11 patients, allowed are 30 or more"
 
 
 def test_matching_says_that_its_effect_hangs_on_the_order_of_the_rows() -> None:

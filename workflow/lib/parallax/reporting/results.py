@@ -9,7 +9,7 @@ import pandas as pd
 
 ESTIMATES_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "rule", "replicates",
-    "variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator", "status", "reason",
+    "variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator", "design_failure", "status", "reason",
 )  # fmt: skip
 AGREEMENT_COLUMNS: Final = (
     "site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed",
@@ -17,9 +17,14 @@ AGREEMENT_COLUMNS: Final = (
 PRIVACY_COLUMNS: Final = ("site", "generator", "metric", "value", "lower", "upper", "threshold", "passed")
 
 
-def collect_estimates(combined: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
-    """``estimates.csv`` from the shown COMBINED tables by (site, dataset), in the mapping's order; a suppressed count is an empty field."""
-    return _stack(combined, "dataset", ESTIMATES_COLUMNS)
+def collect_estimates(combined: Mapping[tuple[str, str], pd.DataFrame], overlap: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """``estimates.csv`` from the shown COMBINED and OVERLAP tables by (site, dataset), in the first mapping's order.
+
+    A suppressed count is an empty field. ``design_failure`` says why a row's design is not to be trusted (in one replicate or more).
+    """
+    failures = {key: dict(zip(table["design"], table["failure"], strict=True)) for key, table in overlap.items()}
+    flagged = {key: table.assign(design_failure=table["design"].map(failures.get(key, {}))) for key, table in combined.items()}
+    return _stack(flagged, "dataset", ESTIMATES_COLUMNS)
 
 
 def collect_agreement(agreement: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:

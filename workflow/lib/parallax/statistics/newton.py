@@ -20,7 +20,7 @@ _MAX_HALVINGS: Final = 30
 _DEPENDENT: Final = 1e-9
 _FAR: Final = 1e-4
 #: rows of a block that stays in the processor's cache
-_BLOCK: Final = 8192
+_BLOCK: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,12 @@ def maximise(evaluate: Callable[[FloatArray], Curvature], penalty: FloatArray, *
 
 
 def weighted_gram(matrix: FloatArray, weights: FloatArray) -> FloatArray:
-    """X' diag(w) X (p, p), made in blocks of rows so that no copy of the matrix is needed."""
+    """X' diag(w) X (p, p) for weights of at least zero, made in blocks of rows so that no copy of the matrix is needed."""
     gram = np.zeros((matrix.shape[1], matrix.shape[1]))
+    root = np.sqrt(weights.clip(min=0.0))  # late entries leave rounding below zero
     for begin in range(0, len(matrix), _BLOCK):
-        rows = matrix[begin : begin + _BLOCK]
-        gram += rows.T @ (rows * weights[begin : begin + _BLOCK, None])
+        rows = matrix[begin : begin + _BLOCK] * root[begin : begin + _BLOCK, None]
+        gram += rows.T @ rows
     return gram
 
 

@@ -64,12 +64,12 @@ def measure_sample(treated: Flags, weight: Vector) -> dict[str, float]:
 
 
 def judge_design(found: Mapping[str, float], largest_smd: float, *, imbalance: float, effective_patients: float) -> str | None:
-    """Why a design failed, in words; None where it did not."""
+    """Why a design failed, in words that a reader may see (no count of patients); None where it did not."""
     faults = []
     if not largest_smd <= imbalance:
         faults.append(f"not balanced: largest SMD {largest_smd:.2f}, allowed is {imbalance:g}")
     faults += [
-        f"the {arm} arm weighs like {found[f'ess_{arm}']:.0f} patients, allowed are {effective_patients:g} or more"
+        f"the {arm} arm weighs like fewer than {effective_patients:g} patients"
         for arm in ("treated", "comparator")
         if found[f"ess_{arm}"] < effective_patients
     ]

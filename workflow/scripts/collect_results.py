@@ -30,9 +30,7 @@ def collect(output, params):
         shown[site, REAL, "generation"] = pd.concat([read_table(path, tables.GENERATION) for path in stages], ignore_index=True)
     for (site, dataset, name), table in shown.items():
         write_frame(Path(output.aggregates) / site / dataset / f"{name}.parquet", table)
-    parts = {
-        name: {(site, dataset): shown[site, dataset, name] for site, dataset, found in shown if found == name} for name in (*OF_GENERATOR, "overlap")
-    }
+    parts = {name: {key[:2]: table for key, table in shown.items() if key[2] == name} for name in (*OF_GENERATOR, "overlap")}
     write_csv(output.estimates, collect_estimates(parts["combined"], parts["overlap"]))
     write_csv(output.agreement, collect_agreement(parts["agreement"]))
     write_csv(output.privacy, collect_privacy(parts["privacy"]))

@@ -86,9 +86,9 @@ def test_clusters_pair_the_arms() -> None:
     # two pairs with the same course in both arms: the influences cancel, and nothing varies
     time, event, treated = [1.0, 1.0, 2.0, 2.0], [1, 1, 0, 0], [1, 0, 1, 0]
     assert survival_difference(time, event, treated, 1.0).std_error == pytest.approx(sqrt(2 * 1 / 8))
-    assert survival_difference(time, event, treated, 1.0, clusters=[0, 1, 1, 0]).std_error == pytest.approx(sqrt(2 * (1 / 2) ** 2))
+    assert survival_difference(time, event, treated, 1.0).clustered_std_error([0, 1, 1, 0]) == pytest.approx(sqrt(2 * (1 / 2) ** 2))
     with pytest.raises(NotEstimable, match="no variation"):
-        survival_difference(time, event, treated, 1.0, clusters=[0, 0, 1, 1])
+        survival_difference(time, event, treated, 1.0).clustered_std_error([0, 0, 1, 1])
 
 
 def test_an_arm_may_die_out_before_the_horizon() -> None:

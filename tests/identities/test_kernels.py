@@ -112,8 +112,8 @@ def test_survival_variances_are_those_of_the_numerical_influence(sample: Sample)
         rows = gradient_of_weights(lambda w, f=measure: f(s.time, s.event, s.treated, 7.5, weights=w).estimate, s.weight)
         assert measure(s.time, s.event, s.treated, 7.5, weights=s.weight).std_error == pytest.approx(np.sqrt(np.sum(rows**2)), rel=1e-7)
         paired = rows[::2] + rows[1::2]
-        clustered = measure(s.time, s.event, s.treated, 7.5, weights=s.weight, clusters=np.arange(80) // 2)
-        assert clustered.std_error == pytest.approx(np.sqrt(np.sum(paired**2)), rel=1e-7)
+        clustered = measure(s.time, s.event, s.treated, 7.5, weights=s.weight).clustered_std_error(np.arange(80) // 2)
+        assert clustered == pytest.approx(np.sqrt(np.sum(paired**2)), rel=1e-7)
 
 
 def test_differences_agree_with_the_curves(sample: Sample) -> None:

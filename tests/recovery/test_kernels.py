@@ -72,8 +72,8 @@ def test_matched_sets(measure) -> None:
         treated = np.tile([True, False], 200)
         hazard = np.where(treated, 0.06, 0.1) * np.repeat(rng.exponential(size=200), 2)
         event_time, censored = rng.exponential(1 / hazard), rng.uniform(2, 30, 400)
-        found = measure(np.minimum(event_time, censored), event_time <= censored, treated, 8.0, clusters=sets)
-        return found.estimate, found.std_error
+        found = measure(np.minimum(event_time, censored), event_time <= censored, treated, 8.0)
+        return found.estimate, found.clustered_std_error(sets)
 
     risk = 1 / (1 + 0.8) - 1 / (1 + 0.48)
     mean = np.log(1 + 0.48) / 0.06 - np.log(1 + 0.8) / 0.1

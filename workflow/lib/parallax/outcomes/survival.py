@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from parallax.errors import NotEstimable
+from parallax.statistics.arms import ArmDifference
 from parallax.statistics.bootstrap import bootstrap_std_error
 from parallax.statistics.cox import fit_cox
 from parallax.statistics.intervals import normal_interval, normal_p_value
 from parallax.statistics.stacked import EstimatedWeights, stack_influence
-from parallax.statistics.steps import ArmDifference
 from parallax.statistics.survival import kaplan_meier, restricted_mean_difference, survival_difference
 
 

@@ -25,7 +25,7 @@ def compile_kernels() -> None:
         baseline_hazard(fit, time, event, covariates, weights=weights)
         kaplan_meier(time, event, weights=weights)
         for difference in (survival_difference, restricted_mean_difference):
-            difference(time, event, treated, 20.0, weights=weights, clusters=clusters)
+            difference(time, event, treated, 20.0, weights=weights)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from parallax.errors import StatisticsError
+from parallax.statistics.arms import ArmDifference, ArmPair
 from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_times, check_vector, check_weights
-from parallax.statistics.steps import ArmDifference, Steps, compare_arms
+from parallax.statistics.steps import Steps, evaluate_arms
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +69,13 @@ def cumulative_incidence(time: ArrayLike, event_type: ArrayLike, cause: int, *, 
     )
 
 
-def cumulative_incidence_difference(
-    time: ArrayLike,
-    event_type: ArrayLike,
-    treated: ArrayLike,
-    horizon: float,
-    cause: int,
-    *,
-    weights: ArrayLike | None = None,
-    clusters: ArrayLike | None = None,
-) -> ArmDifference:
-    """Difference of the cumulative incidences of ``cause`` at the horizon, treated minus comparator.
+def cumulative_incidences(
+    time: ArrayLike, event_type: ArrayLike, treated: ArrayLike, horizon: float, cause: int, *, weights: ArrayLike | None = None
+) -> ArmPair:
+    """Cumulative incidences of ``cause`` by the horizon in the treated and the comparators.
 
-    Assumption and arguments as for :func:`cumulative_incidence`; ``treated`` (n,) 0/1; influences are added within ``clusters`` (n,) before
-    they are squared. Raises NotEstimable when an arm is empty, is followed for less than the horizon, or when there is no variation.
+    Assumption and arguments as for :func:`cumulative_incidence`; ``treated`` (n,) 0/1. Raises NotEstimable when an arm is empty or is followed
+    for less than the horizon.
     """
     kinds = _check_causes(event_type, cause, size=check_vector("time", time).size)
 
@@ -94,7 +88,14 @@ def cumulative_incidence_difference(
         over = parts.afterwards(steps) + steps.weight * steps.own * (total - parts.incidence[steps.rank])
         return float(total), np.where(steps.rank > last, steps.weight * parts.while_followed[last], over)
 
-    return compare_arms(evaluate, time, kinds > 0, treated, horizon, weights, clusters)
+    return evaluate_arms(evaluate, time, kinds > 0, treated, horizon, weights)
+
+
+def cumulative_incidence_difference(
+    time: ArrayLike, event_type: ArrayLike, treated: ArrayLike, horizon: float, cause: int, *, weights: ArrayLike | None = None
+) -> ArmDifference:
+    """Difference of the cumulative incidences; see :func:`cumulative_incidences`. Raises NotEstimable also when there is no variation."""
+    return cumulative_incidences(time, event_type, treated, horizon, cause, weights=weights).difference()
 
 
 @dataclass(frozen=True, slots=True)

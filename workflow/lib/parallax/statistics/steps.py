@@ -1,4 +1,4 @@
-"""The sums behind weighted curves of one arm, and the comparison of two arms by them."""
+"""The sums behind weighted curves of one arm, and what is made of them in either arm."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from parallax.errors import NotEstimable, StatisticsError
-from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_labels, check_times, check_weights
-
-
-@dataclass(frozen=True, slots=True)
-class ArmDifference:
-    """Treated minus comparator, with its standard error and the influence w_i ∂estimate/∂w_i of each patient (n,), zero for weight zero."""
-
-    estimate: float
-    std_error: float
-    influence: FloatArray
+from parallax.statistics.arms import ArmPair
+from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_times, check_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +42,18 @@ class Steps:
         return cls(times, at_risk, events, survival, growth, rank, weight, own)
 
 
-def compare_arms(
+def evaluate_arms(
     evaluate: Callable[[Steps, IntArray], tuple[float, FloatArray]],
     time: ArrayLike,
     event: ArrayLike,
     treated: ArrayLike,
     horizon: float,
     weights: ArrayLike | None,
-    clusters: ArrayLike | None,
-) -> ArmDifference:
-    """What ``evaluate`` finds up to the horizon, treated minus comparator.
+) -> ArmPair:
+    """What ``evaluate`` finds up to the horizon in either arm.
 
     ``evaluate`` takes the sums of an arm and the rows of its patients of positive weight, and returns a value and the influence of each of
-    these patients on it. Influences are added within ``clusters`` (n,) before they are squared. Raises NotEstimable when an arm is empty, is
-    followed for less than the horizon, or when there is no variation.
+    these patients on it. Raises NotEstimable when an arm is empty or is followed for less than the horizon.
     """
     t = check_times("time", time)
     d = check_binary("event", event, size=t.size)
@@ -71,20 +61,17 @@ def compare_arms(
     w = check_weights(weights, size=t.size)
     if not 0.0 < horizon < np.inf:
         raise StatisticsError(f"horizon: found {horizon}; allowed is a finite time above zero")
-    influence = np.zeros(t.size)
-    estimate = 0.0
-    for name, sign, members in (("treated", 1.0, arm), ("comparator", -1.0, ~arm)):
+    values, influences = [], []
+    for name, members in (("treated", arm), ("comparator", ~arm)):
         patients = np.flatnonzero(members & (w > 0.0))
         if not patients.size:
             raise NotEstimable(f"the {name} arm is empty")
         steps = Steps.of(t[patients], d[patients], w[patients])
         if steps.times[-1] < horizon and steps.survival[-1] > 0.0:
             raise NotEstimable(f"follow-up of the {name} arm ends before the horizon of {horizon:g}")
-        value, influence[patients] = evaluate(steps, patients)
-        influence[patients] *= sign
-        estimate += sign * value
-    independent = influence if clusters is None else np.bincount(check_labels("clusters", clusters, size=t.size), weights=influence)
-    std_error = float(np.sqrt(np.sum(independent**2)))
-    if std_error == 0.0:
-        raise NotEstimable("no variation up to the horizon: neither arm has an event, or all patients have the same course")
-    return ArmDifference(estimate, std_error, influence)
+        value, moved = evaluate(steps, patients)
+        influence = np.zeros(t.size)
+        influence[patients] = moved
+        values.append(value)
+        influences.append(influence)
+    return ArmPair(values[0], values[1], influences[0], influences[1])

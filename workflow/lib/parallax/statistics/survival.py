@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from parallax.errors import StatisticsError
+from parallax.statistics.arms import ArmDifference, ArmPair
 from parallax.statistics.domain import FloatArray, IntArray, check_binary, check_times, check_weights
-from parallax.statistics.steps import ArmDifference, Steps, compare_arms
+from parallax.statistics.steps import Steps, evaluate_arms
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,11 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, *, weights: ArrayLike | None
     )
 
 
-def survival_difference(
-    time: ArrayLike, event: ArrayLike, treated: ArrayLike, horizon: float, *, weights: ArrayLike | None = None, clusters: ArrayLike | None = None
-) -> ArmDifference:
-    """Risk difference {1 − S₁(h)} − {1 − S₀(h)} at the horizon h, S the weighted Kaplan–Meier curves of treated and comparators.
+def risks(time: ArrayLike, event: ArrayLike, treated: ArrayLike, horizon: float, *, weights: ArrayLike | None = None) -> ArmPair:
+    """Risks 1 − S₁(h) and 1 − S₀(h) by the horizon h, S the weighted Kaplan–Meier curves of treated and comparators.
 
-    Assumption: independent censoring within arms; weights taken as known. Standard error: square root of the sum of the squared influences
-    S(h)·(influence on log S(h)), added within ``clusters`` (n,) first. Arguments as for :func:`kaplan_meier`, ``treated`` (n,).
-    Raises NotEstimable when an arm is empty, is followed for less than the horizon, or when there is no variation.
+    Assumption: independent censoring within arms; weights taken as known. The influence of a patient is −S(h)·(influence on log S(h)).
+    Arguments as for :func:`kaplan_meier`, ``treated`` (n,). Raises NotEstimable when an arm is empty or is followed for less than the horizon.
     """
 
     def evaluate(steps: Steps, _patients: IntArray) -> tuple[float, FloatArray]:
@@ -94,15 +92,13 @@ def survival_difference(
         survival = float(steps.survival[last])
         return 1.0 - survival, -survival * steps.weight * np.where(steps.rank > last, steps.growth[last], steps.own)
 
-    return compare_arms(evaluate, time, event, treated, horizon, weights, clusters)
+    return evaluate_arms(evaluate, time, event, treated, horizon, weights)
 
 
-def restricted_mean_difference(
-    time: ArrayLike, event: ArrayLike, treated: ArrayLike, horizon: float, *, weights: ArrayLike | None = None, clusters: ArrayLike | None = None
-) -> ArmDifference:
-    """Difference of restricted mean survival times ∫₀ʰ S₁ − ∫₀ʰ S₀, in the unit of time (Royston & Parmar 2013, eq. 1).
+def restricted_means(time: ArrayLike, event: ArrayLike, treated: ArrayLike, horizon: float, *, weights: ArrayLike | None = None) -> ArmPair:
+    """Restricted mean survival times ∫₀ʰ S₁ and ∫₀ʰ S₀, in the unit of time (Royston & Parmar 2013, eq. 1).
 
-    The influence of a patient is ∫₀ʰ S(t)·(influence on log S(t)) dt. Assumptions, arguments and errors as for :func:`survival_difference`.
+    The influence of a patient is ∫₀ʰ S(t)·(influence on log S(t)) dt. Assumptions, arguments and errors as for :func:`risks`.
     """
 
     def evaluate(steps: Steps, _patients: IntArray) -> tuple[float, FloatArray]:
@@ -112,4 +108,16 @@ def restricted_mean_difference(
         gone = np.cumsum(areas * steps.growth) - areas * steps.growth
         return float(knots[0] + to_come[0]), steps.weight * (gone[steps.rank] + steps.own * to_come[steps.rank])
 
-    return compare_arms(evaluate, time, event, treated, horizon, weights, clusters)
+    return evaluate_arms(evaluate, time, event, treated, horizon, weights)
+
+
+def survival_difference(time: ArrayLike, event: ArrayLike, treated: ArrayLike, horizon: float, *, weights: ArrayLike | None = None) -> ArmDifference:
+    """Risk difference at the horizon, treated minus comparator; see :func:`risks`. Raises NotEstimable also when there is no variation."""
+    return risks(time, event, treated, horizon, weights=weights).difference()
+
+
+def restricted_mean_difference(
+    time: ArrayLike, event: ArrayLike, treated: ArrayLike, horizon: float, *, weights: ArrayLike | None = None
+) -> ArmDifference:
+    """Difference of restricted mean survival times; see :func:`restricted_means`. Raises NotEstimable also when there is no variation."""
+    return restricted_means(time, event, treated, horizon, weights=weights).difference()

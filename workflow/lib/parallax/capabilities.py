@@ -14,16 +14,59 @@ class DesignCapability:
     """Estimands that a design can target and contrasts that can be estimated under it."""
 
     estimands: tuple[str, ...]
-    contrasts: tuple[str, ...]
-    clustered: bool
+    contrasts: tuple[str, ...] = CONTRASTS
+    clustered: bool = False
     """Patients of a matched set are dependent; variances are clustered by set."""
+    balances: bool = True
+    """The design answers for the balance of the covariates; where it does not, imbalance is no failure of it."""
+    competing_risks: bool = True
+    """Whether it can estimate risks where other events compete."""
+    why: str = ""
+    """Why other contrasts are impossible."""
+    instead: Mapping[str, str] | None = None
+    """By an impossible contrast: the nearest possible thing."""
 
+
+_MEANS: Final = ("risk_difference", "risk_ratio", "odds_ratio", "mean_difference")
+_COEFFICIENTS: Final = ("hazard_ratio", "odds_ratio", "mean_difference", "rate_ratio")
+_MARGINAL_HAZARDS: Final = "a hazard ratio is no difference of averages over patients, which is what it estimates"
+_NEAREST: Final = {
+    "hazard_ratio": "risk_ratio at the horizon, or a design with method: weight",
+    "interval_hazard_ratio": "a design with method: weight",
+    "hazard_ratio_trend": "a design with method: weight",
+    "log_rank": "risk_difference at the horizon, or a design with method: weight",
+    "rmst_difference": "risk_difference at the horizon, or a design with method: weight",
+    "rmst_ratio": "risk_ratio at the horizon, or a design with method: weight",
+    "rate_ratio": "a design with method: weight or regression",
+}
+_NEAREST_OF_REGRESSION: Final = {
+    "interval_hazard_ratio": "hazard_ratio at each horizon",
+    "hazard_ratio_trend": "hazard_ratio at each horizon",
+    "log_rank": "hazard_ratio",
+    "risk_difference": "a design with method: g_computation, aipw or tmle",
+    "risk_ratio": "a design with method: g_computation, aipw or tmle",
+    "rmst_difference": "a design with method: weight",
+    "rmst_ratio": "a design with method: weight",
+}
 
 #: by the protocol's ``method``; a design without an estimand answers no causal question by itself
 DESIGNS: Final[Mapping[str, DesignCapability]] = {
-    "none": DesignCapability(estimands=(), contrasts=CONTRASTS, clustered=False),
-    "match": DesignCapability(estimands=("ATT",), contrasts=CONTRASTS, clustered=True),
-    "coarsen": DesignCapability(estimands=("ATT",), contrasts=CONTRASTS, clustered=False),
-    "entropy": DesignCapability(estimands=("ATT", "ATC", "ATE"), contrasts=CONTRASTS, clustered=False),
-    "weight": DesignCapability(estimands=ESTIMANDS, contrasts=CONTRASTS, clustered=False),
+    "none": DesignCapability(estimands=()),
+    "match": DesignCapability(estimands=("ATT",), clustered=True),
+    "coarsen": DesignCapability(estimands=("ATT",)),
+    "entropy": DesignCapability(estimands=("ATT", "ATC", "ATE")),
+    "weight": DesignCapability(estimands=ESTIMANDS),
+    "regression": DesignCapability(
+        estimands=(),
+        contrasts=_COEFFICIENTS,
+        balances=False,
+        why="a regression has coefficients, not risks or means of an arm",
+        instead=_NEAREST_OF_REGRESSION,
+    ),
+    **{
+        method: DesignCapability(
+            estimands=("ATE", "ATT", "ATC"), contrasts=_MEANS, balances=False, competing_risks=False, why=_MARGINAL_HAZARDS, instead=_NEAREST
+        )
+        for method in ("g_computation", "aipw", "tmle")
+    },
 }

@@ -13,7 +13,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
 from parallax.vocabulary import ARMS
 
 _TEXT: Final = "string"
@@ -94,17 +94,28 @@ def category_text(values: pd.Series) -> pd.Series:
 
 
 def cohort_schema(covariates: Covariates, outcomes: OutcomesSection) -> pa.DataFrameSchema:
-    """The cohort table for the protocol's covariates and survival outcomes.
+    """The cohort table for the protocol's covariates and outcomes.
 
-    ``replicate, patient_id, treated``, the numeric covariates (float), the categorical ones (string; missing stays missing), then per
-    outcome ``<outcome>_days`` (above zero) and ``<outcome>_event`` (0 censored, 1 event). There is no origin column.
+    ``replicate, patient_id, treated``, the numeric covariates (float), the categorical ones (string; missing stays missing), then per survival
+    outcome ``<outcome>_days`` (above zero) and ``<outcome>_event`` (0 censored, 1 event, 2 … competing events in the protocol's order), per
+    other outcome ``<outcome>_value`` and, of counts, ``<outcome>_person_days`` (above zero). There is no origin column.
     """
     columns = {"replicate": _replicate(), "patient_id": _text(), "treated": _flag()}
     columns |= {name: _number() for name in covariates.numeric}
     columns |= {name: _text(nullable=True) for name in covariates.categorical}
-    for outcome in outcomes.names:
-        columns[f"{outcome}_days"] = pa.Column("float64", checks=pa.Check.gt(0))
-        columns[f"{outcome}_event"] = pa.Column("int64", checks=pa.Check.isin((0, 1)))
+    above_zero = pa.Column("float64", checks=pa.Check.gt(0))
+    for name, outcome in outcomes.items():
+        match outcome:
+            case SurvivalOutcome():
+                codes = tuple(range(len(outcome.codes)))
+                columns |= {f"{name}_days": above_zero, f"{name}_event": pa.Column("int64", checks=pa.Check.isin(codes))}
+            case BinaryOutcome():
+                columns[f"{name}_value"] = pa.Column("float64", checks=pa.Check.isin((0.0, 1.0)))
+            case ContinuousOutcome():
+                columns[f"{name}_value"] = _number(nullable=False)
+            case CountOutcome():
+                columns[f"{name}_value"] = _number(nullable=False, minimum=0)
+                columns |= {f"{name}_person_days": above_zero} if outcome.person_days is not None else {}
     return _table(columns)
 
 
@@ -259,15 +270,48 @@ CURVES: Final = _table(
     }
 )
 
-#: estimates over all replicates of a dataset, one row per combining rule (``none`` for the real patients)
-COMBINED: Final = _table(
+_COMBINED: Final = (
     _TARGET
     | {"rule": _text(allowed=("none", "partial", "naive", "stacked"))}
     | _INTERVAL
-    | {"df": _number(), "replicates": _count()}
+    | {"p_adjusted": _number(minimum=0), "df": _number(), "replicates": _count()}
     | _COUNTS
     | {"effective_estimand": _text(), "variance_method": _text()}
     | _STATUS
+)
+
+#: estimates over all replicates of a dataset, one row per combining rule (``none`` for the real patients); ``p_adjusted`` (Holm) of the
+#: hypotheses in the protocol's family
+COMBINED: Final = _table(_COMBINED)
+
+#: the same for the patients of one level of a subgroup, whose designs were made anew among them
+SUBGROUPS: Final = _table({"subgroup": _text(), "level": _text()} | _COMBINED)
+
+#: whether an effect differs between the levels of a subgroup, on the scale of the contrast
+INTERACTIONS: Final = _table(
+    {"subgroup": _text()}
+    | _TARGET
+    | {"rule": _text(), "statistic": _number(), "df": _number(), "p_value": _number(minimum=0), "reason": _text(nullable=True)}
+)
+
+#: how far an estimate can be trusted: ``e_value`` (``lower``: of the bound nearest the null), ``systematic_error``, ``calibrated`` by negative
+#: controls, and ``permuted_*`` under treatment permuted
+ROBUSTNESS: Final = _table(
+    _TARGET
+    | {"measure": _text(), "value": _number(), "lower": _number(), "upper": _number(), "p_value": _number(minimum=0), "reason": _text(nullable=True)}
+)
+
+#: the logarithm of the hazard ratio as it changes over follow-up, smoothed
+HAZARD_COURSE: Final = _table(
+    {
+        "replicate": _replicate(),
+        "design": _text(),
+        "outcome": _text(),
+        "time_days": _number(nullable=False, minimum=0),
+        "log_hazard_ratio": _number(),
+        "lower": _number(),
+        "upper": _number(),
+    }
 )
 
 AGREEMENT: Final = _table(_TARGET | {"metric": _text()} | _METRIC)

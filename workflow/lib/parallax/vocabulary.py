@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Final, Literal, get_args
 
 Estimand = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
-Contrast = Literal["hazard_ratio", "risk_difference", "rmst_difference"]
+Contrast = Literal[
+    "hazard_ratio",
+    "interval_hazard_ratio",
+    "hazard_ratio_trend",
+    "log_rank",
+    "risk_difference",
+    "risk_ratio",
+    "odds_ratio",
+    "rmst_difference",
+    "rmst_ratio",
+    "mean_difference",
+    "rate_ratio",
+]
 Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
 Rule = Literal["none", "partial", "naive", "stacked"]
@@ -22,6 +34,10 @@ REAL: Final = "real"
 RESERVED_NAMES: Final = frozenset({"real", "source", "pooled"})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
-RATIO_CONTRASTS: Final = frozenset({"hazard_ratio"})
+RATIO_CONTRASTS: Final = frozenset(
+    {"hazard_ratio", "interval_hazard_ratio", "hazard_ratio_trend", "log_rank", "risk_ratio", "odds_ratio", "rmst_ratio", "rate_ratio"}
+)
+#: contrasts that say how another one is to be read, and answer no question of their own
+DIAGNOSTIC_CONTRASTS: Final = frozenset({"interval_hazard_ratio", "hazard_ratio_trend", "log_rank"})
 #: the level that stands for a missing value of a categorical covariate in designs and figures
 MISSING_LEVEL: Final = "(missing)"

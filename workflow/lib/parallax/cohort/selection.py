@@ -9,7 +9,17 @@ import pandas as pd
 
 from parallax.errors import CohortError
 from parallax.expressions import evaluate
-from parallax.protocol import CohortSection, Covariates, OutcomesSection, SurvivalOutcome
+from parallax.protocol import (
+    BinaryOutcome,
+    CohortSection,
+    ContinuousOutcome,
+    CountOutcome,
+    Covariates,
+    Outcome,
+    OutcomesSection,
+    SurvivalOutcome,
+)
+from parallax.protocol.checks import neither
 from parallax.tables import ATTRITION, category_text, cohort_schema, level_text
 from parallax.vocabulary import MISSING_LEVEL
 
@@ -62,9 +72,11 @@ def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: Outco
     columns |= {name: described[name] for name in cohort.covariates.names}
     faults += _unusable_covariates(described, cohort.covariates)
     for name, outcome in outcomes.items():
-        days, event = selected[outcome.days], selected[outcome.event]
-        faults += _outcome_faults(name, outcome, days, event)
-        columns |= {f"{name}_days": days, f"{name}_event": event}
+        found = _outcome_faults(name, outcome, selected)
+        faults += found
+        columns |= {f"{name}_{part}": selected[column] for part, column in outcome.columns.items()}
+        if isinstance(outcome, SurvivalOutcome) and not found:
+            columns[f"{name}_event"] = selected[outcome.event].map({code: position for position, code in enumerate(outcome.codes)})
     if faults:
         raise CohortError("the cohort cannot be studied:\n" + "\n".join(f"  - {fault}" for fault in faults))
     table = pd.DataFrame(columns).reset_index(drop=True)
@@ -115,16 +127,33 @@ def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection) -> list[str]:
     return faults
 
 
-def _outcome_faults(name: str, outcome: SurvivalOutcome, days: pd.Series, event: pd.Series) -> list[str]:
-    if days.dtype.kind not in "iuf" or event.dtype.kind not in "iufb":
-        return [f'outcome "{name}": columns "{outcome.days}" and "{outcome.event}" must hold numbers']
-    found = {
-        f'column "{outcome.days}" holds no follow-up time': days.isna(),
-        f'column "{outcome.days}" holds a follow-up time of zero or less': days.le(0),
-        f'column "{outcome.days}" holds a follow-up time beyond follow_up_days ({outcome.follow_up_days:g})': days.gt(outcome.follow_up_days),
-        f'column "{outcome.event}" holds neither 0 nor 1': ~event.isin([0, 1]),
-    }
-    return [f'outcome "{name}": {what} for {_patients(int(faulty.sum()))}' for what, faulty in found.items() if faulty.any()]
+def _outcome_faults(name: str, outcome: Outcome, patients: pd.DataFrame) -> list[str]:
+    columns = [patients[column] for column in outcome.columns.values()]
+    if any(column.dtype.kind not in "iufb" for column in columns):
+        return [f'outcome "{name}": {" and ".join(map(_quoted, outcome.columns.values()))} must hold numbers']
+    faults: dict[str, pd.Series] = {}
+    match outcome:
+        case SurvivalOutcome():
+            days, event = columns
+            faults = {
+                f'column "{outcome.days}" holds no follow-up time': days.isna(),
+                f'column "{outcome.days}" holds a follow-up time of zero or less': days.le(0),
+                f'column "{outcome.days}" holds a follow-up time beyond follow_up_days ({outcome.follow_up_days:g})': days.gt(outcome.follow_up_days),
+                f'column "{outcome.event}" holds {neither(outcome.codes)}': ~event.isin(outcome.codes),
+            }
+        case BinaryOutcome():
+            faults = {f'column "{outcome.value}" holds neither 0 nor 1': ~columns[0].isin([0, 1])}
+        case ContinuousOutcome():
+            faults = {f'column "{outcome.value}" holds no number': ~np.isfinite(columns[0].to_numpy("float64", na_value=np.nan))}  # type: ignore[dict-item]
+        case CountOutcome():
+            faults = {f'column "{outcome.value}" holds no whole number of at least zero': ~(columns[0].ge(0) & columns[0].mod(1).eq(0))}
+            if outcome.person_days is not None:
+                faults[f'column "{outcome.person_days}" holds no time above zero'] = ~columns[1].gt(0)
+    return [f'outcome "{name}": {what} for {_patients(int(faulty.sum()))}' for what, faulty in faults.items() if faulty.any()]
+
+
+def _quoted(column: str) -> str:
+    return f'column "{column}"'
 
 
 def _patients(count: int) -> str:

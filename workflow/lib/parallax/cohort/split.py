@@ -11,12 +11,13 @@ from parallax.tables import SPLIT
 def split_patients(cohort: pd.DataFrame, *, hold_out: float, rng: np.random.Generator) -> pd.DataFrame:
     """The part of every patient, in the cohort's order: ``train`` (share 1 − ``hold_out``), and the rest by turns ``control`` and ``reference``.
 
-    Stratified by arm × event of the first outcome: patients are put in random order within strata, the strata one after another, and every
+    Stratified by arm × event of the first survival outcome (arm alone where there is none): patients are put in random order within strata, the strata one after another, and every
     (1/``hold_out``)-th is held out, so that each stratum gives its share to within one patient. Does not depend on the order of rows.
     """
-    event = next(name for name in cohort.columns if name.endswith("_event") and f"{name.removesuffix('_event')}_days" in cohort.columns)
-    shuffled = cohort.sort_values("patient_id", kind="stable")[["patient_id", "treated", event]]
-    shuffled = shuffled.iloc[rng.permutation(len(shuffled))].sort_values(["treated", event], kind="stable")
+    event = next((name for name in cohort.columns if name.endswith("_event") and f"{name.removesuffix('_event')}_days" in cohort.columns), None)
+    strata = ["treated"] + ([event] if event is not None else [])
+    shuffled = cohort.sort_values("patient_id", kind="stable")[["patient_id", *strata]]
+    shuffled = shuffled.iloc[rng.permutation(len(shuffled))].sort_values(strata, kind="stable")
     quota = np.floor(np.arange(len(shuffled) + 1) * hold_out + 1e-9).astype(int)
     held_out = np.diff(quota) > 0
     part = np.where(held_out, np.where(quota[1:] % 2 == 1, "control", "reference"), "train")

@@ -40,7 +40,7 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
 def describe_source(source: Source, cohort: CohortSection, outcomes: OutcomesSection, *, folder: Path) -> SourceFacts:
     """What ``check_source`` compares a protocol with. Raises ``SourceError`` where the source cannot be read."""
     faults: dict[Fault, None] = {}
-    wanted = {cohort.arms.column} | {column for _, outcome in outcomes.items() for column in (outcome.days, outcome.event)}
+    wanted = {cohort.arms.column} | {column for _, outcome in outcomes.items() for column in outcome.columns.values()}
     for number, criterion in enumerate(cohort.eligibility):
         try:
             wanted |= set(columns_of(criterion.keep, where=_place(number)))
@@ -66,11 +66,11 @@ def describe_source(source: Source, cohort: CohortSection, outcomes: OutcomesSec
             faults |= dict.fromkeys(error.faults)
 
     longest, unusual = {}, {}
-    for name, outcome in outcomes.items():
+    for name, outcome in outcomes.survival.items():
         if kinds.get(outcome.days) == "number" and eligible.any():
             longest[name] = float(frame.loc[eligible, outcome.days].max())
         if kinds.get(outcome.event) in ("number", "boolean"):
-            unusual[name] = int((~frame.loc[eligible, outcome.event].isin([0, 1])).sum())
+            unusual[name] = int((~frame.loc[eligible, outcome.event].isin(outcome.codes)).sum())
     return SourceFacts(columns=kinds, arm_levels=levels, longest_follow_up=longest, unusual_events=unusual, faults=tuple(faults))
 
 

@@ -7,28 +7,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.data import DataSection, FileColumn, FileSource
-from parallax.protocol.designs import CoarsenDesign, Design, DesignsSection, EntropyDesign, MatchDesign, ScoredDesign, WeightDesign
-from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.designs import (
+    CoarsenDesign,
+    Design,
+    DesignsSection,
+    DoublyRobustDesign,
+    EntropyDesign,
+    MatchDesign,
+    ScoredDesign,
+    StandardisedDesign,
+    WeightDesign,
+)
+from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
-from parallax.protocol.question import QuestionSection
+from parallax.protocol.question import Hypothesis, QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
-from parallax.vocabulary import RATIO_CONTRASTS, RESERVED_NAMES
+from parallax.vocabulary import RESERVED_NAMES
 
+Entry = TypeVar("Entry", bound=Hashable)
 Kind = Literal["number", "boolean", "text", "date"]
 
 BARE_YES_OR_NO: Final = "put it in quotes: YAML reads a bare yes, no, on or off as a truth value"
 
 _RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated"})
+_PARTS: Final = {"days": "the follow-up time", "event": "the event", "value": "the value", "person_days": "the time"}
 _SHOWN_LEVELS: Final = 12
 
 
@@ -40,16 +52,16 @@ class SourceFacts:
     arm_levels: Mapping[str, int]
     """Patients by level of the arm column, the level as text."""
     longest_follow_up: Mapping[str, float]
-    """By outcome, in days, among the eligible patients of both arms."""
+    """By survival outcome, in days, among the eligible patients of both arms."""
     unusual_events: Mapping[str, int]
-    """By outcome: eligible patients of both arms whose event is neither 0 nor 1."""
+    """By survival outcome: eligible patients of both arms whose event has no code of the protocol."""
     faults: tuple[Fault, ...] = ()
     """Eligibility expressions that do not work on these columns."""
 
 
 def target_estimand(design: Design) -> str | None:
     """The estimand that a design targets before caliper or trimming; None for the crude comparison."""
-    if isinstance(design, WeightDesign | EntropyDesign):
+    if isinstance(design, WeightDesign | EntropyDesign | StandardisedDesign | DoublyRobustDesign):
         return design.estimand
     return next(iter(DESIGNS[design.method].estimands), None)
 
@@ -63,6 +75,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
     """Every contradiction between those sections that are given; a check whose sections are not all there is left out."""
     checks = (
         (_check_primary, ("question", "designs", "outcomes")),
+        (_check_capabilities, ("designs", "outcomes")),
         (_check_horizons, ("outcomes",)),
         (_check_arms, ("cohort",)),
         (_check_covariates, ("cohort", "outcomes")),
@@ -85,11 +98,12 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
     faults = [*_check_columns(cohort, protocol.outcomes, site, protocol.data.sites[site].patient_id, facts.columns), *facts.faults]
     if cohort.arms.column in facts.columns:
         faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count)
-    for name, outcome in protocol.outcomes.items():
+    for name, outcome in protocol.outcomes.survival.items():
         if unusual := facts.unusual_events.get(name, 0):
-            found = f'column "{outcome.event}", which holds neither 0 nor 1 for {unusual} patient{"s" * (unusual > 1)} of site "{site}"'
-            remedy = "name another column, or exclude these patients by a criterion"
-            faults += [Fault(f"outcomes.{name}.event", found, "0 for censoring and 1 for the event", remedy)]
+            found = f'column "{outcome.event}", which holds {neither(outcome.codes)} for {unusual} patient{"s" * (unusual > 1)} of site "{site}"'
+            remedy = "name another column or the codes of competing events, or exclude these patients by a criterion"
+            allowed = "0 for censoring and 1 for the event" if outcome.codes == (0, 1) else f"{_numbers(outcome.codes)}"
+            faults += [Fault(f"outcomes.{name}.event", found, allowed, remedy)]
         if facts.longest_follow_up.get(name, 0) > outcome.follow_up_days:
             found = f'{outcome.follow_up_days:g}, but a patient of site "{site}" has a longer follow-up in column "{outcome.days}"'
             allowed = "the longest follow-up that the data can hold"
@@ -114,30 +128,67 @@ def _check_primary(question: QuestionSection, designs: DesignsSection, outcomes:
                 else f"add a design that targets the {question.estimand}"
             )
             yield Fault("question.estimand", found, "the estimand that the primary design targets", remedy)
-    if primary.contrast not in RATIO_CONTRASTS and primary.horizon_days is None:
-        yield Fault(f"{where}.horizon_days", f"nothing, but a {primary.contrast} needs a horizon", "a horizon of the primary outcome", "add one")
-    if primary.outcome not in outcomes:
-        yield _unknown(f"{where}.outcome", primary.outcome, outcomes.names, "outcome")
+    yield from _check_hypothesis(where, primary, outcomes)
+    for number, hypothesis in enumerate(question.secondary):
+        where = f"question.secondary[{number}]"
+        if hypothesis.design not in designs:
+            yield _unknown(f"{where}.design", hypothesis.design, designs.names, "design")
+        yield from _check_hypothesis(where, hypothesis, outcomes)
+    for target in _repeated(hypothesis.target for hypothesis in question.family):
+        yield Fault("question.secondary", f"{target[2]} of {target[1]} more than once", "every hypothesis once", "remove the repetition")
+
+
+def _check_hypothesis(where: str, asked: Hypothesis, outcomes: OutcomesSection) -> Iterator[Fault]:
+    if asked.outcome not in outcomes:
+        yield _unknown(f"{where}.outcome", asked.outcome, outcomes.names, "outcome")
         return
-    outcome = outcomes[primary.outcome]
-    if primary.contrast not in outcome.contrasts:
-        remedy = f"add it to outcomes.{primary.outcome}.contrasts, or choose one of these"
-        yield Fault(f"{where}.contrast", f"{primary.contrast}, which the outcome does not ask for", ", ".join(outcome.contrasts), remedy)
-    if primary.horizon_days is not None and primary.horizon_days not in outcome.horizons_days:
-        remedy = f"add it to outcomes.{primary.outcome}.horizons_days, or choose one of these"
-        yield Fault(f"{where}.horizon_days", f"{primary.horizon_days:g}, which the outcome does not ask for", _numbers(outcome.horizons_days), remedy)
+    outcome = outcomes[asked.outcome]
+    if isinstance(outcome, SurvivalOutcome) and asked.contrast not in ("hazard_ratio", "log_rank") and asked.horizon_days is None:
+        yield Fault(f"{where}.horizon_days", f"nothing, but a {asked.contrast} needs a horizon", "a horizon of the outcome", "add one")
+    if outcome.negative_control:
+        found = f'"{asked.outcome}", a negative control'
+        yield Fault(f"{where}.outcome", found, "an outcome on which treatment may act", "name another, or remove negative_control")
+    if asked.contrast not in outcome.contrasts:
+        remedy = f"add it to outcomes.{asked.outcome}.contrasts, or choose one of these"
+        yield Fault(f"{where}.contrast", f"{asked.contrast}, which the outcome does not ask for", ", ".join(outcome.contrasts), remedy)
+    horizons = outcome.horizons_days if isinstance(outcome, SurvivalOutcome) else ()
+    if asked.horizon_days is not None and asked.horizon_days not in horizons:
+        remedy = f"add it to outcomes.{asked.outcome}.horizons_days, or choose one of these" if horizons else "remove it"
+        allowed = _numbers(horizons) if horizons else "none: the outcome has no follow-up"
+        yield Fault(f"{where}.horizon_days", f"{asked.horizon_days:g}, which the outcome does not ask for", allowed, remedy)
+
+
+def _check_capabilities(designs: DesignsSection, outcomes: OutcomesSection) -> Iterator[Fault]:
+    """A contrast that a design cannot estimate is refused with the nearest one that it can, unless the design leaves it out itself."""
+    for name, design in designs.items():
+        capability, where = DESIGNS[design.method], f"designs.{name}.contrasts"
+        for outcome_name, outcome in outcomes.items():
+            asked = [contrast for contrast in outcome.contrasts if design.contrasts is None or contrast in design.contrasts]
+            possible = [contrast for contrast in outcome.contrasts if contrast in capability.contrasts]
+            for contrast in asked:
+                if contrast not in capability.contrasts:
+                    found = f"{contrast} of {outcome_name} by {design.method}: {capability.why}"
+                    nearest = (capability.instead or {}).get(contrast, "another design")
+                    remedy = f"set contrasts: [{', '.join(possible)}] under this design; nearest for a {contrast}: {nearest}"
+                    yield Fault(where, found, ", ".join(capability.contrasts), remedy)
+            if asked and isinstance(outcome, SurvivalOutcome) and outcome.competing and not capability.competing_risks:
+                found = f"{outcome_name}, an outcome with competing events, by {design.method}, which has no model of them"
+                yield Fault(where, found, "outcomes without competing events", "use a design with method: weight, and contrasts: [] here")
 
 
 def _check_horizons(outcomes: OutcomesSection) -> Iterator[Fault]:
     for name, outcome in outcomes.items():
+        for contrast in _repeated(outcome.contrasts):
+            yield Fault(f"outcomes.{name}.contrasts", f"{contrast} more than once", "every contrast once", "remove the repetition")
+    for name, outcome in outcomes.survival.items():
         where, horizons = f"outcomes.{name}", outcome.horizons_days
         if any(later <= earlier for earlier, later in pairwise(horizons)):
             yield Fault(f"{where}.horizons_days", _numbers(horizons), "increasing numbers of days, each once", "put them in order")
         if outside := [horizon for horizon in horizons if not 0 < horizon <= outcome.follow_up_days]:
             allowed = f"days above 0, up to the follow_up_days of {outcome.follow_up_days:g}"
             yield Fault(f"{where}.horizons_days", _numbers(outside), allowed, "choose horizons that the follow-up reaches")
-        for contrast in _repeated(outcome.contrasts):
-            yield Fault(f"{where}.contrasts", f"{contrast} more than once", "every contrast once", "remove the repetition")
+        if len(set(outcome.codes)) < len(outcome.codes):
+            yield Fault(f"{where}.competing", _numbers(outcome.competing), "codes above zero, each once, none the event's", "correct the codes")
         if outcome.days == outcome.event:
             yield Fault(
                 f"{where}.event",
@@ -163,11 +214,11 @@ def _check_covariates(cohort: CohortSection, outcomes: OutcomesSection) -> Itera
         yield Fault(where, f'"{name}" more than once', "every covariate once, as numeric or as categorical", "remove the repetition")
     taken = {cohort.arms.column: "the arm column"}
     for outcome_name, outcome in outcomes.items():
-        taken |= {outcome.days: f'the follow-up time of outcome "{outcome_name}"', outcome.event: f'the event of outcome "{outcome_name}"'}
+        taken |= {column: f'{_PARTS[part]} of outcome "{outcome_name}"' for part, column in outcome.columns.items()}
     for name in dict.fromkeys(names):
         if name in taken:
             yield Fault(where, f'"{name}", which is {taken[name]}', "what is known before treatment and outcome", "remove it from the covariates")
-    reserved = _RESERVED_COLUMNS | {f"{name}_{part}" for name in outcomes.names for part in ("days", "event")}
+    reserved = _RESERVED_COLUMNS | set(outcomes.cohort_columns)
     for name in dict.fromkeys(names):
         if name in reserved and name not in taken:
             allowed = f"any name but {', '.join(sorted(reserved))}"
@@ -287,7 +338,7 @@ def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, 
     uses = [("cohort.arms.column", cohort.arms.column, False)]
     uses += [("cohort.covariates.numeric", name, True) for name in cohort.covariates.numeric]
     uses += [("cohort.covariates.categorical", name, False) for name in cohort.covariates.categorical]
-    uses += [(f"outcomes.{name}.{part}", getattr(outcome, part), True) for name, outcome in outcomes.items() for part in ("days", "event")]
+    uses += [(f"outcomes.{name}.{part}", column, True) for name, outcome in outcomes.items() for part, column in outcome.columns.items()]
     uses += [(f"data.sites.{site}.patient_id", patient_id, False)] if patient_id is not None else []
     for where, name, numeric in uses:
         if name not in kinds:
@@ -310,13 +361,19 @@ def _check_levels(cohort: CohortSection, site: str, levels: Mapping[str, int], m
             yield Fault(f"cohort.arms.{arm}", found, described, did_you_mean(text, shown, otherwise=remedy))
 
 
+def neither(codes: Iterable[int]) -> str:
+    """What an event column holds that is none of its codes: ``neither 0 nor 1``."""
+    *others, last = map(str, codes)
+    return f"neither {', '.join(others)} nor {last}"
+
+
 def _unknown(where: str, name: str, known: Iterable[str], what: str) -> Fault:
     names = list(known)
     listed = ", ".join(names) if len(names) <= _SHOWN_LEVELS else f"one of {len(names)}: {', '.join(names[:_SHOWN_LEVELS])}, …"
     return Fault(where, f'"{name}", which is no {what}', listed or "nothing is declared", did_you_mean(name, names, otherwise="name one of these"))
 
 
-def _repeated(names: Iterable[str]) -> list[str]:
+def _repeated(names: Iterable[Entry]) -> list[Entry]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 

@@ -7,18 +7,26 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from parallax.protocol.base import Name, NamedSection, Section
-from parallax.vocabulary import Estimand, Variance
+from parallax.vocabulary import Contrast, Estimand, Variance
 
 Resamples = Annotated[int, Field(ge=50, le=10_000, description="of a bootstrap; used with variance: bootstrap only")]
 
 
-class CrudeDesign(Section):
+class BaseDesign(Section):
+    """What all designs have in common."""
+
+    contrasts: tuple[Contrast, ...] | None = Field(
+        default=None, description="the contrasts that are estimated under this design; null: all that the outcomes ask for"
+    )
+
+
+class CrudeDesign(BaseDesign):
     """The arms as they are."""
 
     method: Literal["none"]
 
 
-class ScoredDesign(Section):
+class ScoredDesign(BaseDesign):
     """What all designs on a propensity score have in common."""
 
     score: Name | None = Field(default=None, description="a name of the section propensity; null: its first")
@@ -47,7 +55,7 @@ class MatchDesign(ScoredDesign):
     resamples: Resamples = 200
 
 
-class CoarsenDesign(Section):
+class CoarsenDesign(BaseDesign):
     """Coarsened exact matching: patients who agree on every covariate after the numeric ones were cut into bins."""
 
     method: Literal["coarsen"]
@@ -80,7 +88,7 @@ class WeightDesign(ScoredDesign):
     resamples: Resamples = 200
 
 
-class EntropyDesign(Section):
+class EntropyDesign(BaseDesign):
     """Entropy balancing: the weights nearest to equal ones under which the arms' means agree exactly."""
 
     method: Literal["entropy"]
@@ -88,7 +96,32 @@ class EntropyDesign(Section):
     variance: Literal["stacked", "score_as_known"] = Field(default="stacked", description="whether the variance knows that weights were estimated")
 
 
-Design = Annotated[CrudeDesign | MatchDesign | CoarsenDesign | WeightDesign | EntropyDesign, Field(discriminator="method")]
+class RegressionDesign(BaseDesign):
+    """Regression of the outcome on treatment and covariates: the effect between patients alike in all covariates."""
+
+    method: Literal["regression"]
+
+
+class StandardisedDesign(BaseDesign):
+    """G-computation: an outcome regression in each arm, its predictions averaged over the estimand's patients."""
+
+    method: Literal["g_computation"]
+    estimand: Literal["ATE", "ATT", "ATC"] = Field(description="over whom predictions are averaged")
+
+
+class DoublyRobustDesign(ScoredDesign):
+    """An outcome regression and a propensity score together: consistent where either is right."""
+
+    method: Literal["aipw", "tmle"]
+    estimand: Literal["ATE", "ATT", "ATC"] = Field(description="whose average effect")
+    folds: int = Field(default=5, ge=2, le=20, description="a patient's predictions come from the folds without the patient")
+
+
+ModelledDesign = RegressionDesign | StandardisedDesign | DoublyRobustDesign
+Design = Annotated[
+    CrudeDesign | MatchDesign | CoarsenDesign | WeightDesign | EntropyDesign | RegressionDesign | StandardisedDesign | DoublyRobustDesign,
+    Field(discriminator="method"),
+]
 
 
 class DesignsSection(NamedSection[Design]):

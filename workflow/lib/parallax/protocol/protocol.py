@@ -13,7 +13,9 @@ from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
+from parallax.protocol.robustness import RobustnessSection
 from parallax.protocol.study import StudySection
+from parallax.protocol.subgroups import SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
 
@@ -29,6 +31,8 @@ class Protocol(Section):
     propensity: PropensitySection = DEFAULT_PROPENSITY
     designs: DesignsSection
     outcomes: OutcomesSection
+    subgroups: SubgroupsSection = SubgroupsSection({})
+    robustness: RobustnessSection = RobustnessSection()
     validation: ValidationSection = ValidationSection()
     disclosure: DisclosureSection = DisclosureSection()
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from parallax.errors import GenerationError
 from parallax.protocol import Covariates, OutcomesSection
+from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, Outcome, SurvivalOutcome
 
 #: fewest patients in an arm: below, no model of an arm says anything
 MINIMUM_ARM: Final = 10
@@ -26,9 +27,8 @@ class Context:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a drawn table, in order: ``treated``, covariates, days and event of each outcome."""
-        pairs = tuple(column for name in self.outcomes.root for column in (f"{name}_days", f"{name}_event"))
-        return ("treated", *self.covariates.names, *pairs)
+        """The columns of a drawn table, in order: ``treated``, covariates, the columns of each outcome."""
+        return ("treated", *self.covariates.names, *self.outcomes.cohort_columns)
 
 
 class FittedGenerator(Protocol):
@@ -58,12 +58,8 @@ def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
             faults.append(f"the {arm} arm: found fewer than {MINIMUM_ARM} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility")
     for name in context.covariates.names:
         faults += _check_covariate(name, cohort[name])
-    for name in context.outcomes.root:
-        days = cohort[f"{name}_days"].to_numpy(float)
-        if not (np.isfinite(days) & (days > 0)).all():
-            faults.append(f'outcome "{name}": found follow-up times that are missing, infinite or not above zero; recode or exclude them')
-        if not cohort[f"{name}_event"].eq(1).any():
-            faults.append(f'outcome "{name}": found no events; allowed is at least one; lengthen the follow-up or choose another outcome')
+    for name, outcome in context.outcomes.items():
+        faults += _check_outcome(name, outcome, cohort)
     if faults:
         raise GenerationError("no generator can be fitted to this cohort:\n" + "\n".join(f"  - {fault}" for fault in faults))
 
@@ -76,3 +72,30 @@ def _check_covariate(name: str, column: pd.Series) -> list[str]:
         infinite = bool(np.isinf(column.to_numpy()).any())
         return [f"{where}: found infinite values; allowed are finite or missing ones; recode them"] if infinite else []
     return [f"{where}: found {distinct} levels; allowed are {MAXIMUM_LEVELS} or fewer; merge rare ones"] if distinct > MAXIMUM_LEVELS else []
+
+
+def _check_outcome(name: str, outcome: Outcome, cohort: pd.DataFrame) -> list[str]:
+    where, parts = f'outcome "{name}"', {part: cohort[f"{name}_{part}"].to_numpy(float) for part in outcome.columns}
+    faults = []
+    for part, what in (("days", "follow-up times"), ("person_days", "person-times")):
+        if part in parts and not (np.isfinite(parts[part]) & (parts[part] > 0)).all():
+            faults.append(f"{where}: found {what} that are missing, infinite or not above zero; recode or exclude them")
+    value = parts.get("value", np.zeros(0))
+    if not np.isfinite(value).all():
+        return [*faults, f"{where}: found missing or infinite values; allowed are finite ones; recode or exclude them"]
+    match outcome:
+        case SurvivalOutcome():
+            if not (parts["event"] == 1).any():
+                faults.append(f"{where}: found no events; allowed is at least one; lengthen the follow-up or choose another outcome")
+        case BinaryOutcome():
+            if set(value) != {0.0, 1.0}:
+                faults.append(f"{where}: found not both of yes and no; allowed are 0 and 1, each at least once; choose another outcome")
+        case ContinuousOutcome():
+            if value.min() == value.max():
+                faults.append(f"{where}: found one value only; allowed are at least two; choose another outcome")
+        case CountOutcome():
+            if (value < 0).any() or (value % 1 != 0).any():
+                faults.append(f"{where}: found values that are no counts; allowed are whole numbers of at least zero; recode or exclude them")
+            elif not value.any():
+                faults.append(f"{where}: found no events; allowed is at least one; lengthen the person-time or choose another outcome")
+    return faults

@@ -1,15 +1,16 @@
-"""The form of real records that synthetic ones must take: grids of values, levels, follow-up above zero, administrative censoring."""
+"""The form of real records that synthetic ones must take: grids of values, levels, follow-up above zero, administrative censoring, whole counts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from parallax.protocol.outcomes import CountOutcome
 from parallax.synthesis.generator import Context
 
 FloatArray = NDArray[np.float64]
@@ -39,6 +40,10 @@ class Grid:
         decimals = next((d for d in range(_DECIMALS + 1) if np.allclose(np.round(distinct, d), distinct, rtol=1e-12, atol=0.0)), None)
         shared = distinct.size * _SHARED <= values.size
         return cls(lower=float(distinct[0]), upper=float(distinct[-1]), decimals=decimals, listed=distinct if shared else None)
+
+    def without_list(self) -> Self:
+        """The same range and digits, every value between them allowed."""
+        return replace(self, listed=None)
 
     @property
     def unit(self) -> float:
@@ -78,17 +83,20 @@ class FollowUp:
     def of(cls, days: FloatArray, event: NDArray[np.bool_]) -> Self:
         """The form of observed follow-up; a last day on which 1 % of the patients or more are censored is the study's end."""
         ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE
-        grid = Grid.of(days)
-        return cls(grid=Grid(grid.lower, grid.upper, grid.decimals, None), administrative=float(days.max()) if ends else None)
+        return cls(grid=Grid.of(days).without_list(), administrative=float(days.max()) if ends else None)
 
 
 @dataclass(frozen=True, slots=True)
 class RecordForm:
-    """The form of a cohort's records; ``restore`` gives it to drawn ones."""
+    """The form of a cohort's records; ``restore`` gives it to drawn ones.
+
+    ``numeric`` by covariate, ``follow_up`` by survival outcome, ``values`` by column of the other outcomes: values and person-times.
+    """
 
     context: Context
     numeric: Mapping[str, Grid]
     follow_up: Mapping[str, FollowUp]
+    values: Mapping[str, Grid]
 
     @classmethod
     def of(cls, cohort: pd.DataFrame, context: Context) -> Self:
@@ -97,7 +105,13 @@ class RecordForm:
             context=context,
             numeric={name: Grid.of(cohort[name].dropna().to_numpy(float)) for name in context.covariates.numeric},
             follow_up={
-                name: FollowUp.of(cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1) for name in context.outcomes.root
+                name: FollowUp.of(cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() > 0)
+                for name in context.outcomes.survival
+            },
+            values={
+                f"{name}_{part}": _value_grid(cohort[f"{name}_{part}"].to_numpy(float), count=isinstance(outcome, CountOutcome) and part == "value")
+                for name, outcome in context.outcomes.values.items()
+                for part in outcome.columns
             },
         )
 
@@ -111,4 +125,11 @@ class RecordForm:
         for name, form in self.follow_up.items():
             columns[f"{name}_days"] = form.grid.above(np.asarray(drawn[f"{name}_days"], dtype=np.float64))
             columns[f"{name}_event"] = np.asarray(drawn[f"{name}_event"], dtype=np.int64)
+        for name, grid in self.values.items():
+            columns[name] = grid.nearest(np.asarray(drawn[name], dtype=np.float64))
         return pd.DataFrame(columns)[list(self.context.columns)]
+
+
+def _value_grid(values: FloatArray, *, count: bool) -> Grid:
+    grid = Grid.of(values)
+    return grid.without_list() if count else grid

@@ -3,7 +3,7 @@
 What SDV 2.0 does not do by itself is done here. It takes no seed: Python's, numpy's and torch's global states are set around a fit and given
 back after it, and every draw resets the sampler and sets the model's own state. It draws missing numbers at random places, the same ones in
 every replicate: missingness is therefore a column of its own, and SDV never sees a missing value. It has no administrative censoring: being
-followed to the study's end is a third value beside event and censored. Metadata are written by hand from the protocol, not detected, and
+followed to the study's end is one more value beside the events and censored. Metadata are written by hand from the protocol, not detected, and
 stay inside the model.
 """
 
@@ -21,12 +21,15 @@ import pandas as pd
 
 from parallax.errors import GenerationError
 from parallax.protocol import GaussianCopulaGenerator, TvaeGenerator
+from parallax.protocol.outcomes import BinaryOutcome
 from parallax.synthesis.generator import Context
 from parallax.synthesis.records import RecordForm
 from parallax.vocabulary import MISSING_LEVEL
 
 _TABLE: Final = "patients"
 _YES: Final = "yes"
+_NO: Final = "no"
+_CENSORED: Final = "censored"
 _COMPLETED: Final = "completed"
 
 
@@ -80,8 +83,8 @@ def _construct(settings: GaussianCopulaGenerator | TvaeGenerator, table: pd.Data
 
 
 def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
-    """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (an
-    event), censored, or completed (the study's end)."""
+    """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (the
+    event), a competing event, censored, or completed (the study's end)."""
     encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
     for name in form.context.covariates.numeric:
         encoded[name] = cohort[name].fillna(cohort[name].median()).astype(np.float64)
@@ -92,8 +95,12 @@ def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
     for name, follow_up in form.follow_up.items():
         encoded[f"{name}_days"] = cohort[f"{name}_days"].astype(np.float64)
         completed = cohort[f"{name}_days"].eq(follow_up.administrative) if follow_up.administrative is not None else False
-        ends = np.where(completed, _COMPLETED, "censored")
-        encoded[f"{name}_event"] = pd.Series(np.where(cohort[f"{name}_event"].eq(1), _YES, ends), index=cohort.index, dtype=object)
+        ends = np.where(completed, _COMPLETED, _CENSORED).astype(object)
+        for text, code in _event_codes(form, name).items():
+            ends[cohort[f"{name}_event"].eq(code).to_numpy()] = text
+        encoded[f"{name}_event"] = pd.Series(ends, index=cohort.index, dtype=object)
+    for name in form.values:
+        encoded[name] = _flag(cohort[name].eq(1.0)) if name in _binary_columns(form) else cohort[name].astype(np.float64)
     return pd.DataFrame(encoded).reset_index(drop=True)
 
 
@@ -109,15 +116,27 @@ def _decode(sampled: pd.DataFrame, form: RecordForm) -> dict[str, Any]:
     for name, follow_up in form.follow_up.items():
         days = sampled[f"{name}_days"].to_numpy(float)
         ending = sampled[f"{name}_event"].to_numpy()
+        codes = pd.Series(ending, dtype=object).map(_event_codes(form, name)).fillna(0).to_numpy(np.int64)
         if follow_up.administrative is not None:
-            earlier = np.where(ending == _YES, days, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
+            earlier = np.where(codes > 0, days, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
             days = np.where(ending == _COMPLETED, follow_up.administrative, earlier)
-        drawn |= {f"{name}_days": days, f"{name}_event": ending == _YES}
+        drawn |= {f"{name}_days": days, f"{name}_event": codes}
+    for name in form.values:
+        drawn[name] = sampled[name].eq(_YES).to_numpy(float) if name in _binary_columns(form) else sampled[name].to_numpy(float)
     return drawn
 
 
+def _event_codes(form: RecordForm, name: str) -> dict[str, int]:
+    competing = form.context.outcomes.survival[name].competing
+    return {_YES: 1} | {f"competing {place}": place + 1 for place in range(1, len(competing) + 1)}
+
+
+def _binary_columns(form: RecordForm) -> frozenset[str]:
+    return frozenset(f"{name}_value" for name, outcome in form.context.outcomes.values.items() if isinstance(outcome, BinaryOutcome))
+
+
 def _flag(values: pd.Series) -> pd.Series:
-    return pd.Series(np.where(values, _YES, "no"), index=values.index, dtype=object)
+    return pd.Series(np.where(values, _YES, _NO), index=values.index, dtype=object)
 
 
 @contextmanager

@@ -1,0 +1,199 @@
+"""What happens to the patients of one arm given their covariates: a model for each type of outcome.
+
+Every penalty is ½ λ Σ β² on the standardised columns, the intercept free, so that the arm's mean (its rate, its share) is kept whatever λ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from parallax.protocol import OutcomesSection
+from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, SurvivalOutcome
+from parallax.statistics.logistic import fit_logistic
+from parallax.statistics.poisson import fit_poisson
+from parallax.synthesis.hazards import IntervalHazard
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: a mean beyond every count that can be observed, where a rate extrapolates without bound
+_BOUND: Final = 1e9
+
+
+class OutcomeModel(Protocol):
+    """A fitted model of one outcome in one arm."""
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
+        """The outcome's columns by their part of the cohort table's name, for patients with standardised covariates ``columns`` (n, p)."""
+        ...
+
+
+def fit_outcome_models(arm: pd.DataFrame, columns: FloatArray, outcomes: OutcomesSection, *, ridge: float) -> dict[str, OutcomeModel]:
+    """A model of every outcome for the patients of one arm; raises NotEstimable where a model without penalty has no finite estimate."""
+    models: dict[str, OutcomeModel] = {}
+    for name, outcome in outcomes.items():
+        parts = {part: arm[f"{name}_{part}"].to_numpy(float) for part in outcome.columns}
+        match outcome:
+            case SurvivalOutcome():
+                events = parts["event"].astype(np.int64)
+                models[name] = EventTimes.fit(
+                    parts["days"], events, columns, causes=1 + len(outcome.competing), horizons=outcome.horizons_days, ridge=ridge
+                )
+            case BinaryOutcome():
+                models[name] = BinaryModel.fit(parts["value"], columns, ridge=ridge)
+            case ContinuousOutcome():
+                models[name] = ContinuousModel.fit(parts["value"], columns, ridge=ridge)
+            case CountOutcome():
+                models[name] = CountModel.fit(parts["value"], parts.get("person_days"), columns, ridge=ridge)
+    return models
+
+
+@dataclass(frozen=True, slots=True)
+class EventTimes:
+    """Times to the first of several causes, and to censoring: a hazard each, of which the earliest wins.
+
+    Assumption: given the covariates, the times of the causes and of censoring are independent; a cause that no patient of the arm has never
+    happens. At a shared time the causes come in the order of their codes and censoring last, and who has one is not at risk of those after
+    it: the survival of an average patient is then the product-limit one, its incidences Aalen and Johansen's.
+    """
+
+    causes: tuple[IntervalHazard, ...]
+    censoring: IntervalHazard
+    latest: float
+
+    @classmethod
+    def fit(cls, days: FloatArray, event: IntArray, columns: FloatArray, *, causes: int, horizons: tuple[float, ...], ridge: float) -> Self:
+        """Fit to ``days`` (n,), ``event`` (n,) with 0 for censoring and 1 … ``causes``; covariate effects change at the ``horizons``."""
+        edges = tuple(edge for edge in horizons if edge < days.max())
+        hazards, at_risk_until = [], days
+        for cause in range(1, causes + 1):
+            hazards.append(IntervalHazard.fit(at_risk_until, event == cause, columns, edges=edges, ridge=ridge))
+            at_risk_until = np.where(event == cause, np.nextafter(days, 0.0), at_risk_until)
+        censoring = IntervalHazard.fit(at_risk_until, event == 0, columns, edges=edges, ridge=ridge)
+        return cls(tuple(hazards), censoring, float(days.max()))
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
+        """Days, among the times seen, and event codes."""
+        times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
+        censored = self.censoring.draw(columns, rng=rng)
+        first = times.min(axis=1)
+        happens = np.isfinite(first) & (first <= censored)
+        return {
+            "days": np.minimum(np.minimum(first, censored), self.latest),
+            "event": np.where(happens, times.argmin(axis=1) + 1.0, 0.0),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryModel:
+    """Yes or no with log odds linear in the covariates; an arm of one value keeps it."""
+
+    coefficients: FloatArray
+
+    @classmethod
+    def fit(cls, value: FloatArray, columns: FloatArray, *, ridge: float) -> Self:
+        """Fit to ``value`` (n,) of 0 and 1 by penalised logistic regression."""
+        if value.min() == value.max():
+            return cls(_only_intercept(np.inf if value[0] == 1.0 else -np.inf, columns))
+        return cls(fit_logistic(_with_intercept(columns), value, ridge=_penalty(columns, ridge)).coefficients)
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
+        """One value per patient."""
+        share = expit(self.coefficients[0] + columns @ self.coefficients[1:])
+        return {"value": (rng.random(columns.shape[0]) < share).astype(np.float64)}
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuousModel:
+    """A measurement with a mean linear in the covariates, plus a residual drawn from the arm's own.
+
+    Assumption: the residuals' distribution, of whatever shape, does not depend on the covariates. Least squares on the measurement in standard
+    deviations of the arm; the residuals have mean zero.
+    """
+
+    coefficients: FloatArray
+    residuals: FloatArray
+
+    @classmethod
+    def fit(cls, value: FloatArray, columns: FloatArray, *, ridge: float) -> Self:
+        """Fit to ``value`` (n,) by ridge regression; without a penalty, collinear columns share their effect."""
+        centre, spread = columns.mean(axis=0), value.std() or 1.0
+        x, y = columns - centre, (value - value.mean()) / spread
+        slopes = spread * np.linalg.lstsq(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ y, rcond=None)[0]
+        coefficients = np.concatenate([[value.mean() - centre @ slopes], slopes])
+        return cls(coefficients, value - _with_intercept(columns) @ coefficients)
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
+        """One value per patient, not yet on the real grid."""
+        return {"value": self.coefficients[0] + columns @ self.coefficients[1:] + rng.choice(self.residuals, columns.shape[0])}
+
+
+@dataclass(frozen=True, slots=True)
+class CountModel:
+    """Person-time, then a negative binomial count of mean μ = person-time · exp(x'β) and variance μ + α μ².
+
+    β by penalised Poisson regression, which needs the mean alone; α = Σ{(y − μ)² − μ}/Σ μ², at least 0, the moment estimate (Breslow 1984,
+    Applied Statistics 33:38, its equation for α solved with weights μ²). Less spread than a Poisson count's is not kept. The rate is assumed
+    not to depend on person-time. An arm without events has none.
+    """
+
+    person_time: PersonTime | None
+    coefficients: FloatArray
+    dispersion: float
+
+    @classmethod
+    def fit(cls, value: FloatArray, person_days: FloatArray | None, columns: FloatArray, *, ridge: float) -> Self:
+        """Fit to ``value`` (n,), counts in ``person_days`` (n,), or in the same time for everybody (None)."""
+        person_time = None if person_days is None else PersonTime.fit(person_days, columns, ridge=ridge)
+        if not value.any():
+            return cls(person_time, _only_intercept(-np.inf, columns), 0.0)
+        fit = fit_poisson(_with_intercept(columns), value, exposure=person_days, ridge=_penalty(columns, ridge))
+        excess = float(((value - fit.fitted) ** 2 - fit.fitted).sum() / (fit.fitted**2).sum())
+        return cls(person_time, fit.coefficients, max(excess, 0.0))
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
+        """Counts, and person-days where the outcome has them."""
+        patients = columns.shape[0]
+        days = None if self.person_time is None else self.person_time.draw(columns, rng=rng)
+        mean = np.exp(np.minimum(self.coefficients[0] + columns @ self.coefficients[1:], np.log(_BOUND)))
+        mean = mean if days is None else mean * days
+        if self.dispersion > 0.0:
+            mean = mean * rng.gamma(1.0 / self.dispersion, self.dispersion, patients)
+        counts = {"value": rng.poisson(np.minimum(mean, _BOUND)).astype(np.float64)}
+        return counts if days is None else counts | {"person_days": days}
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTime:
+    """Person-time as a time to its end, with proportional hazards given the covariates; the arm's longest is an end for all still followed."""
+
+    ending: IntervalHazard
+    longest: float
+
+    @classmethod
+    def fit(cls, days: FloatArray, columns: FloatArray, *, ridge: float) -> Self:
+        """Fit to ``days`` (n,) above zero."""
+        return cls(IntervalHazard.fit(days, days < days.max(), columns, edges=(), ridge=ridge), float(days.max()))
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> FloatArray:
+        """One of the person-times seen for each patient."""
+        return np.minimum(self.ending.draw(columns, rng=rng), self.longest)
+
+
+def _with_intercept(columns: FloatArray) -> FloatArray:
+    return np.column_stack([np.ones(columns.shape[0]), columns])
+
+
+def _penalty(columns: FloatArray, ridge: float) -> FloatArray:
+    return np.concatenate([[0.0], np.full(columns.shape[1], ridge)])
+
+
+def _only_intercept(intercept: float, columns: FloatArray) -> FloatArray:
+    return np.concatenate([[intercept], np.zeros(columns.shape[1])])

@@ -25,6 +25,7 @@ from parallax.validation.membership import (
 )
 from parallax.validation.metrics import METRICS, metric_row
 from parallax.validation.neighbours import RecordSpace, find_nearest
+from parallax.validation.records import RecordColumns
 
 _METRICS = tuple(metric.name for metric in METRICS.values() if metric.table == "privacy")
 _SURE_TO_PASS = 0.95
@@ -47,8 +48,8 @@ def measure_privacy(
     released. What is tested is the procedure (a generator fitted to ``train``), not the very draw that would be released. ``rng`` picks the
     train patients that closeness is measured against.
     """
-    numeric = [*covariates.numeric, *(f"{outcome}_days" for outcome, _ in outcomes.items())]
-    categorical = ["treated", *covariates.categorical, *(f"{outcome}_event" for outcome, _ in outcomes.items())]
+    columns = RecordColumns.of(covariates, outcomes)
+    numeric, categorical = columns.numeric, columns.categorical
     if len(synthetic) == 0:
         return _frame([_unmeasured(name, gates, "no synthetic patients") for name in _METRICS])
     part = real[["patient_id"]].merge(split, on="patient_id", how="left", validate="one_to_one")["part"].to_numpy()

@@ -72,15 +72,10 @@ def reach_verdict(
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
     judged: list[Gate] = []
-    for metric in METRICS.values():
-        if metric.gate is None:
-            continue
-        crash = _tell(crashes, _STAGES[metric.table])
-        table = measured[metric.table].reindex(columns=_COLUMNS)
-        rows = table[(table["metric"] == metric.name) & table["threshold"].notna()].to_dict("records")
-        if not rows:
-            rows = [{"metric": metric.name, "threshold": metric.threshold(gates), "reason": "it was not measured"}]
-        judged += [_judge(metric, row, crash) for row in rows]
+    for metrics in _by_gate():
+        answers = [(metric, row) for metric in metrics for row in _rows(measured[metric.table], metric.name)]
+        unanswered: dict[Hashable, Any] = {"threshold": metrics[0].threshold(gates), "reason": "it was not measured"}
+        judged += [_judge(metric, row, _tell(crashes, _STAGES[metric.table])) for metric, row in answers or [(metrics[0], unanswered)]]
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
     open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
     if failed:
@@ -89,6 +84,20 @@ def reach_verdict(
         return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged))
     praise = f"All {len(judged)} gates passed" + ("." if certified else "; that they would catch a bad generator was not certified.")
     return VerdictRecord(generator, "release", certified, (praise,), tuple(judged))
+
+
+def _by_gate() -> list[list[Metric]]:
+    """The metrics of each gate: several where it depends on the primary outcome's type which one is measured."""
+    gates: dict[str, list[Metric]] = {}
+    for metric in METRICS.values():
+        if metric.gate is not None:
+            gates.setdefault(metric.gate, []).append(metric)
+    return list(gates.values())
+
+
+def _rows(table: pd.DataFrame, metric: str) -> list[dict[Hashable, Any]]:
+    table = table.reindex(columns=_COLUMNS)
+    return table[(table["metric"] == metric) & table["threshold"].notna()].to_dict("records")
 
 
 def _tell(crashes: pd.DataFrame, stages: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from parallax.synthesis.copula import CovariateCopula, _score, _solve_correlatio
 from parallax.synthesis.generator import Context
 from parallax.synthesis.hazards import IntervalHazard
 from parallax.synthesis.predictors import Predictors
-from parallax.synthesis.records import FollowUp, Grid
+from parallax.synthesis.records import FollowUp, Grid, RecordForm
 
 
 def test_the_score_of_an_even_question_is_the_mean_of_half_a_normal():
@@ -80,6 +80,16 @@ def test_the_study_ends_on_the_last_day_where_at_least_one_in_a_hundred_are_foll
     assert FollowUp.of(days, np.zeros(100, dtype=bool)).administrative == 150
     assert FollowUp.of(np.append(days, 3.0), np.zeros(101, dtype=bool)).administrative is None
     assert FollowUp.of(days, days == 150).administrative is None
+
+
+def test_counts_may_take_every_whole_number_between_the_real_ones():
+    outcomes = OutcomesSection.of({"falls": {"type": "count", "value": "n", "person_days": "t", "contrasts": ["rate_ratio"]}})
+    context = Context(Covariates(numeric=("x",)), outcomes)
+    cohort = pd.DataFrame({"treated": [True, False] * 3, "x": 1.0, "falls_value": [0.0, 0, 0, 5, 5, 5], "falls_person_days": [30.0, 365] * 3})
+    drawn = {"treated": [True] * 3, "x": [1.0] * 3, "falls_value": [2.0, 3.4, 9.0], "falls_person_days": [-4.0, 40.0, 400.0]}
+    restored = RecordForm.of(cohort, context).restore(drawn)
+    assert restored["falls_value"].tolist() == [2, 3, 5]
+    assert restored["falls_person_days"].tolist() == [30, 30, 365]
 
 
 def test_regression_columns():

@@ -24,14 +24,15 @@ def judge(
     tables: tuple[bool, bool, bool] = (True, True, True),
     generation: pd.DataFrame = FARED_WELL,
     certified: bool = False,
+    metric: str = "km_gap",
 ) -> VerdictRecord:
     gates = Gates()
     rows = [
         [metric_row("shift_in_real_se", shift, threshold=1.0), metric_row("shift_in_real_se", 7.0), metric_row("ci_overlap", -3.0)],
         [
             metric_row("propensity_c_gap", -0.02, threshold=0.03),
-            {"variable": "death/treated"} | metric_row("km_gap", gap, threshold=0.03),
-            {"variable": "death/comparator"} | metric_row("km_gap", 0.02, threshold=0.03),
+            {"variable": "death/treated"} | metric_row(metric, gap, threshold=0.03),
+            {"variable": "death/comparator"} | metric_row(metric, 0.02, threshold=0.03),
         ],
         [
             metric_row("excess_copies", 0.0, upper=0.001, threshold=0.01),
@@ -70,6 +71,18 @@ def test_one_failed_gate_forbids(values: dict[str, float], words: str) -> None:
     record = judge(**values)  # type: ignore[arg-type]
     assert record.verdict == "do_not_release"
     assert record.reasons == (words,)
+
+
+def test_an_outcome_without_follow_up_passes_the_gate_of_curves_by_its_distribution() -> None:
+    record = judge(metric="outcome_gap")
+    assert record.verdict == "release"
+    assert [gate.metric for gate in record.gates].count("outcome_gap") == 2
+    assert "km_gap" not in {gate.metric for gate in record.gates}
+    assert judge(metric="outcome_gap", gap=0.2).reasons == (
+        "Largest gap between the synthetic and the real distribution of the outcome (death/treated): 0.200; allowed is at most 0.03.",
+    )
+    assert judge(metric="outcome_gap", gap=nan).verdict == "inconclusive"
+    assert [gate.metric for gate in judge(tables=(True, False, True)).gates].count("km_gap") == 1
 
 
 def test_a_gate_that_was_not_evaluated_leaves_it_open() -> None:

@@ -13,6 +13,7 @@ from parallax.statistics.balance import c_statistic, ks_statistics
 from parallax.statistics.cox import fit_cox
 from parallax.statistics.intervals import normal_interval, normal_p_value, t_interval, t_p_value
 from parallax.statistics.logistic import fit_logistic
+from parallax.statistics.poisson import fit_poisson
 from parallax.statistics.survival import kaplan_meier
 
 TIME, EVENT, TREATED, X, WEIGHT, _ = np.loadtxt(Path(__file__).parent / "kernels.csv", delimiter=",", skiprows=1, unpack=True)
@@ -66,6 +67,18 @@ def test_logistic_against_statsmodels() -> None:
         assert ours.coefficients == pytest.approx(theirs.params, rel=1e-8)
         assert ours.covariance == pytest.approx(theirs.cov_params(), rel=1e-8)
         assert ours.log_likelihood == pytest.approx(theirs.llf, rel=1e-10)
+
+
+def test_poisson_against_statsmodels() -> None:
+    from statsmodels.api import GLM, families
+
+    events = np.random.default_rng(8).poisson(1.0 + TREATED, len(TIME))
+    for exposure in (None, TIME):
+        theirs = GLM(events, DESIGN, family=families.Poisson(), exposure=exposure).fit(tol=1e-14, maxiter=100)
+        ours = fit_poisson(DESIGN, events, exposure=exposure)
+        assert ours.coefficients == pytest.approx(theirs.params, rel=1e-8)
+        assert ours.covariance == pytest.approx(theirs.cov_params(), rel=1e-8)
+        assert ours.fitted == pytest.approx(theirs.fittedvalues, rel=1e-8)
 
 
 def test_distances_against_scikit_learn_and_scipy() -> None:

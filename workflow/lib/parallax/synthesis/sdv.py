@@ -94,8 +94,9 @@ def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
         encoded[name] = cohort[name].fillna(MISSING_LEVEL).astype(object)
     for name, follow_up in form.follow_up.items():
         encoded[f"{name}_days"] = cohort[f"{name}_days"].astype(np.float64)
-        completed = cohort[f"{name}_days"].eq(follow_up.administrative) if follow_up.administrative is not None else False
-        ends = np.where(completed, _COMPLETED, _CENSORED).astype(object)
+        ends = np.full(len(cohort), _CENSORED, dtype=object)
+        if follow_up.administrative is not None:
+            ends[cohort[f"{name}_days"].eq(follow_up.administrative).to_numpy()] = _COMPLETED
         for text, code in _event_codes(form, name).items():
             ends[cohort[f"{name}_event"].eq(code).to_numpy()] = text
         encoded[f"{name}_event"] = pd.Series(ends, index=cohort.index, dtype=object)

@@ -93,6 +93,26 @@ def fit_ensemble(
     return PropensityScore(combine_convexly(np.column_stack(predictions), treated), everyone)
 
 
+def cross_fit_score(
+    matrix: DesignMatrix,
+    treated: NDArray[np.bool_],
+    model: PropensityModel,
+    fitted: PropensityScore,
+    folds: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """The score (comparable,) of each comparable patient by the same model fitted to the other ``folds`` (comparable,).
+
+    Boosted scores and ensembles are out of fold already and are returned as they are. Raises NotEstimable where a fold's fit has no maximum.
+    """
+    inside = fitted.comparable
+    if isinstance(model, BoostedScore | EnsembleScore):
+        return fitted.score[inside]
+    values = build_regressors(matrix, model, inside)[0]
+    return cross_fit(LEARNERS[model.model], model, values, treated[inside], folds, rng=rng)
+
+
 #: a new propensity model is one function above and one line here
 _MODELS: Final[Mapping[str, Callable[[DesignMatrix, NDArray[np.bool_], Any, PropensitySection, np.random.Generator], PropensityScore]]] = {
     "logistic": lambda matrix, treated, model, _section, _rng: fit_maximum_likelihood(matrix, treated, model),

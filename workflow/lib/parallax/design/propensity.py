@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parallax.design.learners import LEARNERS, combine_convexly, cross_fit, draw_folds
+from parallax.design.learners import LEARNERS, combine_convexly, cross_fit, cross_fit_logistic, draw_folds
 from parallax.design.matrix import DesignMatrix
 from parallax.design.terms import build_regressors
 from parallax.errors import NotEstimable
@@ -104,12 +104,15 @@ def cross_fit_score(
 ) -> NDArray[np.float64]:
     """The score (comparable,) of each comparable patient by the same model fitted to the other ``folds`` (comparable,).
 
-    Boosted scores and ensembles are out of fold already and are returned as they are. Raises NotEstimable where a fold's fit has no maximum.
+    A logistic regression is penalised there, by a rule (:func:`parallax.design.learners.cross_fit_logistic`). Boosted scores and ensembles are out
+    of fold already and are returned as they are.
     """
     inside = fitted.comparable
     if isinstance(model, BoostedScore | EnsembleScore):
         return fitted.score[inside]
     values = build_regressors(matrix, model, inside)[0]
+    if isinstance(model, LogisticScore):
+        return cross_fit_logistic(values, treated[inside], folds)
     return cross_fit(LEARNERS[model.model], model, values, treated[inside], folds, rng=rng)
 
 

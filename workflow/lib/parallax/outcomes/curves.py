@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
 
+from parallax.errors import NotEstimable
 from parallax.outcomes.observed import Followed
 from parallax.outcomes.patients import Weighted
 from parallax.statistics.competing_risks import cumulative_incidence
+from parallax.statistics.proportional_hazards import measure_trend, smooth_course
 from parallax.statistics.survival import kaplan_meier
+
+#: points of the course of the hazard ratio
+COURSE_TIMES: Final = 60
 
 
 def trace_curves(followed: Followed, patients: Weighted) -> pd.DataFrame:
@@ -36,4 +43,12 @@ def trace_curves(followed: Followed, patients: Weighted) -> pd.DataFrame:
 
 
 def trace_hazard_course(followed: Followed, patients: Weighted) -> pd.DataFrame:
-    """placeholder"""
+    """The smoothed log hazard ratio at 60 times up to the last horizon; no rows where it is not estimable."""
+    columns = ["time_days", "log_hazard_ratio", "lower", "upper"]
+    times = np.linspace(0.0, followed.horizons_days[-1], COURSE_TIMES + 1)[1:]
+    try:
+        trend = measure_trend(followed.time, followed.event, patients.treated, weights=patients.weight)
+        value, lower, upper = smooth_course(trend, times)
+    except NotEstimable:
+        return pd.DataFrame(columns=columns)
+    return pd.DataFrame(dict(zip(columns, (times, value, lower, upper), strict=True)))

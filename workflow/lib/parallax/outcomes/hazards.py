@@ -13,6 +13,8 @@ from parallax.errors import NotEstimable
 from parallax.outcomes.observed import Followed, require_arms
 from parallax.outcomes.patients import Effect, Weighted
 from parallax.statistics.cox import fit_cox
+from parallax.statistics.log_rank import LogRank, compare_hazards
+from parallax.statistics.proportional_hazards import HazardTrend, measure_trend
 
 FloatArray = NDArray[np.float64]
 
@@ -53,8 +55,38 @@ def estimate_interval_hazard_ratio(followed: Followed, patients: Weighted, horiz
     return estimate_hazard_ratio(followed, there, horizon_days)
 
 
+def estimate_log_rank(followed: Followed, patients: Weighted, horizon_days: float | None) -> Effect:
+    """Peto's one-step hazard ratio; its p-value is the log-rank test's (with weights the robust score test of the Cox model's)."""
+    require_arms(followed, patients.treated, patients.inside, horizon_days)
+    seen = followed.until(horizon_days)
+
+    def under(weight: FloatArray) -> LogRank:
+        return compare_hazards(seen.time, seen.event, patients.treated, weights=weight)
+
+    found = under(patients.weight)
+    if patients.variance_method == "unweighted":
+        return Effect.of(found.log_ratio, float(np.sqrt(found.variance)), ratio=True, method="hypergeometric")
+    return patients.infer(found.log_ratio, found.influence, lambda weight: under(weight).log_ratio, ratio=True, label="robust")
+
+
+def estimate_hazard_ratio_trend(followed: Followed, patients: Weighted, horizon_days: float | None) -> Effect:
+    """The ratio of the hazard ratio at the end of follow-up to that at the beginning; its p-value is the test of proportional hazards."""
+    require_arms(followed, patients.treated, patients.inside, horizon_days)
+    seen = followed.until(horizon_days)
+
+    def under(weight: FloatArray) -> HazardTrend:
+        return measure_trend(seen.time, seen.event, patients.treated, weights=weight)
+
+    found = under(patients.weight)
+    if patients.variance_method == "unweighted":
+        return Effect.of(found.slope, float(np.sqrt(found.variance)), ratio=True, method="model-based")
+    return patients.infer(found.slope, found.influence, lambda weight: under(weight).slope, ratio=True, label="robust")
+
+
 #: a new contrast of hazards is one function above and one line here
 HAZARD_CONTRASTS: Final[Mapping[str, Callable[[Followed, Weighted, float | None], Effect]]] = {
     "hazard_ratio": estimate_hazard_ratio,
     "interval_hazard_ratio": estimate_interval_hazard_ratio,
+    "hazard_ratio_trend": estimate_hazard_ratio_trend,
+    "log_rank": estimate_log_rank,
 }

@@ -28,7 +28,8 @@ class Followed:
     @property
     def event(self) -> BoolArray:
         """Who has the event; competing events end follow-up as far as its hazard is concerned."""
-        return self.kind == 1
+        found: BoolArray = self.kind == 1
+        return found
 
     def among(self, rows: BoolArray) -> Self:
         """Some of the patients."""

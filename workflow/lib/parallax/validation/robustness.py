@@ -11,7 +11,7 @@ import pandas as pd
 from parallax.errors import NotEstimable
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.question import Hypothesis
-from parallax.statistics.e_values import approximate_risk_ratio, e_values
+from parallax.statistics.e_values import Scale, approximate_risk_ratio, e_values
 from parallax.statistics.empirical_calibration import Null, calibrate_interval, calibrate_p, expected_absolute_systematic_error, fit_null
 from parallax.tables import ROBUSTNESS
 from parallax.validation.combining import TARGET, to_analysis_scale
@@ -19,7 +19,12 @@ from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS
 
 #: an outcome is rare while fewer than this share of the patients have it (VanderWeele & Ding 2017, table 2)
 _RARE: Final = 0.15
-_SCALES: Final = {"hazard_ratio": "hazard_ratio", "odds_ratio": "odds_ratio", "risk_ratio": "risk_ratio", "rate_ratio": "rate_ratio"}
+_SCALES: Final[Mapping[str, Scale]] = {
+    "hazard_ratio": "hazard_ratio",
+    "odds_ratio": "odds_ratio",
+    "risk_ratio": "risk_ratio",
+    "rate_ratio": "rate_ratio",
+}
 
 
 def assess_robustness(combined: pd.DataFrame, permutations: pd.DataFrame, *, primary: Hypothesis, outcomes: OutcomesSection) -> pd.DataFrame:
@@ -71,8 +76,8 @@ def _calibrated(valid: pd.DataFrame, controls: list[str]) -> Iterator[dict[str, 
 
 def _calibrate(null: Null, log_estimate: float, std_error: float) -> dict[str, object]:
     found = calibrate_interval(null, log_estimate, std_error)
-    numbers = {"value": found.estimate, "lower": found.lower, "upper": found.upper}
-    return {name: float(np.exp(number)) for name, number in numbers.items()} | {"p_value": calibrate_p(null, log_estimate, std_error)}
+    value, lower, upper = (float(np.exp(number)) for number in (found.estimate, found.lower, found.upper))
+    return {"value": value, "lower": lower, "upper": upper, "p_value": calibrate_p(null, log_estimate, std_error)}
 
 
 def _permuted(valid: pd.DataFrame, permutations: pd.DataFrame, primary: Hypothesis) -> Iterator[dict[str, object]]:

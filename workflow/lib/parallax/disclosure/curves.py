@@ -44,6 +44,17 @@ def disclose_curves(curves: pd.DataFrame, disclosure: DisclosureSection, *, grid
     return record_thresholds(table, disclosure)
 
 
+def disclose_hazard_course(course: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """The smoothed course of the log hazard ratio, mean over the replicates, to two decimals: a spline of four columns through all events.
+
+    Band
+        One replicate: its own. Several: the mean of theirs.
+    """
+    keys = ["design", "outcome", "time_days"]
+    shown = course.groupby(keys, sort=False, as_index=False)[["log_hazard_ratio", "lower", "upper"]].mean().round(2)
+    return record_thresholds(shown, disclosure)
+
+
 def _average(rows: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:
     """The curve of one design on the grid: mean survival, band, patients at risk, and events in the interval that ends there."""
     replicates = [_on_grid(replicate, grid) for _, replicate in rows.groupby("replicate", sort=True)]

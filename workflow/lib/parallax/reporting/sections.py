@@ -23,7 +23,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
-from parallax.vocabulary import ARMS, REAL
+from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, REAL
 
 Row = Mapping[Any, Any]
 #: outcome, contrast, horizon (None: all follow-up), design
@@ -177,12 +177,13 @@ def tabulate_positivity(positivity: pd.DataFrame, *, arm_labels: Mapping[str, st
 def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, failed: Failed) -> Table:
     """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
     shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
+    shifts = shifts[~shifts["contrast"].isin(DIAGNOSTIC_CONTRASTS)]
     order = {name: position for position, name in enumerate(CONTRASTS)}
     columns = list(dict.fromkeys((row["outcome"], row["contrast"], _horizon(row)) for row in shifts.to_dict("records")))
     columns.sort(key=lambda column: (column[0] != primary.outcome, column[0], order[column[1]], math.inf if column[2] is None else column[2]))
     outcomes = len({column[0] for column in columns})
     headings = [
-        CONTRASTS[contrast].short + (f", {plain(outcome)}" if outcomes > 1 else "") + f" {describe_horizon(horizon)}"
+        CONTRASTS[contrast].short + (f", {plain(outcome)}" if outcomes > 1 else "") + f" {describe_horizon(horizon, contrast)}"
         for outcome, contrast, horizon in columns
     ]
     rows: list[tuple[Cell, ...]] = []
@@ -218,7 +219,7 @@ def tabulate_agreement(agreement: pd.DataFrame, *, caption: str, generator: str,
     rows = []
     for (outcome, contrast, horizon, design), by_metric in _by_target(agreement, "metric").items():
         cells = [_plain_value(metric, by_metric.get(metric)) for metric in metrics]
-        words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon)}"
+        words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon, contrast)}".strip()
         shift = by_metric.get("shift_in_real_se", {})
         notes = [words, _flag((REAL, generator), design, failed), shift.get("reason")]
         rows.append((Cell(plain(design), note="; ".join(note for note in notes if isinstance(note, str) and note)), *cells))
@@ -333,12 +334,24 @@ def _estimate_cells(rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]
     minimum = int(row["minimum_count"])
     counts = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "events"))
     p = _number(row["p_value"])
+    needed = number_needed(row["estimate"], row["lower"], row["upper"]) if contrast == "risk_difference" else ""
     return (
-        Cell(estimate_words(contrast, row["estimate"], row["lower"], row["upper"])),
+        Cell(estimate_words(contrast, row["estimate"], row["lower"], row["upper"]), note=needed),
         *(_invalid(rules.get(rule), contrast) for rule in ("naive", "stacked")),
         Cell("<0.001" if p < 0.001 else format_number(p, decimals=3)),
         *map(Cell, counts),
     )
+
+
+def number_needed(estimate: float, lower: float, upper: float) -> str:
+    """``number needed to harm 23 (14–53)`` from a risk difference; without an interval where that of the difference holds zero (Altman 1998)."""
+    if not math.isfinite(estimate) or estimate == 0:
+        return ""
+    kind, value = "harm" if estimate > 0 else "benefit", format_number(abs(1 / estimate), decimals=0)
+    if lower <= 0 <= upper:
+        return f"number needed to {kind} {value}"
+    ends = sorted((abs(1 / lower), abs(1 / upper)))
+    return f"number needed to {kind} {value} ({format_interval(*ends, decimals=0)})"
 
 
 def _invalid(row: Row | None, contrast: str) -> Cell:

@@ -26,9 +26,8 @@ class Context:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of a drawn table, in order: ``treated``, covariates, days and event of each outcome."""
-        pairs = tuple(column for name in self.outcomes.root for column in (f"{name}_days", f"{name}_event"))
-        return ("treated", *self.covariates.names, *pairs)
+        """The columns of a drawn table, in order: ``treated``, covariates, outcomes."""
+        return ("treated", *self.covariates.names, *self.outcomes.cohort_columns)
 
 
 class FittedGenerator(Protocol):
@@ -58,7 +57,10 @@ def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
             faults.append(f"the {arm} arm: found fewer than {MINIMUM_ARM} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility")
     for name in context.covariates.names:
         faults += _check_covariate(name, cohort[name])
-    for name in context.outcomes.root:
+    for name in context.outcomes.values:
+        if not np.isfinite(cohort[f"{name}_value"].to_numpy(float)).all() or cohort[f"{name}_value"].nunique() < 2:
+            faults.append(f'outcome "{name}": found values that are missing, infinite or the same for everybody; recode them or leave it out')
+    for name in context.outcomes.survival:
         days = cohort[f"{name}_days"].to_numpy(float)
         if not (np.isfinite(days) & (days > 0)).all():
             faults.append(f'outcome "{name}": found follow-up times that are missing, infinite or not above zero; recode or exclude them')

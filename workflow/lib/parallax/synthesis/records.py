@@ -76,7 +76,7 @@ class FollowUp:
 
     @classmethod
     def of(cls, days: FloatArray, event: NDArray[np.bool_]) -> Self:
-        """The form of observed follow-up; a last day on which 1 % of the patients or more are censored is the study's end."""
+        """The form of observed follow-up (``event``: of any kind); the study ends on a last day on which 1 % or more are censored."""
         ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE
         grid = Grid.of(days)
         return cls(grid=Grid(grid.lower, grid.upper, grid.decimals, None), administrative=float(days.max()) if ends else None)
@@ -89,15 +89,23 @@ class RecordForm:
     context: Context
     numeric: Mapping[str, Grid]
     follow_up: Mapping[str, FollowUp]
+    values: Mapping[str, Grid]
+    """By column of the outcomes that are no follow-up."""
 
     @classmethod
     def of(cls, cohort: pd.DataFrame, context: Context) -> Self:
         """Learn the form of a cohort."""
+        outcomes = context.outcomes
         return cls(
             context=context,
             numeric={name: Grid.of(cohort[name].dropna().to_numpy(float)) for name in context.covariates.numeric},
             follow_up={
-                name: FollowUp.of(cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1) for name in context.outcomes.root
+                name: FollowUp.of(cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() > 0) for name in outcomes.survival
+            },
+            values={
+                column: Grid.of(cohort[column].to_numpy(float))
+                for name, outcome in outcomes.values.items()
+                for column in (f"{name}_{part}" for part in outcome.columns)
             },
         )
 
@@ -111,4 +119,6 @@ class RecordForm:
         for name, form in self.follow_up.items():
             columns[f"{name}_days"] = form.grid.above(np.asarray(drawn[f"{name}_days"], dtype=np.float64))
             columns[f"{name}_event"] = np.asarray(drawn[f"{name}_event"], dtype=np.int64)
+        for column, grid in self.values.items():
+            columns[column] = grid.nearest(np.asarray(drawn[column], dtype=np.float64))
         return pd.DataFrame(columns)[list(self.context.columns)]

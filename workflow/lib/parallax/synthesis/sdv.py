@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import GaussianCopulaGenerator, TvaeGenerator
+from parallax.protocol import BinaryOutcome, GaussianCopulaGenerator, TvaeGenerator
 from parallax.synthesis.generator import Context
 from parallax.synthesis.records import RecordForm
 from parallax.vocabulary import MISSING_LEVEL
@@ -28,6 +28,8 @@ from parallax.vocabulary import MISSING_LEVEL
 _TABLE: Final = "patients"
 _YES: Final = "yes"
 _COMPLETED: Final = "completed"
+#: how follow-up ends, by the cohort's code of the event
+_ENDING: Final = {1: _YES} | {code: f"competing {code}" for code in range(2, 20)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def _construct(settings: GaussianCopulaGenerator | TvaeGenerator, table: pd.Data
 
 def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
     """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (an
-    event), censored, or completed (the study's end)."""
+    event), a competing event, censored, or completed (the study's end)."""
     encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
     for name in form.context.covariates.numeric:
         encoded[name] = cohort[name].fillna(cohort[name].median()).astype(np.float64)
@@ -93,7 +95,10 @@ def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
         encoded[f"{name}_days"] = cohort[f"{name}_days"].astype(np.float64)
         completed = cohort[f"{name}_days"].eq(follow_up.administrative) if follow_up.administrative is not None else False
         ends = np.where(completed, _COMPLETED, "censored")
-        encoded[f"{name}_event"] = pd.Series(np.where(cohort[f"{name}_event"].eq(1), _YES, ends), index=cohort.index, dtype=object)
+        kind = cohort[f"{name}_event"]
+        encoded[f"{name}_event"] = kind.map(_ENDING).where(kind > 0, pd.Series(ends, index=cohort.index, dtype=object)).astype(object)
+    for column in form.values:
+        encoded[column] = _flag(cohort[column] == 1) if _is_flag(column, form) else cohort[column].astype(np.float64)
     return pd.DataFrame(encoded).reset_index(drop=True)
 
 
@@ -109,11 +114,19 @@ def _decode(sampled: pd.DataFrame, form: RecordForm) -> dict[str, Any]:
     for name, follow_up in form.follow_up.items():
         days = sampled[f"{name}_days"].to_numpy(float)
         ending = sampled[f"{name}_event"].to_numpy()
+        kind = pd.Series(ending).map({text: code for code, text in _ENDING.items()}).fillna(0).to_numpy(np.int64)
         if follow_up.administrative is not None:
-            earlier = np.where(ending == _YES, days, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
+            earlier = np.where(kind > 0, days, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
             days = np.where(ending == _COMPLETED, follow_up.administrative, earlier)
-        drawn |= {f"{name}_days": days, f"{name}_event": ending == _YES}
+        drawn |= {f"{name}_days": days, f"{name}_event": kind}
+    for column in form.values:
+        drawn[column] = sampled[column].eq(_YES).to_numpy(float) if _is_flag(column, form) else sampled[column].to_numpy(float)
     return drawn
+
+
+def _is_flag(column: str, form: RecordForm) -> bool:
+    outcome = form.context.outcomes[column.removesuffix("_value")] if column.endswith("_value") else None
+    return isinstance(outcome, BinaryOutcome)
 
 
 def _flag(values: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""The survival-aware generator: covariates, then treatment given covariates, then event and censoring times given both."""
+"""The survival-aware generator: covariates, then treatment given covariates, then outcomes given both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from parallax.errors import GenerationError, NotEstimable
 from parallax.statistics.logistic import fit_logistic
 from parallax.synthesis.copula import CovariateCopula
 from parallax.synthesis.generator import Context
-from parallax.synthesis.hazards import IntervalHazard
+from parallax.synthesis.outcome_models import OutcomeModel, fit_outcome
 from parallax.synthesis.predictors import Predictors
 from parallax.synthesis.records import RecordForm
 from parallax.vocabulary import ARMS
@@ -24,14 +24,14 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FittedSequential:
-    """The fitted chain; ``hazards`` by outcome and arm: the event's and the censoring's."""
+    """The fitted chain; ``outcomes`` by outcome and arm."""
 
     form: RecordForm
     covariates: CovariateCopula
     treatment_predictors: Predictors
     treatment: FloatArray
     outcome_predictors: Predictors
-    hazards: Mapping[tuple[str, str], tuple[IntervalHazard, IntervalHazard]]
+    outcomes: Mapping[tuple[str, str], OutcomeModel]
 
     def draw(self, patients: int, *, rng: np.random.Generator) -> pd.DataFrame:
         """Synthetic patients: each step is drawn given the steps before it."""
@@ -40,13 +40,12 @@ class FittedSequential:
         treated = rng.random(patients) < expit(logit)
         columns = self.outcome_predictors.standardise(drawn)
         drawn["treated"] = treated
-        for name in self.form.follow_up:
-            days, event = np.empty(patients), np.empty(patients, dtype=np.int64)
+        for name, outcome in self.form.context.outcomes.items():
+            parts = {part: np.empty(patients) for part in outcome.columns}
             for arm, chosen in zip(ARMS, (treated, ~treated), strict=True):
-                happens, censored = (hazard.draw(columns[chosen], rng=rng) for hazard in self.hazards[name, arm])
-                days[chosen] = np.minimum(np.minimum(happens, censored), self.form.follow_up[name].grid.upper)
-                event[chosen] = np.isfinite(happens) & (happens <= censored)
-            drawn |= {f"{name}_days": days, f"{name}_event": event}
+                for part, values in self.outcomes[name, arm].draw(columns[chosen], rng=rng).items():
+                    parts[part][chosen] = values
+            drawn |= {f"{name}_{part}": values for part, values in parts.items()}
         return self.form.restore(drawn)
 
 
@@ -56,7 +55,8 @@ class Sequential:
 
     Assumptions: the covariates follow a Gaussian copula; the log odds of treatment are linear in the covariates and the squares of the
     numeric ones; in each arm and between two of the protocol's horizons hazards are proportional, and event and censoring times are
-    independent given the covariates; several outcomes of one patient are independent given covariates and arm.
+    independent given the covariates, as are those of competing events; other outcomes follow a regression in each arm
+    (:mod:`parallax.synthesis.outcome_models`); several outcomes of one patient are independent given covariates and arm.
 
     Both penalties are ½ λ Σ β² on columns of standard deviation one, that is, a normal prior of variance 1/λ for each coefficient
     (docs/decisions/0010-survival-aware-generator.md). Nothing is plugged in at random: the fit is the same whatever the seed.
@@ -72,20 +72,12 @@ class Sequential:
         outcome_predictors = Predictors.fit(cohort, context, squares=False)
         design = np.column_stack([np.ones(treated.size), treatment_predictors.standardise(cohort)])
         columns = outcome_predictors.standardise(cohort)
-        hazards = {}
+        outcomes = {}
         try:
             treatment = _fit_treatment(design, treated, ridge=self.ridge_treatment)
             for name, outcome in context.outcomes.items():
-                days, event = cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1
-                # at a shared time events come before censoring: who has one is not at risk of being censored
-                followed = np.where(event, np.nextafter(days, 0.0), days)
                 for arm, chosen in zip(ARMS, (treated, ~treated), strict=True):
-                    edges = tuple(edge for edge in outcome.horizons_days if edge < days[chosen].max())
-                    x = columns[chosen]
-                    hazards[name, arm] = (
-                        IntervalHazard.fit(days[chosen], event[chosen], x, edges=edges, ridge=self.ridge_outcome),
-                        IntervalHazard.fit(followed[chosen], ~event[chosen], x, edges=edges, ridge=self.ridge_outcome),
-                    )
+                    outcomes[name, arm] = fit_outcome(name, outcome, cohort[chosen], columns[chosen], ridge=self.ridge_outcome)
         except NotEstimable as fault:
             raise GenerationError(f"sequential: {fault}; a ridge penalty above zero makes every model estimable") from fault
         return FittedSequential(
@@ -94,7 +86,7 @@ class Sequential:
             treatment_predictors=treatment_predictors,
             treatment=treatment,
             outcome_predictors=outcome_predictors,
-            hazards=hazards,
+            outcomes=outcomes,
         )
 
 

@@ -22,6 +22,13 @@ def measure_ks(real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> flo
     return float(np.abs(below[0] - below[1]).max())
 
 
+def measure_half_split_ks(values: NDArray[np.float64], *, rng: np.random.Generator, splits: int = 200) -> float:
+    """The 95 % quantile, over random splits into halves, of the distance of the halves' distributions; at least two values are needed."""
+    half = len(values) // 2
+    orders = (rng.permutation(len(values)) for _ in range(splits))
+    return float(np.quantile([measure_ks(values[order[:half]], values[order[half:]]) for order in orders], 0.95))
+
+
 def measure_total_variation(real: pd.Series, synthetic: pd.Series) -> float:
     """Half the summed differences of the levels' shares, missing as a level."""
     shares = pd.DataFrame(

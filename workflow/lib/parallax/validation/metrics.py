@@ -69,6 +69,8 @@ _ALL: Final = (
     ),
     Metric("km_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real survival curve", "km_gap"),
     Metric("km_half_split_band", "fidelity", "at_most", _SHARE, "gap that random halves of the real patients keep in 95 of 100 splits"),
+    Metric("outcome_gap", "fidelity", "at_most", _SHARE, "largest gap between the outcome's synthetic and real distribution function", "km_gap"),
+    Metric("outcome_half_split_band", "fidelity", "at_most", _SHARE, "gap of the outcome that random halves of the real patients keep in 95 of 100"),
     Metric("censoring_km_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real censoring curve"),
     Metric("marginal_ks", "fidelity", "at_most", _SHARE, "Kolmogorov–Smirnov distance of a numeric covariate"),
     Metric("marginal_tv", "fidelity", "at_most", _SHARE, "total variation distance of a categorical covariate, missing as a level"),

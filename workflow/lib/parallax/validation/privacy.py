@@ -47,8 +47,9 @@ def measure_privacy(
     released. What is tested is the procedure (a generator fitted to ``train``), not the very draw that would be released. ``rng`` picks the
     train patients that closeness is measured against.
     """
-    numeric = [*covariates.numeric, *(f"{outcome}_days" for outcome, _ in outcomes.items())]
-    categorical = ["treated", *covariates.categorical, *(f"{outcome}_event" for outcome, _ in outcomes.items())]
+    events = [f"{outcome}_event" for outcome in outcomes.survival]
+    numeric = [*covariates.numeric, *(column for column in outcomes.cohort_columns if column not in events)]
+    categorical = ["treated", *covariates.categorical, *events]
     if len(synthetic) == 0:
         return _frame([_unmeasured(name, gates, "no synthetic patients") for name in _METRICS])
     part = real[["patient_id"]].merge(split, on="patient_id", how="left", validate="one_to_one")["part"].to_numpy()

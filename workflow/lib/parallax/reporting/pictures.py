@@ -63,6 +63,7 @@ def primary_estimate(combined: pd.DataFrame | None, protocol: Protocol) -> Mappi
 
 
 def picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict]) -> Picture:
+    """The primary estimate, synthetic against real."""
     primary = protocol.question.primary
     notes = {verdict.generator: " ".join(reversed(VERDICTS[verdict.verdict])) for verdict in verdicts}
     shifts = {
@@ -88,6 +89,7 @@ def picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts:
 
 
 def picture_comparability(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:
+    """Overlap and calibration of the score, and balance."""
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
     design = protocol.designs[protocol.question.primary.design]
     primary_score = protocol.propensity.named(design.score if isinstance(design, ScoredDesign) else None)
@@ -143,11 +145,13 @@ def picture_comparability(site: str, tables: SiteTables, protocol: Protocol, dat
 
 
 def picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed) -> tuple[Picture, ...]:
+    """Survival curves of every survival outcome and design, the primary design open."""
     labels, styles = arm_labels(protocol), dataset_styles(protocol.generators)
     curves = {name: tables.curves[name] for name in present(tables.curves, datasets)}
     primary = protocol.question.primary
     pictures = []
     for outcome, section in protocol.outcomes.survival.items():
+        kind = "One minus the cumulative incidence" if section.competing else "Kaplan–Meier curves"
         designs = [name for name, _ in protocol.designs.items()]
         for design in sorted(designs, key=lambda name: name != primary.design):
             real = curves[REAL][(curves[REAL]["outcome"] == outcome) & (curves[REAL]["design"] == design)]
@@ -166,7 +170,7 @@ def picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets
                         f"{site}-survival-{outcome}-{design}",
                         f"Survival curves for {plain(outcome)}, design {plain(design)}, by arm, real and synthetic. Real survival: {last}.",
                     ),
-                    f"{'One minus the cumulative incidence' if section.competing else 'Kaplan–Meier curves'}, {plain(outcome)}, design {plain(design)} ({describe_design(protocol.designs[design])}). "
+                    f"{kind}, {plain(outcome)}, design {plain(design)} ({describe_design(protocol.designs[design])}). "
                     "Grey: the real 95% band. A generator's line is the mean of its replicates, its tint their range.",
                     "" if shown else f"Design {plain(design)}" + (f" ({failed[REAL, design]})" if (REAL, design) in failed else ""),
                 )
@@ -175,6 +179,7 @@ def picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets
 
 
 def picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed) -> tuple[Picture, ...]:
+    """All designs side by side for every outcome and contrast, the primary ones open."""
     primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
     wanted = [
         (outcome, section, contrast)
@@ -241,8 +246,8 @@ def picture_hazards(site: str, tables: SiteTables, protocol: Protocol, datasets:
         )
         alt = f"Hazard ratio of {plain(outcome)} over follow-up, design {plain(primary.design)}. Real: {told}."
         words = (
-            f"Hazard ratio of {plain(outcome)} within the intervals between the horizons, design {plain(primary.design)}; grey: the real 95% interval. "
-            "Later intervals compare those who are still followed: they describe, and are no effects."
+            f"Hazard ratio of {plain(outcome)} within the intervals between the horizons, design {plain(primary.design)}; grey: the real 95% "
+            "interval. Later intervals compare those who are still followed: they describe, and are no effects."
         )
         folded = "" if outcome == primary.outcome else f"Hazard ratio of {plain(outcome)}"
         pictures.append(Picture(_inline(figure, f"{site}-hazards-{outcome}", alt), words, folded))
@@ -265,8 +270,8 @@ def picture_subgroups(site: str, tables: SiteTables, protocol: Protocol, dataset
     )
     effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days)
     words = (
-        f"{effect[0].upper()}{effect[1:]} in subgroups, design {plain(primary.design)}, made anew within each level. The p-value of an interaction asks "
-        "whether the levels' real effects differ on that scale; an effect may differ on one scale and not on the other."
+        f"{effect[0].upper()}{effect[1:]} in subgroups, design {plain(primary.design)}, made anew within each level. The p-value of an "
+        "interaction asks whether the levels' real effects differ on that scale; an effect may differ on one scale and not on the other."
     )
     return Picture(_inline(figure, f"{site}-subgroups", f"Forest plot of subgroups. Real: {told}."), words)
 

@@ -12,12 +12,14 @@ import yaml
 from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
 from parallax.disclosure.combined import disclose_combined
-from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.validation.agreement import measure_agreement
 from parallax.validation.metrics import metric_row
+from parallax.validation.robustness import assess_robustness
+from parallax.validation.subgroups import measure_interactions
 from parallax.validation.verdict import reach_verdict
 
 RHC = Path(__file__).parents[1] / "config" / "studies" / "rhc.yaml"
@@ -70,7 +72,7 @@ def simulated_characteristics(protocol: Protocol) -> pd.DataFrame:
 
 def simulated_balance(protocol: Protocol, characteristics: pd.DataFrame, dataset: str) -> pd.DataFrame:
     rng = np.random.default_rng(2)
-    shrink = {"crude": 1.0, "matched": 0.15, "iptw": 0.12, "att": 0.2, "overlap": 0.0}
+    shrink = {"crude": 1.0, "matched": 0.15, "iptw": 0.12, "att": 0.2, "overlap": 0.0, "regression": 1.0, "aipw": 0.12}
     pairs = characteristics.drop_duplicates(["covariate", "level", "kind"])
     rows = []
     for replicate in range(1 if dataset == "real" else 2):
@@ -83,8 +85,16 @@ def simulated_balance(protocol: Protocol, characteristics: pd.DataFrame, dataset
 
 
 def simulated_overlap(protocol: Protocol, dataset: str) -> pd.DataFrame:
-    estimands = {"crude": "unadjusted", "matched": "ATT among the matched", "iptw": "ATE", "att": "ATT", "overlap": "ATO"}
-    largest = {"crude": 0.5, "matched": 0.06, "iptw": 0.07, "att": 0.12, "overlap": 0.0}
+    estimands = {
+        "crude": "unadjusted",
+        "matched": "ATT among the matched",
+        "iptw": "ATE",
+        "att": "ATT",
+        "overlap": "ATO",
+        "regression": "conditional",
+        "aipw": "ATE",
+    }
+    largest = {"crude": 0.5, "matched": 0.06, "iptw": 0.07, "att": 0.12, "overlap": 0.0, "regression": 0.0, "aipw": 0.07}
     c = {"real": 0.81, "sequential": 0.80, "gaussian_copula": 0.66, "tvae": 0.95}[dataset]
     patients = {"matched": (1673, 1673)}
     effective = {"crude": (2184.0, 3551.0)}
@@ -171,13 +181,35 @@ def simulated_combined(protocol: Protocol, dataset: str) -> pd.DataFrame:
                     if contrast == "hazard_ratio":
                         values = (np.exp(middle), se, np.exp(low), np.exp(high), 0.003)
                     n = (1673, 1673) if design == "matched" else (2184, 3551)
-                    row = (design, "death", contrast, horizon, rule, *values, 30.0, 1 if rule in ("none", "naive") else 10, *n, *events[horizon])
+                    count = 1 if rule in ("none", "naive") else 10
+                    row = (
+                        design,
+                        "death",
+                        contrast,
+                        horizon,
+                        rule,
+                        *values,
+                        np.nan,
+                        30.0,
+                        1 if rule in ("none", "naive") else 10,
+                        *n,
+                        *events[horizon],
+                    )
                     if failing:
-                        row = (*row[:5], *[np.nan] * 6, 0, *n, *events[horizon])
+                        row = (*row[:5], *[np.nan] * 7, 0, *n, *events[horizon])
                     reason = "the propensity score is separated in 4 of 10 replicates" if failing else None
                     estimand = {"overlap": "ATO", "iptw": "ATE", "crude": "unadjusted"}.get(design, "ATT")
                     rows.append((*row, estimand, "none" if failing else "robust, weights as known", "not_estimable" if failing else "ok", reason))
     return tables.COMBINED.validate(pd.DataFrame(rows, columns=list(tables.COMBINED.columns)))
+
+
+def simulated_subgroups(protocol: Protocol, combined: pd.DataFrame) -> pd.DataFrame:
+    """The primary design's estimates again, the levels a little apart."""
+    primary = protocol.question.primary
+    rows = combined[(combined["design"] == primary.design) & (combined["horizon_days"] == primary.horizon_days)]
+    levels = [(name, level) for name, levels in protocol.subgroups.items() for level in levels]
+    parts = [rows.assign(subgroup=name, level=level, estimate=rows["estimate"] * (1 + 0.02 * i)) for i, (name, level) in enumerate(levels)]
+    return tables.SUBGROUPS.validate(pd.concat(parts, ignore_index=True)[list(tables.SUBGROUPS.columns)])
 
 
 def simulated_fidelity(protocol: Protocol, dataset: str) -> pd.DataFrame:
@@ -218,7 +250,7 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
     characteristics = simulated_characteristics(protocol)
     shown = disclose_characteristics(characteristics, disclosure)
     combined = {name: simulated_combined(protocol, name) for name in datasets}
-    grids = {outcome: curve_grid(section.horizons_days) for outcome, section in protocol.outcomes.items()}
+    grids = {outcome: curve_grid(section.horizons_days) for outcome, section in protocol.outcomes.survival.items()}
     gates = protocol.validation.gates
     agreement = {name: measure_agreement(combined["real"], combined[name], primary=protocol.question.primary, gates=gates) for name in generators}
     fidelity = {name: simulated_fidelity(protocol, name) for name in generators}
@@ -244,6 +276,13 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
         ).plain()
         for name in protocol.generators
     }
+    subgroups = {name: simulated_subgroups(protocol, frame) for name, frame in combined.items()}
+    permuted = pd.DataFrame({"permutation": range(40), "estimate": 1.0, "std_error": 0.05, "p_value": np.linspace(0.01, 0.99, 40)})
+    robustness = {
+        name: assess_robustness(frame, permuted, primary=protocol.question.primary, outcomes=protocol.outcomes) for name, frame in combined.items()
+    }
+    course = pd.DataFrame({"replicate": 0, "design": "overlap", "outcome": "death", "time_days": np.arange(3.0, 183.0, 3.0)})
+    course = course.assign(log_hazard_ratio=0.3 - course["time_days"] / 400, lower=0.0, upper=0.5)
     site = SiteTables(
         attrition=disclose_attrition(simulated_attrition(), disclosure),
         characteristics=shown,
@@ -258,6 +297,10 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
         fidelity=fidelity,
         privacy=privacy,
         generation=generation,
+        subgroups={name: disclose_combined(frame, disclosure) for name, frame in subgroups.items()},
+        interactions={name: measure_interactions(frame) for name, frame in subgroups.items()},
+        robustness=robustness,
+        hazard_course={name: disclose_hazard_course(course, disclosure) for name in datasets},
     )
     return site, verdicts
 

@@ -14,11 +14,8 @@ from parallax.vocabulary import REAL
 
 
 def read_site(folder, generators):
-    exact = {}
-    for name in (REAL, *generators):
-        for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR):
-            exact[name, table] = read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper()))
-    return exact
+    wanted = [(name, table) for name in (REAL, *generators) for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR)]
+    return {(name, table): read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper())) for name, table in wanted}
 
 
 def collect(output, params):

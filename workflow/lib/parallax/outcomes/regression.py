@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parallax.errors import NotEstimable
 from parallax.outcomes.observed import Followed, Observed, Valued, require_arms
 from parallax.outcomes.patients import Effect, Modelled
 from parallax.statistics.cox import fit_cox
+
+FloatArray = NDArray[np.float64]
 
 
 def estimate_conditional(observed: Observed, patients: Modelled, horizon_days: float | None) -> Effect:
@@ -25,12 +28,35 @@ def estimate_conditional(observed: Observed, patients: Modelled, horizon_days: f
     columns = np.column_stack([patients.treated.astype(np.float64), patients.regressors])
     if isinstance(among, Followed):
         seen = among.until(horizon_days)
-        fit = fit_cox(seen.time, seen.event, columns)
-        return Effect.of(float(fit.coefficients[0]), float(np.sqrt(fit.covariance_naive[0, 0])), ratio=True, method="model-based")
+        return _fit_cox(seen, columns)
     return _fit_glm(among, columns)
 
 
-def _fit_glm(valued: Valued, columns: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Effect:
+def _fit_cox(seen: Followed, columns: FloatArray) -> Effect:
+    """Where nobody of a level has the event, the likelihood has no maximum but a limit: those patients' hazard is zero, they leave the risk sets,
+    and the others are fitted without them (Geyer 2009, section 3.2)."""
+    rows, kept = np.ones(len(columns), dtype=bool), np.arange(columns.shape[1])
+    while True:
+        varying = np.ptp(columns[rows][:, kept], axis=0) > 0
+        kept = kept[varying | (kept == 0)]
+        try:
+            fit = fit_cox(seen.time[rows], seen.event[rows], columns[rows][:, kept])
+        except NotEstimable as error:
+            named = [int(kept[column]) for column in error.columns]
+            among_events = columns[rows & seen.event]
+            empty = [column for column in named if column > 0 and np.ptp(among_events[:, column]) == 0]
+            if empty:
+                for column in empty:
+                    rows &= columns[:, column] == among_events[0, column]
+            elif str(error).startswith("collinear") and 0 not in named:
+                kept = np.setdiff1d(kept, named)
+            else:
+                raise
+            continue
+        return Effect.of(float(fit.coefficients[0]), float(np.sqrt(fit.covariance_naive[0, 0])), ratio=True, method="model-based")
+
+
+def _fit_glm(valued: Valued, columns: FloatArray) -> Effect:
     import statsmodels.api as sm
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, DomainWarning, PerfectSeparationWarning
 

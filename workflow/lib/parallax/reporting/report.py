@@ -12,6 +12,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from parallax.capabilities import DESIGNS
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.answers import of_target, tabulate_family, tabulate_robustness, tell_hazards, tell_robustness
 from parallax.reporting.inputs import ReportInputs, SiteTables
@@ -177,6 +178,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
     names = {dataset: look.label for dataset, look in styles.items()}
     generators = [name for name in protocol.generators if name in tables.combined]
     datasets = [REAL, *generators]
+    modelled = {name for name, design in protocol.designs.items() if not DESIGNS[design.method].balances}
     measured = present(tables.agreement, generators)
     primary = protocol.question.primary
     failed = {
@@ -198,7 +200,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         comparability=picture_comparability(site, tables, protocol, datasets),
         positivity=tabulate_positivity(tables.positivity[REAL], arm_labels=labels) if len(tables.positivity.get(REAL, ())) else None,
         designs=tuple(
-            tabulate_designs(tables.overlap, datasets=group, labels=names, caption=caption)
+            tabulate_designs(tables.overlap, datasets=group, labels=names, caption=caption, modelled=modelled)
             for group, caption in (
                 ([REAL], "The designs on the real patients"),
                 (present(tables.overlap, generators), "The designs on the synthetic patients, mean over replicates"),

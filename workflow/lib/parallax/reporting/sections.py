@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,8 +119,10 @@ def _characteristic(row: Row | None, kind: str, minimum: int) -> Cell:
     return Cell("suppressed" if count is None else f"{format_count(count, minimum=minimum)} ({format_share(mean)})")
 
 
-def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[str], labels: Mapping[str, str], caption: str) -> Table:
-    """How well each design worked on each dataset."""
+def tabulate_designs(
+    overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[str], labels: Mapping[str, str], caption: str, modelled: Collection[str] = ()
+) -> Table:
+    """How well each design worked on each dataset; ``modelled`` designs answer for no balance, since an outcome model adjusts."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
     several = len(datasets) > 1
@@ -134,7 +136,8 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                 rows.append((Cell(plain(row["design"])), Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 6))
                 continue
             part = f"in {row['failed']} of {row['applied']}" if row["applied"] > 1 and row["failed"] else ""
-            words = describe_failure(str(row["failure"])) if row["failed"] else "balanced"
+            sound = "adjusts by a model" if row["design"] in modelled else "balanced"
+            words = describe_failure(str(row["failure"])) if row["failed"] else sound
             patients, effective = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "ess"))
             rows.append(
                 (
@@ -145,7 +148,7 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                     Cell(format_share(_number(row["equipoise"]))),
                     Cell(format_number(_number(row["max_weight"]), decimals=1)),
                     Cell(format_number(_number(row["max_abs_smd"]), decimals=2)),
-                    Cell(words, note=part, look="bad" if row["failed"] else "good"),
+                    Cell(words, note=part, look="bad" if row["failed"] else "" if row["design"] in modelled else "good"),
                 )
             )
     headings = (

@@ -18,13 +18,15 @@ class HazardTrend:
     """The change of the log hazard ratio β over follow-up.
 
     ``slope`` θ of β + θ g(t) in one step from θ = 0, with its model-based ``variance`` and the ``influence`` (n,) of each patient; the event
-    ``times`` (d,), one entry per event, ``g`` (d,) of them, and ``residuals`` (d,), β plus the scaled Schoenfeld residual; ``spread`` their variance.
+    ``times`` (d,), one entry per event, their ``weights`` (d,) and ``g`` (d,), and ``residuals`` (d,), β plus the scaled Schoenfeld residual, of
+    weighted mean β; ``spread`` their variance.
     """
 
     slope: float
     variance: float
     influence: FloatArray
     times: FloatArray
+    weights: FloatArray
     g: FloatArray
     residuals: FloatArray
     spread: float
@@ -59,7 +61,9 @@ def measure_trend(time: ArrayLike, event: ArrayLike, treated: ArrayLike, *, weig
     by_g = terms.score_residuals(terms.g)
     influence = np.zeros(t.size)
     influence[kept] = (by_g - information[1] / information[0] * ones) / left
-    residuals = beta + (terms.arm[terms.events] - terms.mean_at[terms.at[terms.events]]) * terms.events.size / information[0]
+    weight = terms.weight[terms.events]
+    spread = float(weight.sum()) / information[0]
+    residuals = beta + (terms.arm[terms.events] - terms.mean_at[terms.at[terms.events]]) * spread
     ordered = np.argsort(terms.at[terms.events], kind="stable")
     at = terms.at[terms.events][ordered]
     return HazardTrend(
@@ -67,17 +71,19 @@ def measure_trend(time: ArrayLike, event: ArrayLike, treated: ArrayLike, *, weig
         variance=1.0 / left,
         influence=influence,
         times=terms.times[at],
+        weights=weight[ordered],
         g=terms.g[at],
         residuals=residuals[ordered],
-        spread=terms.events.size / information[0],
+        spread=spread,
     )
 
 
 def smooth_course(trend: HazardTrend, at: ArrayLike, *, degrees: int = 4) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The log hazard ratio at the times ``at`` (k,), with its pointwise 95 % band: a natural cubic spline in g(t) through the residuals.
 
-    ``degrees`` of freedom, knots at quantiles of g over the events; variance ``spread``·x'(X'X)⁻¹x (Grambsch & Therneau 1994, §5, as R's
-    ``plot.cox.zph``). Times outside those of the events take the nearest one's value. Raises NotEstimable where there are too few event times.
+    ``degrees`` of freedom, knots at quantiles of g over the events; weighted least squares of variance ``spread``·x'(X'WX)⁻¹X'W²X(X'WX)⁻¹x, without
+    weights ``spread``·x'(X'X)⁻¹x (Grambsch & Therneau 1994, §5, as R's ``plot.cox.zph``). Times outside those of the events take the nearest
+    one's value. Raises NotEstimable where there are too few event times.
     """
     times = check_vector("at", at)
     if degrees < 2:
@@ -87,10 +93,11 @@ def smooth_course(trend: HazardTrend, at: ArrayLike, *, degrees: int = 4) -> tup
         raise NotEstimable("too few event times for a course of the hazard ratio")
     g = np.interp(times, trend.times, trend.g)
     columns = _natural_spline(trend.g, knots)
-    inverse = np.linalg.pinv(columns.T @ columns)
+    weighted = columns * trend.weights[:, None]
+    inverse = np.linalg.pinv(weighted.T @ columns)
     where = _natural_spline(g, knots)
-    value = where @ (inverse @ (columns.T @ trend.residuals))
-    half = 1.959963984540054 * np.sqrt(np.einsum("ij,jk,ik->i", where, inverse, where) * trend.spread)
+    value = where @ (inverse @ (weighted.T @ trend.residuals))
+    half = 1.959963984540054 * np.sqrt(np.sum((where @ inverse @ weighted.T) ** 2, axis=1) * trend.spread)
     return value, value - half, value + half
 
 

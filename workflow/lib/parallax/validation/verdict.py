@@ -72,13 +72,19 @@ def reach_verdict(
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
     judged: list[Gate] = []
+    told = [name for table in measured.values() for name in table.reindex(columns=_COLUMNS).dropna(subset=["threshold"])["metric"].unique()]
+    # an outcome with follow-up and one without have a metric each for the same gate
+    answered = {METRICS[name].gate for name in told}
     for metric in METRICS.values():
         if metric.gate is None:
             continue
         crash = _tell(crashes, _STAGES[metric.table])
         table = measured[metric.table].reindex(columns=_COLUMNS)
         rows = table[(table["metric"] == metric.name) & table["threshold"].notna()].to_dict("records")
+        if not rows and metric.gate in answered:
+            continue
         if not rows:
+            answered.add(metric.gate)
             rows = [{"metric": metric.name, "threshold": metric.threshold(gates), "reason": "it was not measured"}]
         judged += [_judge(metric, row, crash) for row in rows]
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")

@@ -51,6 +51,8 @@ def draw_subgroups(
             canvas.text(0.06, y, plain(subgroup), fontweight="bold", va="center", fontsize=9)
         for _, level, y in lines:
             canvas.text(0.16, y, plain(level), va="center", fontsize=8.5)
+            for position, name in enumerate(datasets):
+                canvas.text(1.45, y + _ROW * position, styles[name].label, va="center", fontsize=7.8, color=styles[name].colour)
         for column, contrast in enumerate(contrasts):
             left, words, ratio = label + column * panel, CONTRASTS[contrast], contrast in RATIO_CONTRASTS
             axes = figure.add_axes(((left + 0.06) / width, bottom / height, (panel - number - 0.2) / width, depth / height))

@@ -11,8 +11,13 @@ from parallax.reporting.results import collect_agreement, collect_estimates, col
 from simulated_tables import simulated_protocol, simulated_site
 
 ESTIMATES = [
-    *("site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "rule", "replicates"),
+    *("site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "p_adjusted"),
     *(
+        "rule",
+        "replicates",
+        "number_needed",
+        "number_needed_lower",
+        "number_needed_upper",
         "variance_method",
         "effective_estimand",
         "n_treated",

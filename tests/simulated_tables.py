@@ -349,7 +349,9 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
         subgroups={name: disclose_combined(frame, disclosure) for name, frame in subgroups.items()},
         interactions={name: simulated_interactions(frame) for name, frame in subgroups.items()},
         robustness={name: simulated_robustness(protocol, frame, name) for name, frame in combined.items()},
-        hazard_course={name: disclose_hazard_course(simulated_hazard_course(protocol, name), disclosure) for name in datasets},
+        hazard_course={
+            name: disclose_hazard_course(simulated_hazard_course(protocol, name), disclosure, curves=curves[name], grids=grids) for name in datasets
+        },
         generation=generation,
     )
     return site, verdicts

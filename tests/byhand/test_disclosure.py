@@ -9,7 +9,7 @@ from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
 from parallax.disclosure.combined import disclose_combined
 from parallax.disclosure.counts import suppress_counts
-from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.disclosure import DisclosureSection
 
@@ -213,3 +213,24 @@ def test_the_grid_holds_every_horizon() -> None:
     grid = curve_grid([30.5, 180])
     assert {0.0, 30.5, 180.0} <= set(grid)
     assert len(grid) == 62
+
+
+def course(value: float, replicate: int) -> pd.DataFrame:
+    exact = {"time_days": [1.0, 2.0, 3.0, 4.0], "log_hazard_ratio": [value, value, value, value + 1], "lower": value - 0.1, "upper": value + 0.1}
+    return pd.DataFrame({"replicate": replicate, "design": "crude", "outcome": "death"} | exact)
+
+
+def test_the_course_of_the_hazard_ratio_ends_with_the_shorter_curve() -> None:
+    ends = pd.DataFrame({"outcome": "death", "arm": ["treated", "treated", "comparator", "comparator"], "time_days": [0.0, 3.0, 0.0, 4.0]})
+    exact = pd.concat([course(0.2, 0), course(0.40123, 1)])
+    grid = np.array([0.0, 0.5, 1.0, 2.5, 3.0, 3.5, 4.0])
+    shown = disclose_hazard_course(exact, TEN, curves=ends, grids={"death": grid})
+    assert list(shown["time_days"]) == [1.0, 2.5, 3.0]
+    assert list(shown["log_hazard_ratio"]) == [0.301, 0.301, 0.301]
+    assert list(shown["upper"]) == [0.401, 0.401, 0.401]
+    assert set(shown["minimum_count"]) == {10}
+
+
+def test_no_course_where_an_arm_has_no_curve() -> None:
+    one = pd.DataFrame({"outcome": "death", "arm": ["treated"], "time_days": [4.0]})
+    assert len(disclose_hazard_course(course(0.2, 0), TEN, curves=one, grids={"death": np.arange(5.0)})) == 0

@@ -317,6 +317,8 @@ def picture_sensitivity(site: str, tables: SiteTables, protocol: Protocol, datas
                 columns["E-value (interval)"][design] = format_number(row["value"], decimals=2) + f" ({format_number(row['lower'], decimals=2)})"
             if row["measure"] == "calibrated" and not pd.isna(row["value"]):
                 columns["calibrated"][design] = estimate_words(primary.contrast, row["value"], row["lower"], row["upper"])
+    if not columns["E-value (interval)"] and not columns["calibrated"]:
+        return None
     figure = draw_sensitivity(
         {name: pd.concat([of_target(tables.combined[name], asked) for asked in at.values()]) for name in datasets},
         contrast=primary.contrast,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from parallax.reporting import style
 from parallax.reporting.figures.primary import set_scale
@@ -69,11 +70,15 @@ def draw_sensitivity(
                     axes.plot([words.factor * row["lower"], words.factor * row["upper"]], [y, y], color=look.colour, lw=2, solid_capstyle="butt")
                 axes.plot(
                     [words.factor * row["estimate"]], [y if real else y + 0.095], look.marker, color=look.colour, ms=5.6 if real else 3.6, mew=0.9,
-                    mfc="white" if (name, design) in failed else look.colour, lw=0, zorder=4, label=look.label if line == 0 else None, clip_on=False,
+                    mfc="white" if (name, design) in failed else look.colour, lw=0, zorder=4, clip_on=False,
                 )  # fmt: skip
             for position, column in enumerate(columns):
                 canvas.text(label + panel + 0.2 + cell * position, y, column.words.get(design, "–"), va="center", fontsize=8)
         for position, column in enumerate(columns):
             canvas.text(label + panel + 0.2 + cell * position, -0.12, column.heading, va="center", fontsize=8, color=style.SOFT, clip_on=False)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(rows), fontsize=8, borderpad=0.2, handletextpad=0.1)
+        handles = [
+            Line2D([], [], color=styles[name].colour, marker=styles[name].marker, ms=5.6 if name == REAL else 3.6, lw=0, label=styles[name].label)
+            for name in rows
+        ]
+        axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(rows), fontsize=8, borderpad=0.2, handletextpad=0.1)
     return figure

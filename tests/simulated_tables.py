@@ -115,9 +115,17 @@ def simulated_overlap(protocol: Protocol, dataset: str) -> pd.DataFrame:
     effective = {"crude": (2184.0, 3551.0)}
     rows = [
         (
-            *(replicate, design, estimands[design], *patients.get(design, (2184, 3551)), *effective.get(design, (1500.0, 2400.0)), c, 0.61),
-            *(18.13 if design == "iptw" else 1.0, 0.04, largest[design], 0),
-            *(None if largest[design] <= 0.1 else f"not balanced: largest SMD {largest[design]:.2f}, allowed is 0.1", "ok", None),
+            *(
+                replicate,
+                design,
+                estimands.get(design, "ATE"),
+                *patients.get(design, (2184, 3551)),
+                *effective.get(design, (1500.0, 2400.0)),
+                c,
+                0.61,
+            ),
+            *(18.13 if design == "iptw" else 1.0, 0.04, largest.get(design, 0.0), 0),
+            *(None if largest.get(design, 0.0) <= 0.1 else f"not balanced: largest SMD {largest[design]:.2f}, allowed is 0.1", "ok", None),
         )
         for replicate in range(1 if dataset == "real" else 10)
         for design in protocol.designs.root

@@ -211,6 +211,15 @@ def test_a_study_without_follow_up_has_effects_and_no_survival(inputs: ReportInp
     assert "follow-up ·" not in text
 
 
+def test_where_events_compete_hazards_are_cause_specific(inputs: ReportInputs) -> None:
+    death = inputs.protocol.outcomes["death"].model_copy(update={"competing": (2,)})
+    outcomes = inputs.protocol.outcomes.model_copy(update={"root": {"death": death}})
+    text = render_report(replace(inputs, protocol=inputs.protocol.model_copy(update={"outcomes": outcomes})))
+    assert "<h3>Cause-specific hazard ratio of death</h3>" in text
+    assert "Risk difference (cumulative incidence) of death" in folded(text)
+    assert "One minus the cumulative incidence, death" in text
+
+
 def test_designs_that_model_the_outcome_are_not_judged_by_balance(inputs: ReportInputs) -> None:
     designs = DesignsSection.model_validate(inputs.protocol.designs.model_dump() | {"crude": {"method": "regression"}})
     site = inputs.sites["support"]
@@ -218,7 +227,7 @@ def test_designs_that_model_the_outcome_are_not_judged_by_balance(inputs: Report
     text = render_report(
         replace(inputs, protocol=inputs.protocol.model_copy(update={"designs": designs}), sites={"support": replace(site, overlap=overlap)})
     )
-    assert ">by a model<" in text
+    assert ">adjusts by a model<" in text
     love = next(str(picture["aria-label"]) for picture in read(text).pictures if str(picture["aria-label"]).startswith("Love plot"))
     assert "crude" not in love
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
-from parallax.protocol.designs import CrudeDesign, ModelledDesign, ScoredDesign
+from parallax.capabilities import DESIGNS
+from parallax.protocol.designs import CrudeDesign, ScoredDesign
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.answers import VALID, of_target
 from parallax.reporting.figures.balance import draw_balance, rank_covariates
@@ -52,7 +53,7 @@ def arm_labels(protocol: Protocol) -> dict[str, str]:
 
 def modelled_designs(protocol: Protocol) -> frozenset[str]:
     """The designs that adjust by a model of the outcome: balance does not judge them."""
-    return frozenset(name for name, design in protocol.designs.items() if isinstance(design, ModelledDesign))
+    return frozenset(name for name, design in protocol.designs.items() if not DESIGNS[design.method].balances)
 
 
 def competing_outcomes(protocol: Protocol) -> frozenset[str]:

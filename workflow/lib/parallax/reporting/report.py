@@ -194,7 +194,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
     fidelity = {name: tables.fidelity[name] for name in present(tables.fidelity, generators)}
     privacy = {name: tables.privacy[name] for name in present(tables.privacy, generators)}
     shown_generators = list(protocol.generators)
-    competing = competing_outcomes(protocol)
+    competing, modelled = competing_outcomes(protocol), modelled_designs(protocol)
     return SitePage(
         name=plain(site),
         cards=tuple(_card(verdict, tables, protocol, names, labels) for verdict in verdicts),
@@ -205,7 +205,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         comparability=picture_comparability(site, tables, protocol, datasets),
         positivity=tabulate_positivity(tables.positivity[REAL], arm_labels=labels) if len(tables.positivity.get(REAL, ())) else None,
         designs=tuple(
-            tabulate_designs(tables.overlap, datasets=group, labels=names, modelled=modelled_designs(protocol), caption=caption)
+            tabulate_designs(tables.overlap, datasets=group, labels=names, caption=caption, modelled=modelled)
             for group, caption in (
                 ([REAL], "The designs on the real patients"),
                 (present(tables.overlap, generators), "The designs on the synthetic patients, mean over replicates"),

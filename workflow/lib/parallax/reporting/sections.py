@@ -120,9 +120,9 @@ def _characteristic(row: Row | None, kind: str, minimum: int) -> Cell:
 
 
 def tabulate_designs(
-    overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[str], labels: Mapping[str, str], modelled: Collection[str], caption: str
+    overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[str], labels: Mapping[str, str], caption: str, modelled: Collection[str] = ()
 ) -> Table:
-    """How well each design worked on each dataset; ``modelled`` designs adjust by a model of the outcome, whatever the balance."""
+    """How well each design worked on each dataset; ``modelled`` designs answer for no balance, since an outcome model adjusts."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
     several = len(datasets) > 1
@@ -136,8 +136,8 @@ def tabulate_designs(
                 rows.append((Cell(plain(row["design"])), Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 6))
                 continue
             part = f"in {row['failed']} of {row['applied']}" if row["applied"] > 1 and row["failed"] else ""
-            by_model = row["design"] in modelled and not row["failed"]
-            words = describe_failure(str(row["failure"])) if row["failed"] else "by a model" if by_model else "balanced"
+            sound = "adjusts by a model" if row["design"] in modelled else "balanced"
+            words = describe_failure(str(row["failure"])) if row["failed"] else sound
             patients, effective = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "ess"))
             rows.append(
                 (
@@ -148,7 +148,7 @@ def tabulate_designs(
                     Cell(format_share(_number(row["equipoise"]))),
                     Cell(format_number(_number(row["max_weight"]), decimals=1)),
                     Cell(format_number(_number(row["max_abs_smd"]), decimals=2)),
-                    Cell(words, note=part, look="bad" if row["failed"] else "" if by_model else "good"),
+                    Cell(words, note=part, look="bad" if row["failed"] else "" if row["design"] in modelled else "good"),
                 )
             )
     headings = (

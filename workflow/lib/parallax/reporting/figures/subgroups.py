@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from parallax.reporting import style
 from parallax.reporting.figures.primary import set_scale
@@ -40,7 +39,7 @@ def draw_subgroups(
             lines.append((str(subgroup), str(level), depth + _ROW / 2))
             depth += _ROW * len(datasets) + 0.07
         depth += 0.06
-    top, bottom, label = 0.62, 0.45, 2.5
+    top, bottom, label = 0.34, 0.45, 2.5
     width, height = style.WIDTH, top + depth + bottom
     panel, number = (width - label) / len(contrasts), 1.55
     with style.drawing():
@@ -52,6 +51,8 @@ def draw_subgroups(
             canvas.text(0.06, y, plain(subgroup), fontweight="bold", va="center", fontsize=9)
         for _, level, y in lines:
             canvas.text(0.16, y, plain(level), va="center", fontsize=8.5)
+            for position, name in enumerate(datasets):
+                canvas.text(1.45, y + _ROW * position, styles[name].label, va="center", fontsize=7.8, color=styles[name].colour)
         for column, contrast in enumerate(contrasts):
             left, words, ratio = label + column * panel, CONTRASTS[contrast], contrast in RATIO_CONTRASTS
             axes = figure.add_axes(((left + 0.06) / width, bottom / height, (panel - number - 0.2) / width, depth / height))
@@ -84,8 +85,4 @@ def draw_subgroups(
                     axes.plot([words.factor * row["estimate"]], [y + offset], look.marker, ms=4.8, color=look.colour, zorder=4)
                     told = estimate_words(contrast, row["estimate"], row["lower"], row["upper"], decimals=decimals)
                     canvas.text(left + panel - number, y + offset, told, va="center", fontsize=7.8, color=look.colour)
-        handles = [
-            Line2D([], [], color=styles[name].colour, marker=styles[name].marker, ms=4.8, lw=1.8, label=styles[name].label) for name in datasets
-        ]
-        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=len(handles), fontsize=8, handletextpad=0.5)
     return figure

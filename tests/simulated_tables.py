@@ -11,7 +11,7 @@ import yaml
 
 from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.combined import disclose_combined, disclose_subgroups
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.outcomes import asked_of
@@ -354,7 +354,7 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
         agreement=agreement,
         fidelity=fidelity,
         privacy=privacy,
-        subgroups={name: disclose_combined(frame, disclosure) for name, frame in subgroups.items()},
+        subgroups={name: disclose_subgroups(frame, disclosure) for name, frame in subgroups.items()},
         interactions={name: simulated_interactions(frame) for name, frame in subgroups.items()},
         robustness={name: simulated_robustness(protocol, frame, name) for name, frame in combined.items()},
         hazard_course={

@@ -7,7 +7,7 @@ import pandas as pd
 
 from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.combined import disclose_combined, disclose_subgroups
 from parallax.disclosure.counts import suppress_counts
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
@@ -174,6 +174,21 @@ def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> N
     assert plain(shown["events_treated"]) == [None, 50]
     assert plain(shown["events_comparator"]) == [None, 105]
     assert list(shown["estimate"]) == [1.2, 1.2]
+
+
+def test_a_level_of_few_events_takes_the_smallest_other_one_with_it() -> None:
+    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, np.nan, 1)
+    levels = (("young", 4.0), ("middle", 30.0), ("old", 60.0))
+    exact = tables.SUBGROUPS.validate(
+        pd.DataFrame(
+            [("age", level, *row, 101.0, 203.0, events, 50.0, "unadjusted", "model-based", "ok", None) for level, events in levels],
+            columns=list(tables.SUBGROUPS.columns),
+        )
+    )
+    shown = disclose_subgroups(exact, TEN)
+    assert plain(shown["events_treated"]) == [None, None, 60]
+    assert plain(shown["events_comparator"]) == [50, 50, 50]
+    assert plain(shown["n_treated"]) == [100, 100, 100]
 
 
 def curve(at_risk: list[float], survival: list[float], *, design: str = "crude", replicate: int = 0) -> pd.DataFrame:

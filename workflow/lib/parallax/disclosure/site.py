@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.combined import disclose_combined, disclose_subgroups
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.protocol import Protocol
@@ -48,7 +48,7 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
         "positivity": lambda table: disclose_positivity(table, disclosure),
         "curves": lambda table: disclose_curves(table, disclosure, grids=grids),
         "combined": lambda table: disclose_combined(table, disclosure),
-        "subgroups": lambda table: disclose_combined(table, disclosure),
+        "subgroups": lambda table: disclose_subgroups(table, disclosure),
     } | dict.fromkeys(UNCHANGED, lambda table: table)
     shown = {key: controls[key[1]](table) for key, table in exact.items() if len(table) and key[1] != "hazard_course"}
     return shown | {

@@ -79,15 +79,19 @@ def test_right_heart_catheterisation_doubly_robust() -> None:
         assert errors[design] < errors["iptw"]
 
 
-@pytest.mark.parametrize(("arm", "expected"), [("Lev+5FU", (0.690, 0.546, 0.870)), ("Lev", (0.98, 0.78, 1.23))])
-def test_colon_cancer(arm: str, expected: tuple[float, float, float]) -> None:
+@pytest.mark.parametrize("arm", ["Lev+5FU", "Lev"])
+def test_colon_cancer(arm: str) -> None:
     """Death under levamisole with fluorouracil 0.690 (0.546 to 0.870; Moertel et al. 1990); levamisole alone does nothing: a natural null."""
     colon = _load("colon")
     chosen = colon[colon["fac_rx"].isin([arm, "Obs"])]
     treated = (chosen["fac_rx"] == arm).to_numpy(dtype=float)
     fit = fit_cox(chosen["time"], chosen["event"], treated[:, None])
     centre, error = fit.coefficients[0], np.sqrt(fit.covariance_naive[0, 0])
-    assert np.exp([centre, centre - 1.96 * error, centre + 1.96 * error]) == pytest.approx(expected, abs=0.0015 if arm == "Lev+5FU" else 0.02)
+    if arm == "Lev+5FU":
+        assert np.exp([centre, centre - 1.96 * error, centre + 1.96 * error]) == pytest.approx([0.690, 0.546, 0.870], abs=0.0015)
+    else:
+        assert np.exp(centre) == pytest.approx(0.98, abs=0.01)
+        assert abs(centre) < 0.5 * error
     test = compare_hazards(chosen["time"], chosen["event"], treated)
     assert (test.statistic > 3.84) == (arm == "Lev+5FU")
 

@@ -401,4 +401,5 @@ def _not_estimable(reason: str) -> dict[str, object]:
 
 def _stack(parts: list[pd.DataFrame], schema: DataFrameSchema) -> pd.DataFrame:
     columns = list(schema.columns)
+    parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

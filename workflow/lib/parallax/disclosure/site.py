@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.combined import disclose_combined, disclose_subgroups
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.protocol import Protocol
@@ -47,8 +47,12 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
         "calibration": lambda table: disclose_calibration(table, disclosure),
         "positivity": lambda table: disclose_positivity(table, disclosure),
         "curves": lambda table: disclose_curves(table, disclosure, grids=grids),
-        "hazard_course": lambda table: disclose_hazard_course(table, disclosure),
         "combined": lambda table: disclose_combined(table, disclosure),
-        "subgroups": lambda table: disclose_combined(table, disclosure),
+        "subgroups": lambda table: disclose_subgroups(table, disclosure),
     } | dict.fromkeys(UNCHANGED, lambda table: table)
-    return {key: controls[key[1]](table) for key, table in exact.items() if len(table)}
+    shown = {key: controls[key[1]](table) for key, table in exact.items() if len(table) and key[1] != "hazard_course"}
+    return shown | {
+        (dataset, name): disclose_hazard_course(table, disclosure, curves=shown[dataset, "curves"], grids=grids)
+        for (dataset, name), table in exact.items()
+        if name == "hazard_course" and len(table)
+    }

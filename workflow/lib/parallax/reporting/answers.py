@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from parallax.protocol.question import Hypothesis
 from parallax.reporting.numbers import NOT_AVAILABLE, format_estimate, format_number
 from parallax.reporting.sections import Cell, Table
-from parallax.reporting.wording import describe_effect, describe_horizon, estimate_words, plain
+from parallax.reporting.wording import CONTRASTS, describe_effect, describe_horizon, estimate_words, name_contrast, plain
 from parallax.vocabulary import REAL
 
 VALID: Final = ("none", "partial")
@@ -31,7 +31,7 @@ def p_words(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.01 else f"p = {value:.2f}"
 
 
-def tell_hazards(real: pd.DataFrame, *, outcome: str, design: str) -> str:
+def tell_hazards(real: pd.DataFrame, *, outcome: str, design: str, competing: Collection[str] = ()) -> str:
     """Whether the hazard ratio of the real patients is constant over follow-up, and what that means for reading it."""
     rows = real[(real["outcome"] == outcome) & (real["design"] == design) & (real["status"] == "ok")]
     trend = rows[rows["contrast"] == "hazard_ratio_trend"]
@@ -39,25 +39,33 @@ def tell_hazards(real: pd.DataFrame, *, outcome: str, design: str) -> str:
     told = [
         f"{estimate_words('hazard_ratio', row['estimate'], row['lower'], row['upper'])} {describe_horizon(row['horizon_days'])}" for row in ratios
     ]
-    listed = "; ".join(told)
-    if not len(trend):
-        return f"Hazard ratio: {listed}." if listed else ""
-    p = float(trend["p_value"].iloc[0])
-    if p < 0.05:
+    listed, name = "; ".join(told), name_contrast(outcome, "hazard_ratio", competing=competing)
+    p = float(trend["p_value"].iloc[0]) if len(trend) else math.nan
+    intervals = rows[rows["contrast"] == "interval_hazard_ratio"]
+    apart = len(intervals) > 1 and intervals["lower"].max() > intervals["upper"].min()
+    if p < 0.05 or apart:
+        found = p_words(p) if p < 0.05 else "the intervals of follow-up differ"
         return (
-            f"The hazard ratio is not constant over follow-up ({p_words(p)}): {listed}. Hazards are not proportional, so that one hazard ratio "
-            "averages different things; read it by horizon, and prefer the risk differences and restricted means."
+            f"The {name} of {plain(outcome)} is not constant ({found})"
+            + (f": {listed}" if listed else "")
+            + ". One number averages different things: "
+            "read the hazard ratio by horizon, beside the risks."
         )
-    return f"No departure from proportional hazards was found ({p_words(p)}). Hazard ratio: {listed}."
+    if math.isnan(p):
+        return ""
+    return f"No departure from proportional hazards of {plain(outcome)} was found ({p_words(p)})."
 
 
-def tabulate_family(combined: Mapping[str, pd.DataFrame], *, family: Sequence[Hypothesis], labels: Mapping[str, str]) -> Table:
+def tabulate_family(
+    combined: Mapping[str, pd.DataFrame], *, family: Sequence[Hypothesis], labels: Mapping[str, str], competing: Collection[str] = ()
+) -> Table:
     """The hypotheses of the protocol with raw and adjusted p-values: a line per hypothesis and dataset."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
     for number, asked in enumerate(family):
-        effect = describe_effect(asked.outcome, asked.contrast, asked.horizon_days)
-        groups[len(rows)] = f"{effect[0].upper()}{effect[1:]} · {plain(asked.design)}{' · primary' if number == 0 else ''}"
+        effect = describe_effect(asked.outcome, asked.contrast, asked.horizon_days, competing=competing)
+        unit = f", {CONTRASTS[asked.contrast].unit}" if CONTRASTS[asked.contrast].unit else ""
+        groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(asked.design)}{' · primary' if number == 0 else ''}"
         for dataset, table in combined.items():
             found = of_target(table, asked).to_dict("records")
             if not found or found[0]["status"] != "ok":
@@ -75,7 +83,9 @@ def tabulate_family(combined: Mapping[str, pd.DataFrame], *, family: Sequence[Hy
     return Table("The hypotheses of the protocol", ("Dataset", "Estimate", "p", "p adjusted (Holm)"), tuple(rows), groups)
 
 
-def tabulate_robustness(robustness: Mapping[str, pd.DataFrame], combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str]) -> Table | None:
+def tabulate_robustness(
+    robustness: Mapping[str, pd.DataFrame], combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], competing: Collection[str] = ()
+) -> Table | None:
     """E-values and calibrated estimates of every ratio: a line per effect and dataset; None where there are none."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
@@ -84,7 +94,7 @@ def tabulate_robustness(robustness: Mapping[str, pd.DataFrame], combined: Mappin
     calibrated = any((table["measure"] == "calibrated").any() for table in robustness.values())
     for outcome, contrast, horizon, design in seen:
         asked = Hypothesis.model_construct(outcome=outcome, contrast=contrast, design=design, horizon_days=horizon)
-        effect = describe_effect(outcome, contrast, horizon)
+        effect = describe_effect(outcome, contrast, horizon, competing=competing)
         groups[len(rows)] = f"{effect[0].upper()}{effect[1:]} · {plain(design)}"
         for dataset, table in robustness.items():
             measures = {row["measure"]: row for row in of_target(table, asked).to_dict("records")}
@@ -108,6 +118,23 @@ def tabulate_robustness(robustness: Mapping[str, pd.DataFrame], combined: Mappin
         return None
     headings = ("Dataset", "Estimate", "E-value", "E-value of the interval", *(["Calibrated by negative controls"] if calibrated else []))
     return Table("E-values", headings, tuple(rows), groups)
+
+
+def tabulate_interactions(interactions: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str]) -> Table | None:
+    """The p-value of each interaction: subgroups and scales as lines, datasets as columns; None where nothing could be tested."""
+    rows: list[tuple[Cell, ...]] = []
+    tested = {name: table[table["rule"].isin(VALID)] for name, table in interactions.items()}
+    known = pd.concat(tested.values()) if tested else pd.DataFrame(columns=["p_value"])
+    if not known["p_value"].notna().any():
+        return None
+    for (subgroup, contrast), _ in known.groupby(["subgroup", "contrast"], sort=False):
+        cells = []
+        for table in tested.values():
+            found = table[(table["subgroup"] == subgroup) & (table["contrast"] == contrast)]
+            p = found["p_value"].iloc[0] if len(found) else math.nan
+            cells.append(Cell(_p(p), look="none" if pd.isna(p) else ""))
+        rows.append((Cell(plain(str(subgroup)), note=CONTRASTS[str(contrast)].name), *cells))
+    return Table("p-values of the interactions", ("Subgroup", *(labels[name] for name in tested)), tuple(rows))
 
 
 def tell_robustness(robustness: pd.DataFrame, *, primary: Hypothesis) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
+from parallax.capabilities import DESIGNS
 from parallax.protocol.designs import CrudeDesign, ScoredDesign
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.answers import VALID, of_target
@@ -18,6 +19,7 @@ from parallax.reporting.figures.effects import draw_effects
 from parallax.reporting.figures.hazard_course import draw_hazard_course
 from parallax.reporting.figures.primary import PrimaryRow, draw_primary
 from parallax.reporting.figures.score_overlap import draw_score_overlap
+from parallax.reporting.figures.sensitivity import SensitivityColumn, draw_sensitivity
 from parallax.reporting.figures.subgroups import draw_subgroups
 from parallax.reporting.figures.survival import draw_survival
 from parallax.reporting.inputs import SiteTables
@@ -25,7 +27,8 @@ from parallax.reporting.numbers import format_number, format_signed
 from parallax.reporting.sections import Failed
 from parallax.reporting.style import dataset_styles, to_svg
 from parallax.reporting.verdicts import GeneratorVerdict
-from parallax.reporting.wording import CONTRASTS, VERDICTS, describe_design, describe_effect, estimate_words, plain
+from parallax.reporting.wording import CONTRASTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
+from parallax.tables import INTERACTIONS, empty_table
 from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS, REAL
 
 #: lines of the love plot that are shown at once; the others unfold
@@ -46,6 +49,16 @@ def arm_labels(protocol: Protocol) -> dict[str, str]:
     """The arms as figures and tables call them."""
     arms = protocol.cohort.arms
     return {"treated": f"treated ({arms.treated})", "comparator": f"comparator ({arms.comparator})"}
+
+
+def modelled_designs(protocol: Protocol) -> frozenset[str]:
+    """The designs that adjust by a model of the outcome: balance does not judge them."""
+    return frozenset(name for name, design in protocol.designs.items() if not DESIGNS[design.method].balances)
+
+
+def competing_outcomes(protocol: Protocol) -> frozenset[str]:
+    """The outcomes that have competing events."""
+    return frozenset(name for name, outcome in protocol.outcomes.survival.items() if outcome.competing)
 
 
 def present(tables: Mapping[str, pd.DataFrame], names: list[str]) -> list[str]:
@@ -78,7 +91,7 @@ def picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts:
         rows.append(PrimaryRow(dataset, **found, shift=shifts.get(dataset, ""), note=notes.get(dataset, "")))
     styles = dataset_styles(protocol.generators)
     figure = draw_primary(rows, contrast=primary.contrast, gate=protocol.validation.gates.shift_in_real_se, styles=styles)
-    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days)
+    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
     told = "; ".join(
         f"{styles[row.dataset].label} {estimate_words(primary.contrast, row.estimate, row.lower, row.upper)}"
         for row in rows
@@ -109,16 +122,19 @@ def picture_comparability(site: str, tables: SiteTables, protocol: Protocol, dat
                 f"Bins with fewer than {protocol.disclosure.minimum_count} patients are not drawn, and bars beyond twice the real peak are cut.",
             )
         )
-    if len(calibration := tables.calibration[REAL]):
+    if REAL in tables.calibration and len(calibration := tables.calibration[REAL]):
         gaps = (calibration["observed"] - calibration["predicted"]).abs().groupby(calibration["score"], sort=False).max()
         told = "; ".join(f"{plain(str(name))} {format_number(float(gap), decimals=2)}" for name, gap in gaps.items())
         alt = f"Calibration of the propensity scores on the real patients; largest gap between share treated and mean score in a tenth: {told}."
         words = "Calibration of the propensity scores on the real patients, in tenths of their score; the dashed line is equality."
         pictures.append(Picture(_inline(draw_calibration(calibration), f"{site}-calibration", alt), words, "Calibration of the propensity scores"))
-    designs = [name for name, _ in protocol.designs.items()]
+    if REAL not in tables.balance:
+        return tuple(pictures)
+    modelled = modelled_designs(protocol)
+    designs = [name for name in protocol.designs.names if name not in modelled]
     crude = next((name for name, entry in protocol.designs.items() if isinstance(entry, CrudeDesign)), None)
     ordered = sorted(designs, key=lambda name: name != crude)
-    ranked = rank_covariates(tables.balance[REAL], designs=ordered)
+    ranked = rank_covariates(tables.balance[REAL], designs=ordered) if ordered else pd.DataFrame()
     limit = protocol.validation.gates.imbalance
     for part, folded, name in (
         (ranked.iloc[:LOVE_LINES], "", "balance"),
@@ -180,7 +196,7 @@ def picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets
 
 def picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed) -> tuple[Picture, ...]:
     """All designs side by side for every outcome and contrast, the primary ones open."""
-    primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
+    primary, styles, competing = protocol.question.primary, dataset_styles(protocol.generators), competing_outcomes(protocol)
     wanted = [
         (outcome, section, contrast)
         for outcome, section in protocol.outcomes.items()
@@ -191,12 +207,12 @@ def picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets:
     for outcome, section, contrast in sorted(wanted, key=lambda asked: (asked[0] != primary.outcome, asked[2] != primary.contrast)):
         if not ((tables.combined[REAL]["outcome"] == outcome) & (tables.combined[REAL]["contrast"] == contrast)).any():
             continue
-        words = CONTRASTS[contrast]
+        name = name_contrast(outcome, contrast, competing=competing)
         figure = draw_effects(
-            {name: tables.combined[name] for name in datasets},
+            {dataset: tables.combined[dataset] for dataset in datasets},
             outcome=outcome,
             contrast=contrast,
-            designs=[name for name, design in protocol.designs.items() if design.contrasts is None or contrast in design.contrasts],
+            designs=_designs_of(contrast, protocol),
             primary=primary,
             failed=failed,
             styles=styles,
@@ -204,25 +220,30 @@ def picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets:
         real = tables.combined[REAL]
         rows = real[(real["outcome"] == outcome) & (real["contrast"] == contrast) & (real["design"] == primary.design) & (real["status"] == "ok")]
         told = "; ".join(
-            f"{describe_effect(outcome, contrast, row['horizon_days'])} {estimate_words(contrast, row['estimate'], row['lower'], row['upper'])}"
+            f"{describe_effect(outcome, contrast, row['horizon_days'], competing=competing)} "
+            f"{estimate_words(contrast, row['estimate'], row['lower'], row['upper'])}"
             for row in rows.to_dict("records")
         )
         alt = (
-            f"Forest plot of the {words.name} of {plain(outcome)} by design and dataset. Real, design {plain(primary.design)}: {told}. "
+            f"Forest plot of the {name} of {plain(outcome)} by design and dataset. Real, design {plain(primary.design)}: {told}. "
             "All numbers stand in the table of estimates."
         )
         caption = _failures(
-            {name: tables.combined[name] for name in datasets}, outcome, contrast, {name: look.label for name, look in styles.items()}
+            {dataset: tables.combined[dataset] for dataset in datasets}, outcome, contrast, {dataset: look.label for dataset, look in styles.items()}
         )
-        title = f"{words.name[0].upper()}{words.name[1:]} of {plain(outcome)}" + (" (negative control)" if section.negative_control else "")
+        title = f"{name[0].upper()}{name[1:]} of {plain(outcome)}" + (" (negative control)" if section.negative_control else "")
         shown = {"title": title} if (outcome, contrast) == (primary.outcome, primary.contrast) else {"folded": title}
         pictures.append(Picture(_inline(figure, f"{site}-effects-{outcome}-{contrast}", alt), caption, **shown))
     return tuple(pictures)
 
 
+def _designs_of(contrast: str, protocol: Protocol) -> list[str]:
+    return [name for name, design in protocol.designs.items() if design.contrasts is None or contrast in design.contrasts]
+
+
 def picture_hazards(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:
     """The course of the hazard ratio of every survival outcome that asks for it, under the primary design."""
-    primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
+    primary, styles, competing = protocol.question.primary, dataset_styles(protocol.generators), competing_outcomes(protocol)
     pictures = []
     for outcome, section in protocol.outcomes.survival.items():
 
@@ -237,17 +258,21 @@ def picture_hazards(site: str, tables: SiteTables, protocol: Protocol, datasets:
         last = section.horizons_days[-1]
         if intervals[REAL]["horizon_days"].isna().any():
             last = min(2 * last, section.follow_up_days)
-        figure = draw_hazard_course(intervals, courses, last_day=last, styles=styles)
+        overall = combined[REAL][(combined[REAL]["contrast"] == "hazard_ratio") & (combined[REAL]["status"] == "ok")]
+        constant = overall.loc[overall["horizon_days"].isna(), "estimate"]
+        figure = draw_hazard_course(intervals, courses, overall=float(constant.iloc[0]) if len(constant) else None, last_day=last, styles=styles)
         told = "; ".join(
-            f"{describe_effect(outcome, 'interval_hazard_ratio', row['horizon_days'])} "
+            f"{describe_effect(outcome, 'interval_hazard_ratio', row['horizon_days'], competing=competing)} "
             f"{estimate_words('interval_hazard_ratio', row['estimate'], row['lower'], row['upper'])}"
             for row in intervals[REAL].to_dict("records")
             if row["status"] == "ok"
         )
-        alt = f"Hazard ratio of {plain(outcome)} over follow-up, design {plain(primary.design)}. Real: {told}."
+        name = name_contrast(outcome, "hazard_ratio", competing=competing)
+        alt = f"{name[0].upper()}{name[1:]} of {plain(outcome)} over follow-up, design {plain(primary.design)}. Real: {told or 'smoothed course'}."
         words = (
-            f"Hazard ratio of {plain(outcome)} within the intervals between the horizons, design {plain(primary.design)}; grey: the real 95% "
-            "interval. Later intervals compare those who are still followed: they describe, and are no effects."
+            f"{name[0].upper()}{name[1:]} of {plain(outcome)} within the intervals between the horizons, design {plain(primary.design)}, with the "
+            "real 95% intervals in grey; the thin line is the real course, smoothed, between its 95% limits. Later intervals compare those who are "
+            "still followed: they describe, and are no effects."
         )
         folded = "" if outcome == primary.outcome else f"Hazard ratio of {plain(outcome)}"
         pictures.append(Picture(_inline(figure, f"{site}-hazards-{outcome}", alt), words, folded))
@@ -262,18 +287,52 @@ def picture_subgroups(site: str, tables: SiteTables, protocol: Protocol, dataset
     asked = [contrast for contrast in protocol.outcomes[primary.outcome].contrasts if contrast not in DIAGNOSTIC_CONTRASTS]
     other = [contrast for contrast in asked if (contrast in RATIO_CONTRASTS) != (primary.contrast in RATIO_CONTRASTS)]
     shown = {name: tables.subgroups[name][tables.subgroups[name]["rule"].isin(VALID)] for name in datasets if name in tables.subgroups}
-    figure = draw_subgroups(shown, tables.interactions[REAL], contrasts=[primary.contrast, *other[:1]], styles=dataset_styles(protocol.generators))
+    interactions = tables.interactions.get(REAL, empty_table(INTERACTIONS))
+    figure = draw_subgroups(shown, interactions, contrasts=[primary.contrast, *other[:1]], styles=dataset_styles(protocol.generators))
     rows = shown[REAL][(shown[REAL]["contrast"] == primary.contrast) & (shown[REAL]["status"] == "ok")]
     told = "; ".join(
         f"{plain(row['subgroup'])} {plain(row['level'])} {estimate_words(primary.contrast, row['estimate'], row['lower'], row['upper'])}"
         for row in rows.to_dict("records")
     )
-    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days)
+    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
     words = (
         f"{effect[0].upper()}{effect[1:]} in subgroups, design {plain(primary.design)}, made anew within each level. The p-value of an "
         "interaction asks whether the levels' real effects differ on that scale; an effect may differ on one scale and not on the other."
     )
     return Picture(_inline(figure, f"{site}-subgroups", f"Forest plot of subgroups. Real: {told}."), words)
+
+
+def picture_sensitivity(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed) -> Picture | None:
+    """The primary contrast under every design, with E-values and calibrated intervals in words; None where the real patients have neither."""
+    primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
+    if not len(tables.robustness.get(REAL, ())):
+        return None
+    at = {name: design for name in _designs_of(primary.contrast, protocol) for design in [primary.model_copy(update={"design": name})]}
+    columns: dict[str, dict[str, str]] = {"real": {}, "E-value (interval)": {}, "calibrated": {}}
+    for design, asked in at.items():
+        for row in of_target(tables.combined[REAL], asked).to_dict("records"):
+            told = estimate_words(primary.contrast, row["estimate"], row["lower"], row["upper"]) if row["status"] == "ok" else "not estimable"
+            columns["real"][design] = told
+        for row in of_target(tables.robustness[REAL], asked).to_dict("records"):
+            if row["measure"] == "e_value":
+                columns["E-value (interval)"][design] = format_number(row["value"], decimals=2) + f" ({format_number(row['lower'], decimals=2)})"
+            if row["measure"] == "calibrated" and not pd.isna(row["value"]):
+                columns["calibrated"][design] = estimate_words(primary.contrast, row["value"], row["lower"], row["upper"])
+    if not columns["E-value (interval)"] and not columns["calibrated"]:
+        return None
+    figure = draw_sensitivity(
+        {name: pd.concat([of_target(tables.combined[name], asked) for asked in at.values()]) for name in datasets},
+        contrast=primary.contrast,
+        designs=list(at),
+        primary=primary.design,
+        failed=failed,
+        columns=[SensitivityColumn(heading, words) for heading, words in columns.items() if words],
+        styles=styles,
+    )
+    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
+    told = "; ".join(f"{plain(design)} {words}" for design, words in columns["real"].items())
+    caption = f"{effect[0].upper()}{effect[1:]} under every design; bars are the real 95% intervals, small marks the generators."
+    return Picture(_inline(figure, f"{site}-sensitivity", f"{effect[0].upper()}{effect[1:]} on the real patients by design: {told}."), caption)
 
 
 def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str, names: Mapping[str, str]) -> str:

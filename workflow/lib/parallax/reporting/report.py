@@ -12,18 +12,20 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from parallax.capabilities import DESIGNS
 from parallax.protocol.protocol import Protocol
-from parallax.reporting.answers import of_target, tabulate_family, tabulate_robustness, tell_hazards, tell_robustness
+from parallax.reporting.answers import of_target, tabulate_family, tabulate_interactions, tabulate_robustness, tell_hazards, tell_robustness
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.numbers import format_number, format_signed, spell
 from parallax.reporting.pictures import (
     Picture,
     arm_labels,
+    competing_outcomes,
+    modelled_designs,
     picture_comparability,
     picture_effects,
     picture_hazards,
     picture_primary,
+    picture_sensitivity,
     picture_subgroups,
     picture_survival,
     present,
@@ -92,6 +94,8 @@ class SitePage:
     effects: tuple[Picture, ...]
     family: Table | None
     subgroups: Picture | None
+    interactions: Table | None
+    sensitivity: Picture | None
     robustness: tuple[str, ...]
     e_values: Table | None
     estimates: Table
@@ -128,7 +132,7 @@ def render_report(inputs: ReportInputs) -> str:
         certified=bool(inputs.verdict["certified"]),
         not_certified=sentence(NOT_CERTIFIED),
         question=_question(protocol),
-        primary_words=describe_effect(primary.outcome, primary.contrast, primary.horizon_days),
+        primary_words=describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol)),
         sites=[
             _describe_site(site, tables, protocol, [verdict for verdict in verdicts if verdict.site == site]) for site, tables in inputs.sites.items()
         ],
@@ -145,6 +149,7 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
     question, primary = protocol.question, protocol.question.primary
     minimum = protocol.disclosure
     design = describe_design(protocol.designs[primary.design])
+    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
     return (
         ("Patients", question.population),
         ("Treatment", question.treatment),
@@ -152,7 +157,7 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         ("What is asked", ESTIMANDS[question.estimand]),
         (
             "Primary estimate",
-            f"{describe_effect(primary.outcome, primary.contrast, primary.horizon_days)}, design {plain(primary.design)} ({design})",
+            f"{effect}, design {plain(primary.design)} ({design})",
         ),
         (
             "Sensitivity designs",
@@ -166,7 +171,7 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         (
             "What decides",
             f"the primary estimate may shift by at most {protocol.validation.gates.shift_in_real_se:g} real standard errors; "
-            "treatment must be as predictable, survival curves as close, and patients as hidden as the gates of the protocol ask",
+            "treatment must be as predictable, the outcome's distribution as close, and patients as hidden as the gates of the protocol ask",
         ),
         ("What is shown", f"counts below {minimum.minimum_count} are suppressed, others rounded to multiples of {minimum.round_to}"),
     )
@@ -178,7 +183,6 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
     names = {dataset: look.label for dataset, look in styles.items()}
     generators = [name for name in protocol.generators if name in tables.combined]
     datasets = [REAL, *generators]
-    modelled = {name for name, design in protocol.designs.items() if not DESIGNS[design.method].balances}
     measured = present(tables.agreement, generators)
     primary = protocol.question.primary
     failed = {
@@ -190,6 +194,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
     fidelity = {name: tables.fidelity[name] for name in present(tables.fidelity, generators)}
     privacy = {name: tables.privacy[name] for name in present(tables.privacy, generators)}
     shown_generators = list(protocol.generators)
+    competing, modelled = competing_outcomes(protocol), modelled_designs(protocol)
     return SitePage(
         name=plain(site),
         cards=tuple(_card(verdict, tables, protocol, names, labels) for verdict in verdicts),
@@ -212,18 +217,22 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         hazards=picture_hazards(site, tables, protocol, datasets),
         hazards_told=tuple(
             told
-            for outcome, section in protocol.outcomes.survival.items()
-            if "hazard_ratio_trend" in section.contrasts and (told := tell_hazards(tables.combined[REAL], outcome=outcome, design=primary.design))
+            for outcome in protocol.outcomes.survival
+            if (told := tell_hazards(tables.combined[REAL], outcome=outcome, design=primary.design, competing=competing))
         ),
-        family=tabulate_family({name: tables.combined[name] for name in datasets}, family=protocol.question.family, labels=names)
+        family=tabulate_family({name: tables.combined[name] for name in datasets}, family=protocol.question.family, labels=names, competing=competing)
         if protocol.question.family
         else None,
         subgroups=picture_subgroups(site, tables, protocol, datasets),
         robustness=tell_robustness(tables.robustness[REAL], primary=primary) if REAL in tables.robustness else (),
-        e_values=tabulate_robustness({name: tables.robustness[name] for name in datasets if name in tables.robustness}, tables.combined, labels=names)
+        interactions=tabulate_interactions({name: tables.interactions[name] for name in present(tables.interactions, datasets)}, labels=names),
+        sensitivity=picture_sensitivity(site, tables, protocol, datasets, failed),
+        e_values=tabulate_robustness(
+            {name: tables.robustness[name] for name in datasets if name in tables.robustness}, tables.combined, labels=names, competing=competing
+        )
         if REAL in tables.robustness
         else None,
-        estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names, failed=failed),
+        estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names, failed=failed, competing=competing),
         shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, failed=failed)
         if measured
         else None,
@@ -244,7 +253,7 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
     ]
     unit = CONTRASTS[primary.contrast].unit
     words, mark = VERDICTS[verdict.verdict]
-    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days)
+    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
     gates = tuple(
         (
             gate.outcome,

@@ -7,6 +7,8 @@ from typing import Final
 
 import pandas as pd
 
+from parallax.tables import INTERACTIONS, empty_table
+
 ESTIMATES_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "p_adjusted", "rule",
     "replicates", "number_needed", "number_needed_lower", "number_needed_upper", "variance_method", "effective_estimand", "n_treated",
@@ -17,7 +19,8 @@ AGREEMENT_COLUMNS: Final = (
 )  # fmt: skip
 SUBGROUPS_COLUMNS: Final = (
     "site", "dataset", "subgroup", "level", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value",
-    "rule", "replicates", "n_treated", "n_comparator", "events_treated", "events_comparator", "interaction_p_value", "status", "reason",
+    "rule", "replicates", "number_needed", "number_needed_lower", "number_needed_upper", "variance_method", "effective_estimand", "n_treated",
+    "n_comparator", "events_treated", "events_comparator", "interaction_p_value", "status", "reason",
 )  # fmt: skip
 ROBUSTNESS_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "value", "lower", "upper", "p_value", "reason",
@@ -52,7 +55,11 @@ def collect_subgroups(subgroups: Mapping[tuple[str, str], pd.DataFrame], interac
     """``subgroups.csv`` from the shown SUBGROUPS and INTERACTIONS tables by (site, dataset)."""
     keys = ["subgroup", "design", "outcome", "contrast", "horizon_days", "rule"]
     tested = {
-        key: table.merge(interactions[key][[*keys, "p_value"]].rename(columns={"p_value": "interaction_p_value"}), on=keys, how="left")
+        key: _with_number_needed(table).merge(
+            interactions.get(key, empty_table(INTERACTIONS))[[*keys, "p_value"]].rename(columns={"p_value": "interaction_p_value"}),
+            on=keys,
+            how="left",
+        )
         for key, table in subgroups.items()
     }
     return _stack(tested, "dataset", SUBGROUPS_COLUMNS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -263,28 +263,29 @@ def tabulate_metrics(
         for row in entries.to_dict("records"):
             by_variable.setdefault(row["variable"], {})[row["generator"]] = row
         lines = [
-            (describe_variable(variable, arm_labels), [_metric_cell(str(metric), by_name.get(name)) for name in generators])
+            (describe_variable(variable, arm_labels), [_metric_cell(str(metric), by_name.get(name)) for name in generators], _bound(by_name.values()))
             for variable, by_name in by_variable.items()
         ]
-        bound = _bound(entries)
         meaning = metric_meaning(str(metric))
         if len(lines) <= MOST_VARIABLES:
             rows += [
-                (Cell(words.label + (f", {variable}" if variable else ""), note="" if position else meaning), *cells, Cell(bound))
-                for position, (variable, cells) in enumerate(lines)
+                (Cell(words.label + (f", {variable}" if variable else ""), note="" if position else meaning), *cells, bound)
+                for position, (variable, cells, bound) in enumerate(lines)
             ]
             continue
         groups[len(full)] = words.label
-        full += [(Cell(variable), *cells) for variable, cells in lines]
+        full += [(Cell(variable), *cells) for variable, cells, _ in lines]
         cells = [_spread(entries[entries["generator"] == name], words.decimals) for name in generators]
-        rows.append((Cell(words.label, note=f"{meaning}; median over {len(lines)}, and the largest"), *cells, Cell(bound)))
+        rows.append((Cell(words.label, note=f"{meaning}; median over {len(lines)}, and the largest"), *cells, _bound(entries.to_dict("records"))))
     table = Table(caption, ("Metric", *headings, "Gate"), tuple(rows))
     return table, Table(f"{caption}, by variable", ("Variable", *headings), tuple(full), groups) if full else None
 
 
-def _bound(entries: pd.DataFrame) -> str:
-    gated = entries[entries["threshold"].notna()]
-    return describe_bound(float(gated["threshold"].iloc[0]), gated["direction"].iloc[0]) if len(gated) else "reported"
+def _bound(rows: Iterable[Row]) -> Cell:
+    """The gate of a line; generators may differ in it where chance alone makes a gap as large."""
+    gated = [row for row in rows if not pd.isna(row["threshold"])]
+    bounds = dict.fromkeys(describe_bound(float(row["threshold"]), row["direction"]) for row in gated)
+    return Cell(" / ".join(bounds) or "reported")
 
 
 def _metric_cell(metric: str, row: Row | None) -> Cell:
@@ -309,7 +310,7 @@ def _spread(entries: pd.DataFrame, decimals: int) -> Cell:
     return Cell(format_number(float(known["value"].median()), decimals=decimals), note=largest)
 
 
-def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], failed: Failed) -> Table:
+def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], failed: Failed, competing: Collection[str] = ()) -> Table:
     """Every estimate of every dataset with its valid, naive and stacked interval; the group's title ends in the variance that was used."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
@@ -317,7 +318,7 @@ def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[
     for target in by_dataset[REAL]:
         outcome, contrast, horizon, design = target
         unit = f", {CONTRASTS[contrast].unit}" if CONTRASTS[contrast].unit else ""
-        effect = describe_effect(outcome, contrast, horizon)
+        effect = describe_effect(outcome, contrast, horizon, competing=competing)
         method = next((str(row["variance_method"]) for row in by_dataset[REAL][target].values()), "none")
         told = "" if method == "none" else f" · {method}"
         groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(design)}{told}"
@@ -347,14 +348,19 @@ def _estimate_cells(rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]
 
 
 def number_needed(estimate: float, lower: float, upper: float) -> str:
-    """``number needed to harm 23 (14–53)`` from a risk difference; without an interval where that of the difference holds zero (Altman 1998)."""
+    """``number needed to harm 23 (14–53)`` from a risk difference.
+
+    Where the difference's interval holds zero, that of the number runs from one kind through infinity to the other (Altman 1998).
+    """
     if not math.isfinite(estimate) or estimate == 0:
         return ""
-    kind, value = "harm" if estimate > 0 else "benefit", format_number(abs(1 / estimate), decimals=0)
+    kind, other = ("harm", "benefit") if estimate > 0 else ("benefit", "harm")
+    told = f"number needed to {kind} {format_number(abs(1 / estimate), decimals=0)}"
     if lower <= 0 <= upper:
-        return f"number needed to {kind} {value}"
-    ends = sorted((abs(1 / lower), abs(1 / upper)))
-    return f"number needed to {kind} {value} ({format_interval(*ends, decimals=0)})"
+        return f"{told}, its interval through infinity to {other}"
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        return told
+    return f"{told} ({format_interval(*sorted((abs(1 / lower), abs(1 / upper))), decimals=0)})"
 
 
 def _invalid(row: Row | None, contrast: str) -> Cell:

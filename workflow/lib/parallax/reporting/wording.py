@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,8 @@ class ContrastWords:
     factor: float
     decimals: int
     null: float
+    test: str = ""
+    """What the p-value tests, where that is not whether the contrast is null."""
 
 
 CONTRASTS: Final[Mapping[str, ContrastWords]] = {
@@ -42,9 +44,9 @@ CONTRASTS: Final[Mapping[str, ContrastWords]] = {
     "rmst_ratio": ContrastWords("ratio of restricted mean survival times", "RMST ratio", "", 1.0, 3, 1.0),
     "mean_difference": ContrastWords("mean difference", "mean difference", "", 1.0, 2, 0.0),
     "rate_ratio": ContrastWords("rate ratio", "rate ratio", "", 1.0, 2, 1.0),
-    "interval_hazard_ratio": ContrastWords("hazard ratio within the interval", "interval HR", "", 1.0, 2, 1.0),
-    "hazard_ratio_trend": ContrastWords("late over early hazard ratio (p: proportional hazards)", "HR trend", "", 1.0, 2, 1.0),
-    "log_rank": ContrastWords("one-step hazard ratio (p: log-rank test)", "log-rank", "", 1.0, 2, 1.0),
+    "interval_hazard_ratio": ContrastWords("hazard ratio", "interval HR", "", 1.0, 2, 1.0),
+    "hazard_ratio_trend": ContrastWords("late over early hazard ratio", "HR trend", "", 1.0, 2, 1.0, "p: test of proportional hazards"),
+    "log_rank": ContrastWords("Peto's one-step hazard ratio", "log-rank", "", 1.0, 2, 1.0, "p: log-rank test"),
 }
 
 ESTIMANDS: Final[Mapping[str, str]] = {
@@ -162,7 +164,7 @@ def describe_variable(variable: str | None, arm_labels: Mapping[str, str]) -> st
 def describe_horizon(horizon_days: float | None, contrast: str = "hazard_ratio") -> str:
     """``by day 30`` or ``over all follow-up``; nothing for an outcome without follow-up."""
     if horizon_days is not None and not math.isnan(horizon_days):
-        return f"{'up to' if contrast == 'interval_hazard_ratio' else 'by'} day {format_days(horizon_days)}"
+        return f"{'in the interval that ends on' if contrast == 'interval_hazard_ratio' else 'by'} day {format_days(horizon_days)}"
     return {
         "hazard_ratio": "over all follow-up",
         "log_rank": "over all follow-up",
@@ -199,9 +201,18 @@ def describe_failure(failure: str) -> str:
     return "not balanced" if failure.startswith("not balanced") else "few effective patients"
 
 
-def describe_effect(outcome: str, contrast: str, horizon_days: float | None) -> str:
-    """``hazard ratio of death by day 30``."""
-    return f"{CONTRASTS[contrast].name} of {plain(outcome)} {describe_horizon(horizon_days, contrast)}".strip()
+def name_contrast(outcome: str, contrast: str, *, competing: Collection[str] = ()) -> str:
+    """A contrast's name: hazards are cause-specific, and risks cumulative incidences, where the outcome is one of the ``competing``."""
+    name = CONTRASTS[contrast].name
+    if outcome not in competing:
+        return name
+    return f"{name} (cumulative incidence)" if name.startswith("risk") else name.replace("hazard ratio", "cause-specific hazard ratio")
+
+
+def describe_effect(outcome: str, contrast: str, horizon_days: float | None, *, competing: Collection[str] = ()) -> str:
+    """``hazard ratio of death by day 30``; ``competing`` names the outcomes that have competing events."""
+    name, test = name_contrast(outcome, contrast, competing=competing), CONTRASTS[contrast].test
+    return " ".join(part for part in (f"{name} of {plain(outcome)}", describe_horizon(horizon_days, contrast), f"({test})" if test else "") if part)
 
 
 def estimate_words(contrast: str, estimate: float, lower: float, upper: float, *, decimals: int | None = None) -> str:

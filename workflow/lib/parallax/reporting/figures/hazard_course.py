@@ -19,9 +19,16 @@ _RANGE = (0.2, 5.0)
 
 
 def draw_hazard_course(
-    intervals: Mapping[str, pd.DataFrame], courses: Mapping[str, pd.DataFrame], *, last_day: float, styles: Mapping[str, style.DatasetStyle]
+    intervals: Mapping[str, pd.DataFrame],
+    courses: Mapping[str, pd.DataFrame],
+    *,
+    overall: float | None,
+    last_day: float,
+    styles: Mapping[str, style.DatasetStyle],
 ) -> Figure:
-    """Steps: the hazard ratio of each interval, with the real one's 95 % interval as a box; the thin black line is the real course, smoothed.
+    """Steps: the hazard ratio of each interval, with the real one's 95 % interval as a box; the thin line is the real course, smoothed.
+
+    The dotted line is the real hazard ratio over all follow-up (``overall``). Generators have steps, or courses where there are no intervals.
 
     ``intervals`` maps a dataset to the rows of its shown COMBINED table (one outcome and design, ``interval_hazard_ratio``, the valid rule),
     ``courses`` to those of its shown HAZARD_COURSE.
@@ -48,8 +55,19 @@ def draw_hazard_course(
             axes.plot([], [], color=look.colour, lw=2, label=look.label)
         course = courses.get(REAL)
         if course is not None and len(course):
-            axes.plot(course["time_days"], np.exp(course["log_hazard_ratio"]), color=style.INK, lw=0.8, zorder=2, label="real, smoothed")
-            reached += list(np.exp(course["log_hazard_ratio"]))
+            axes.plot(course["time_days"], np.exp(course["log_hazard_ratio"]), color=style.INK, lw=0.9, zorder=2, label="real, smoothed")
+            for name in ("lower", "upper"):
+                axes.plot(course["time_days"], np.exp(course[name]), color=style.SOFT, lw=0.6, ls=(0, (1, 1.5)), zorder=2)
+            reached += [value for name in ("log_hazard_ratio", "lower", "upper") for value in np.exp(course[name].dropna())]
+        for dataset, rows in courses.items():
+            if dataset != REAL and not len(intervals.get(dataset, ())):
+                look = styles[dataset]
+                line = axes.plot(rows["time_days"], np.exp(rows["log_hazard_ratio"]), color=look.colour, lw=1.4, zorder=3)[0]
+                if look.dashes:
+                    line.set_dashes(look.dashes)
+        if overall is not None:
+            axes.axhline(overall, color=style.INK, lw=0.9, ls=(0, (1.5, 2.5)), zorder=2, label="real, all follow-up")
+            reached.append(overall)
         low, high = (float(np.clip(value, *_RANGE)) for value in (min(reached), max(reached)))
         axes.set(
             yscale="log", ylim=(low * 0.92, high * 1.08), xlim=(0, last_day), xlabel="days since the index date", ylabel="hazard ratio, log scale"

@@ -72,7 +72,8 @@ def test_without_censoring_the_residual_is_outcome_less_risk(data: dict[str, np.
     grid = np.unique(time[event])
     hazard = np.random.default_rng(1).uniform(0.001, 0.05, (N, len(grid)))
     hazards = ConditionalHazards(hazard, np.ones_like(hazard))
-    risk = 1 - hazards.survival[:, -1]
+    risk = 1 - np.prod(1 - hazard, axis=1)
+    assert hazards.risk == pytest.approx(risk)
     assert risk_residuals(Seen.of(time, event, grid), hazards) == pytest.approx(event - risk, abs=1e-10)
 
 

@@ -123,7 +123,7 @@ def adjust_risks(
         weight = corrections(treated, propensity, estimand)
         hazards = [target_hazards(seen, found, arm, weight) for found, arm in zip(hazards, (treated, ~treated), strict=True)]
     residuals = np.where(treated, *(risk_residuals(seen, found) for found in hazards))
-    risks = [1.0 - found.survival[:, -1] for found in hazards]
+    risks = [found.risk for found in hazards]
     return augment(risks[0], risks[1], residuals, treated, propensity, estimand)
 
 

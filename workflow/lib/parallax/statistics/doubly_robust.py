@@ -41,10 +41,21 @@ class ConditionalHazards:
     followed: FloatArray
 
     @property
-    def survival(self) -> FloatArray:
-        """Probability (n, K) of being free of the event after each time."""
-        survival: FloatArray = np.cumprod(1.0 - self.event, axis=1, dtype=np.float64)
-        return survival
+    def risk(self) -> FloatArray:
+        """Probability (n,) of the event by the grid's last time."""
+        risk: FloatArray = -np.expm1(np.sum(np.log1p(-self._inside), axis=1))
+        return risk
+
+    @property
+    def leverage(self) -> FloatArray:
+        """S(h)/(S_k G_k) (n, K): how a surprise at each time moves the risk by the grid's end h."""
+        log_survival = np.cumsum(np.log1p(-self._inside), axis=1)
+        leverage: FloatArray = np.exp(log_survival[:, -1:] - log_survival) / self.followed
+        return leverage
+
+    @property
+    def _inside(self) -> FloatArray:
+        return np.minimum(self.event, 1.0 - 1e-12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +135,7 @@ def risk_residuals(seen: Seen, hazards: ConditionalHazards) -> FloatArray:
     The censored-data residual: its mean given x is the error of the predicted risk by the grid's end, where either the hazards of the event or
     those of censoring are right (Hubbard, van der Laan & Robins 2000, §3; Westling et al. 2023, eq. 4). Without censoring it is 1(T ≤ h) − R(h | x).
     """
-    survival = hazards.survival
-    martingale = seen.at_risk * (seen.event - hazards.event)
-    residual: FloatArray = survival[:, -1] * np.sum(martingale / (survival * hazards.followed), axis=1)
+    residual: FloatArray = np.sum(seen.at_risk * (seen.event - hazards.event) * hazards.leverage, axis=1)
     return residual
 
 
@@ -141,8 +150,7 @@ def target_hazards(seen: Seen, hazards: ConditionalHazards, arm: BoolArray, weig
         residual = np.where(arm, weight * risk_residuals(seen, present), 0.0)
         if abs(residual.sum()) <= 0.01 * np.sqrt(np.sum(residual**2)):
             return present
-        survival = present.survival
-        clever = survival[:, -1:] / (survival * present.followed)
+        clever = present.leverage
         predictor = logit(np.clip(present.event, 1e-12, 1.0 - _EDGE))
         rows = seen.at_risk & arm[:, None]
         weights = np.broadcast_to(weight[:, None], rows.shape)[rows]

@@ -44,7 +44,7 @@ from parallax.protocol.designs import (
     WeightDesign,
 )
 from parallax.protocol.outcomes import OutcomesSection, asked_of
-from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
+from parallax.protocol.propensity import DEFAULT_PROPENSITY, EnsembleScore, PropensitySection
 from parallax.protocol.question import Hypothesis
 from parallax.protocol.subgroups import SubgroupsSection
 from parallax.tables import (
@@ -235,6 +235,7 @@ def estimate_subgroups(
         changed["horizons_days"] = (primary.horizon_days,)
     asked = OutcomesSection({primary.outcome: outcome.model_copy(update=changed)})
     design = DesignsSection({primary.design: designs[primary.design]})
+    propensity = _scores_of(designs[primary.design], propensity)
     parts = []
     for name, levels in subgroups.items():
         belongs = {level: evaluate(cohort, expression, where=f"subgroups.{name}.{level}") for level, expression in levels.items()}
@@ -278,7 +279,7 @@ def permute_treatment(
     settings = {
         "covariates": covariates,
         "designs": DesignsSection({primary.design: designs[primary.design]}),
-        "propensity": propensity,
+        "propensity": _scores_of(designs[primary.design], propensity),
         "outcomes": OutcomesSection({primary.outcome: outcome.model_copy(update=changed)}),
         "seed": seed,
     }
@@ -321,6 +322,15 @@ def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
 
 def _score_name(design: Design) -> str | None:
     return design.score if isinstance(design, ScoredDesign) else None
+
+
+def _scores_of(design: Design, propensity: PropensitySection) -> PropensitySection:
+    """The scores that a design needs, its own first."""
+    if not isinstance(design, ScoredDesign):
+        return DEFAULT_PROPENSITY
+    own = propensity.named(design.score)
+    model = propensity[own]
+    return PropensitySection({name: propensity[name] for name in (own, *(model.members if isinstance(model, EnsembleScore) else ()))})
 
 
 def _describe_score(score: PropensityScore | str, treated: NDArray[np.bool_]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +11,48 @@ import yaml
 
 from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined
-from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.combined import disclose_combined, disclose_subgroups
+from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
+from parallax.protocol.outcomes import asked_of
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.validation.agreement import measure_agreement
 from parallax.validation.metrics import metric_row
 from parallax.validation.verdict import reach_verdict
+from parallax.vocabulary import RATIO_CONTRASTS
 
 RHC = Path(__file__).parents[1] / "config" / "studies" / "rhc.yaml"
 
 #: log hazard ratio by which a generator misses the real one
 BIAS = {"real": 0.0, "sequential": -0.02, "gaussian_copula": -0.14, "tvae": 0.45}
 
+#: of each contrast: its size per log hazard ratio, and its standard error
+EFFECTS = {
+    "hazard_ratio": (1.0, 0.054),
+    "interval_hazard_ratio": (1.0, 0.08),
+    "hazard_ratio_trend": (-0.7, 0.05),
+    "log_rank": (1.0, 0.054),
+    "risk_difference": (0.27, 0.0151),
+    "risk_ratio": (0.7, 0.035),
+    "rmst_difference": (-5.8, 0.317),
+}
+
+#: names of subgroups and of their levels
+SUBGROUPS = {"sex": ("women", "men"), "age": ("under_50", "from_50_to_70", "over_70")}
+
+#: why nothing could be estimated
+SEPARATED = "the propensity score is separated in 4 of 10 replicates"
+
 
 def simulated_protocol() -> Protocol:
-    return Protocol.model_validate(yaml.safe_load(RHC.read_text(encoding="utf-8")))
+    """The study of right heart catheters, asked everything that a survival outcome can be asked."""
+    plain = yaml.safe_load(RHC.read_text(encoding="utf-8"))
+    plain["outcomes"]["death"]["contrasts"] = list(EFFECTS)
+    plain["question"]["secondary"] = [{"outcome": "death", "contrast": "risk_difference", "design": "overlap", "horizon_days": 180}]
+    plain["subgroups"] = {name: dict.fromkeys(levels, "num_age >= 18") for name, levels in SUBGROUPS.items()}
+    plain["robustness"] = {"permutations": 200}
+    return Protocol.model_validate(plain)
 
 
 def simulated_attrition() -> pd.DataFrame:
@@ -90,9 +115,17 @@ def simulated_overlap(protocol: Protocol, dataset: str) -> pd.DataFrame:
     effective = {"crude": (2184.0, 3551.0)}
     rows = [
         (
-            *(replicate, design, estimands[design], *patients.get(design, (2184, 3551)), *effective.get(design, (1500.0, 2400.0)), c, 0.61),
-            *(18.13 if design == "iptw" else 1.0, 0.04, largest[design], 0),
-            *(None if largest[design] <= 0.1 else f"not balanced: largest SMD {largest[design]:.2f}, allowed is 0.1", "ok", None),
+            *(
+                replicate,
+                design,
+                estimands.get(design, "ATE"),
+                *patients.get(design, (2184, 3551)),
+                *effective.get(design, (1500.0, 2400.0)),
+                c,
+                0.61,
+            ),
+            *(18.13 if design == "iptw" else 1.0, 0.04, largest.get(design, 0.0), 0),
+            *(None if largest.get(design, 0.0) <= 0.1 else f"not balanced: largest SMD {largest[design]:.2f}, allowed is 0.1", "ok", None),
         )
         for replicate in range(1 if dataset == "real" else 10)
         for design in protocol.designs.root
@@ -149,35 +182,97 @@ def simulated_curves(protocol: Protocol, dataset: str) -> pd.DataFrame:
     return tables.CURVES.validate(pd.concat(parts, ignore_index=True))
 
 
-def simulated_combined(protocol: Protocol, dataset: str) -> pd.DataFrame:
+def _combined_rows(asked: Iterable[tuple[str, str, float | None]], truth: Mapping[str, float], dataset: str) -> list[dict[str, object]]:
+    """Rows of COMBINED for (outcome, contrast, horizon) under each design, whose log hazard ratio ``truth`` tells."""
     rng = np.random.default_rng(7 + len(dataset))
-    truth = {"crude": 0.267, "matched": 0.2, "iptw": 0.134, "att": 0.127, "overlap": 0.161}
-    events = {30.0: (830, 1088), 180.0: (1200, 1740), np.nan: (1486, 2236)}
-    scale = {"hazard_ratio": (1.0, 0.054), "risk_difference": (0.27, 0.0151), "rmst_difference": (-5.8, 0.317)}
-    rows = []
+    events = {30.0: (830, 1088), 180.0: (1200, 1740), None: (1486, 2236)}
+    rows: list[dict[str, object]] = []
     for design, effect in truth.items():
-        for contrast, (factor, error) in scale.items():
-            for horizon in (30.0, 180.0, np.nan) if contrast == "hazard_ratio" else (30.0, 180.0):
-                if contrast == "rmst_difference" and horizon == 180:
-                    factor, error = -48.0, 2.49
-                bias = BIAS[dataset] * (0.3 if design == "crude" else 1)
-                centre = factor * (effect - 0.02 * (horizon == 180) + bias) + rng.normal(0, 0.15 * error)
-                failing = dataset == "tvae" and design == "matched"
-                for rule in ("none",) if dataset == "real" else ("partial", "naive", "stacked"):
-                    se = error * {"none": 1, "partial": 1.08, "naive": 1.0, "stacked": 0.32}[rule]
-                    middle = centre + (rng.normal(0, 0.6 * error) if rule == "naive" else 0)
-                    low, high = middle - 1.96 * se, middle + 1.96 * se
-                    values = (middle, se, low, high, 0.003)
-                    if contrast == "hazard_ratio":
-                        values = (np.exp(middle), se, np.exp(low), np.exp(high), 0.003)
-                    n = (1673, 1673) if design == "matched" else (2184, 3551)
-                    row = (design, "death", contrast, horizon, rule, *values, 30.0, 1 if rule in ("none", "naive") else 10, *n, *events[horizon])
-                    if failing:
-                        row = (*row[:5], *[np.nan] * 6, 0, *n, *events[horizon])
-                    reason = "the propensity score is separated in 4 of 10 replicates" if failing else None
-                    estimand = {"overlap": "ATO", "iptw": "ATE", "crude": "unadjusted"}.get(design, "ATT")
-                    rows.append((*row, estimand, "none" if failing else "robust, weights as known", "not_estimable" if failing else "ok", reason))
-    return tables.COMBINED.validate(pd.DataFrame(rows, columns=list(tables.COMBINED.columns)))
+        for outcome, contrast, horizon in asked:
+            factor, error = (-48.0, 2.49) if (contrast, horizon) == ("rmst_difference", 180.0) else EFFECTS[contrast]
+            ratio = contrast in RATIO_CONTRASTS
+            bias = BIAS[dataset] * (0.3 if design == "crude" else 1)
+            centre = factor * (effect - 0.02 * (horizon == 180) - 0.1 * (horizon is None) + bias) + rng.normal(0, 0.15 * error)
+            family = design == "overlap" and (contrast, horizon) in (("hazard_ratio", 30.0), ("risk_difference", 180.0))
+            for rule in ("none",) if dataset == "real" else ("partial", "naive", "stacked"):
+                se = error * {"none": 1, "partial": 1.08, "naive": 1.0, "stacked": 0.32}[rule]
+                middle = centre + (rng.normal(0, 0.6 * error) if rule == "naive" else 0)
+                estimate, lower, upper = (np.exp(end) if ratio else end for end in (middle, middle - 1.96 * se, middle + 1.96 * se))
+                row: dict[str, object] = {
+                    "design": design, "outcome": outcome, "contrast": contrast, "horizon_days": np.nan if horizon is None else horizon,
+                    "rule": rule, "estimate": estimate, "std_error": se, "lower": lower, "upper": upper, "p_value": 0.003,
+                    "p_adjusted": 0.006 if family and rule in ("none", "partial") else np.nan,
+                    "df": 30.0, "replicates": 1 if rule in ("none", "naive") else 10,
+                    "n_treated": 1673 if design == "matched" else 2184, "n_comparator": 1673 if design == "matched" else 3551,
+                    "events_treated": events[horizon][0], "events_comparator": events[horizon][1],
+                    "effective_estimand": {"overlap": "ATO", "iptw": "ATE", "crude": "unadjusted"}.get(design, "ATT"),
+                    "variance_method": "robust, weights as known", "status": "ok", "reason": None,
+                }  # fmt: skip
+                if dataset == "tvae" and design == "matched":
+                    row |= dict.fromkeys(("estimate", "std_error", "lower", "upper", "p_value", "p_adjusted", "df"), np.nan)
+                    row |= {"replicates": 0, "variance_method": "none", "status": "not_estimable", "reason": SEPARATED}
+                rows.append(row)
+    return rows
+
+
+def simulated_combined(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    truth = {"crude": 0.267, "matched": 0.2, "iptw": 0.134, "att": 0.127, "overlap": 0.161}
+    asked = [(name, contrast, horizon) for name, outcome in protocol.outcomes.items() for contrast, horizon in asked_of(outcome)]
+    return tables.COMBINED.validate(pd.DataFrame(_combined_rows(asked, truth, dataset), columns=list(tables.COMBINED.columns)))
+
+
+def simulated_subgroups(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    primary, rows = protocol.question.primary, []
+    asked = [(primary.outcome, contrast, primary.horizon_days) for contrast in ("hazard_ratio", "risk_difference", "rmst_difference")]
+    for subgroup, levels in SUBGROUPS.items():
+        for position, level in enumerate(levels):
+            for row in _combined_rows(asked, {primary.design: 0.16 + 0.08 * position}, dataset):
+                few = {"events_treated": 6.0} if level == "under_50" else {}
+                rows.append({"subgroup": subgroup, "level": level} | row | few | {"p_adjusted": np.nan})
+    return tables.SUBGROUPS.validate(pd.DataFrame(rows, columns=list(tables.SUBGROUPS.columns)))
+
+
+def simulated_interactions(subgroups: pd.DataFrame) -> pd.DataFrame:
+    keys = ["subgroup", "design", "outcome", "contrast", "horizon_days", "rule"]
+    found = subgroups[keys].drop_duplicates().assign(statistic=2.4, df=1.0, p_value=0.12, reason=None)
+    unknown = (found["subgroup"] == "age") & (found["contrast"] == "risk_difference")
+    found.loc[unknown, ["statistic", "df", "p_value"]] = np.nan
+    found.loc[unknown, "reason"] = "the effect in under_50 is not estimable"
+    return tables.INTERACTIONS.validate(found[list(tables.INTERACTIONS.columns)])
+
+
+def simulated_robustness(protocol: Protocol, combined: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    primary, target = protocol.question.primary, ["design", "outcome", "contrast", "horizon_days"]
+    valid = combined[combined["rule"].isin(["none", "partial"]) & (combined["status"] == "ok") & (combined["contrast"] == "hazard_ratio")]
+    missing = {"value": np.nan, "lower": np.nan, "upper": np.nan, "p_value": np.nan, "reason": None}
+    rows = []
+    for row in valid[[*target, "estimate"]].to_dict("records"):
+        named = {name: row[name] for name in target} | missing
+        rows += [
+            named | {"measure": "e_value", "value": 1.45, "lower": 1.2},
+            named | {"measure": "systematic_error", "value": 0.05},
+            named
+            | {"measure": "calibrated", "value": row["estimate"], "lower": 0.9 * row["estimate"], "upper": 1.1 * row["estimate"], "p_value": 0.04},
+        ]
+    if dataset == "real":
+        named = dict(zip(target, primary.target, strict=True)) | missing
+        rows += [
+            named | {"measure": "permuted_estimate", "value": 1.001, "lower": 0.91, "upper": 1.1, "p_value": 0.005},
+            named | {"measure": "permuted_rejections", "value": 0.05, "lower": 0.028, "upper": 0.09},
+        ]
+    return tables.ROBUSTNESS.validate(pd.DataFrame(rows, columns=list(tables.ROBUSTNESS.columns)))
+
+
+def simulated_hazard_course(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    days = np.arange(3.0, 181.0, 3.0)
+    parts = []
+    for replicate in range(1 if dataset == "real" else 10):
+        noise = np.random.default_rng(60 + replicate).normal(0, 0.02)
+        course = 0.3 * np.exp(-days / 40) + 0.05 + BIAS[dataset] + noise
+        for design in protocol.designs.root:
+            rows = {"replicate": replicate, "design": design, "outcome": "death", "time_days": days, "log_hazard_ratio": course}
+            parts.append(pd.DataFrame(rows | {"lower": course - 0.15, "upper": course + 0.15}))
+    return tables.HAZARD_COURSE.validate(pd.concat(parts, ignore_index=True))
 
 
 def simulated_fidelity(protocol: Protocol, dataset: str) -> pd.DataFrame:
@@ -218,7 +313,9 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
     characteristics = simulated_characteristics(protocol)
     shown = disclose_characteristics(characteristics, disclosure)
     combined = {name: simulated_combined(protocol, name) for name in datasets}
-    grids = {outcome: curve_grid(section.horizons_days) for outcome, section in protocol.outcomes.items()}
+    grids = {outcome: curve_grid(section.horizons_days) for outcome, section in protocol.outcomes.survival.items()}
+    curves = {name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets}
+    subgroups = {name: simulated_subgroups(protocol, name) for name in datasets}
     gates = protocol.validation.gates
     agreement = {name: measure_agreement(combined["real"], combined[name], primary=protocol.question.primary, gates=gates) for name in generators}
     fidelity = {name: simulated_fidelity(protocol, name) for name in generators}
@@ -252,11 +349,17 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
         positivity={name: disclose_positivity(simulated_positivity(), disclosure) for name in datasets},
         balance={name: disclose_balance(simulated_balance(protocol, characteristics, name), disclosure, characteristics=shown) for name in datasets},
         overlap={name: disclose_overlap(simulated_overlap(protocol, name), disclosure) for name in datasets},
-        curves={name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets},
+        curves=curves,
         combined={name: disclose_combined(frame, disclosure) for name, frame in combined.items()},
         agreement=agreement,
         fidelity=fidelity,
         privacy=privacy,
+        subgroups={name: disclose_subgroups(frame, disclosure) for name, frame in subgroups.items()},
+        interactions={name: simulated_interactions(frame) for name, frame in subgroups.items()},
+        robustness={name: simulated_robustness(protocol, frame, name) for name, frame in combined.items()},
+        hazard_course={
+            name: disclose_hazard_course(simulated_hazard_course(protocol, name), disclosure, curves=curves[name], grids=grids) for name in datasets
+        },
         generation=generation,
     )
     return site, verdicts

@@ -7,9 +7,9 @@ import pandas as pd
 
 from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.combined import disclose_combined, disclose_subgroups
 from parallax.disclosure.counts import suppress_counts
-from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.disclosure import DisclosureSection
 
@@ -163,7 +163,7 @@ def test_positivity_tells_large_strata_with_an_all_but_empty_arm() -> None:
 
 
 def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> None:
-    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, 1)
+    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, np.nan, 1)
     exact = tables.COMBINED.validate(
         pd.DataFrame(
             [(*row, 101.0, 203.0, *events, "unadjusted", "model-based", "ok", None) for events in ((97.0, 4.0), (52.0, 103.0))],
@@ -174,6 +174,21 @@ def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> N
     assert plain(shown["events_treated"]) == [None, 50]
     assert plain(shown["events_comparator"]) == [None, 105]
     assert list(shown["estimate"]) == [1.2, 1.2]
+
+
+def test_a_level_of_few_events_takes_the_smallest_other_one_with_it() -> None:
+    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, np.nan, 1)
+    levels = (("young", 4.0), ("middle", 30.0), ("old", 60.0))
+    exact = tables.SUBGROUPS.validate(
+        pd.DataFrame(
+            [("age", level, *row, 101.0, 203.0, events, 50.0, "unadjusted", "model-based", "ok", None) for level, events in levels],
+            columns=list(tables.SUBGROUPS.columns),
+        )
+    )
+    shown = disclose_subgroups(exact, TEN)
+    assert plain(shown["events_treated"]) == [None, None, 60]
+    assert plain(shown["events_comparator"]) == [50, 50, 50]
+    assert plain(shown["n_treated"]) == [100, 100, 100]
 
 
 def curve(at_risk: list[float], survival: list[float], *, design: str = "crude", replicate: int = 0) -> pd.DataFrame:
@@ -213,3 +228,24 @@ def test_the_grid_holds_every_horizon() -> None:
     grid = curve_grid([30.5, 180])
     assert {0.0, 30.5, 180.0} <= set(grid)
     assert len(grid) == 62
+
+
+def course(value: float, replicate: int) -> pd.DataFrame:
+    exact = {"time_days": [1.0, 2.0, 3.0, 4.0], "log_hazard_ratio": [value, value, value, value + 1], "lower": value - 0.1, "upper": value + 0.1}
+    return pd.DataFrame({"replicate": replicate, "design": "crude", "outcome": "death"} | exact)
+
+
+def test_the_course_of_the_hazard_ratio_ends_with_the_shorter_curve() -> None:
+    ends = pd.DataFrame({"outcome": "death", "arm": ["treated", "treated", "comparator", "comparator"], "time_days": [0.0, 3.0, 0.0, 4.0]})
+    exact = pd.concat([course(0.2, 0), course(0.40123, 1)])
+    grid = np.array([0.0, 0.5, 1.0, 2.5, 3.0, 3.5, 4.0])
+    shown = disclose_hazard_course(exact, TEN, curves=ends, grids={"death": grid})
+    assert list(shown["time_days"]) == [1.0, 2.5, 3.0]
+    assert list(shown["log_hazard_ratio"]) == [0.301, 0.301, 0.301]
+    assert list(shown["upper"]) == [0.401, 0.401, 0.401]
+    assert set(shown["minimum_count"]) == {10}
+
+
+def test_no_course_where_an_arm_has_no_curve() -> None:
+    one = pd.DataFrame({"outcome": "death", "arm": ["treated"], "time_days": [4.0]})
+    assert len(disclose_hazard_course(course(0.2, 0), TEN, curves=one, grids={"death": np.arange(5.0)})) == 0

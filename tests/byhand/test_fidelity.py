@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.validation.marginals import measure_ks, measure_split_band, measure_total_variation
+from parallax.validation.marginals import measure_half_split_ks, measure_ks, measure_total_variation
 from parallax.validation.survival_fidelity import FollowUp, measure_half_split_band, measure_km_gap
 
 
@@ -67,5 +67,5 @@ def test_competing_events_are_not_censoring() -> None:
 def test_the_gap_of_a_binary_outcome_is_the_difference_of_shares_and_its_band_that_of_halves() -> None:
     assert measure_ks(np.array([0.0, 1.0, 1.0, 1.0]), np.array([0.0, 1.0])) == pytest.approx(3 / 4 - 1 / 2)
     # two values, one in each half: apart by all of their share whatever the split; equal ones never
-    assert measure_split_band(np.array([0.0, 1.0]), rng=np.random.default_rng(1)) == 1.0
-    assert measure_split_band(np.ones(9), rng=np.random.default_rng(1)) == 0.0
+    assert measure_half_split_ks(np.array([0.0, 1.0]), rng=np.random.default_rng(1)) == 1.0
+    assert measure_half_split_ks(np.ones(9), rng=np.random.default_rng(1)) == 0.0

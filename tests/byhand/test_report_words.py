@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import pytest
 
+from parallax.protocol.designs import DesignsSection
+from parallax.reporting.answers import tell_hazards
 from parallax.reporting.numbers import format_count, format_estimate, format_number, format_share, format_signed
+from parallax.reporting.sections import number_needed
 from parallax.reporting.verdicts import decisive_reason, headline, read_verdicts, summarise
-from parallax.reporting.wording import describe_effect, describe_variable, estimate_words
+from parallax.reporting.wording import CONTRASTS, describe_design, describe_effect, describe_variable, estimate_words
+from parallax.vocabulary import CONTRASTS as ALL_CONTRASTS
+from parallax.vocabulary import RATIO_CONTRASTS
 
 ARMS = {"treated": "treated (RHC)", "comparator": "comparator (No RHC)"}
 
@@ -33,6 +39,71 @@ def test_contrasts_have_units() -> None:
     assert describe_effect("death", "hazard_ratio", 30) == "hazard ratio of death by day 30"
     assert describe_effect("relapse_free", "hazard_ratio", math.nan) == "hazard ratio of relapse free over all follow-up"
     assert describe_variable("death/treated", ARMS) == "death, treated (RHC)"
+
+
+def test_every_contrast_has_words_and_ratios_are_null_at_one() -> None:
+    assert set(CONTRASTS) == set(ALL_CONTRASTS)
+    assert {name for name, words in CONTRASTS.items() if words.null == 1} == RATIO_CONTRASTS
+
+
+@pytest.mark.parametrize(
+    ("contrast", "horizon", "words"),
+    [
+        ("interval_hazard_ratio", 180, "hazard ratio of death in the interval that ends on day 180"),
+        ("interval_hazard_ratio", None, "hazard ratio of death after the last horizon"),
+        ("hazard_ratio_trend", None, "late over early hazard ratio of death over all follow-up (p: test of proportional hazards)"),
+        ("log_rank", 30, "Peto's one-step hazard ratio of death by day 30 (p: log-rank test)"),
+        ("mean_difference", None, "mean difference of death"),
+        ("odds_ratio", math.nan, "odds ratio of death"),
+    ],
+)
+def test_effects_in_words(contrast: str, horizon: float | None, words: str) -> None:
+    assert describe_effect("death", contrast, horizon) == words
+
+
+def test_hazards_are_cause_specific_where_events_compete() -> None:
+    assert describe_effect("relapse", "hazard_ratio", 30, competing={"relapse"}) == "cause-specific hazard ratio of relapse by day 30"
+    assert describe_effect("relapse", "risk_difference", 30, competing={"relapse"}) == "risk difference (cumulative incidence) of relapse by day 30"
+    assert describe_effect("death", "hazard_ratio", 30, competing={"relapse"}) == "hazard ratio of death by day 30"
+
+
+def test_numbers_needed_are_one_over_the_difference() -> None:
+    assert number_needed(0.05, 0.02, 0.1) == "number needed to harm 20 (10–50)"
+    assert number_needed(-0.05, -0.1, -0.02) == "number needed to benefit 20 (10–50)"
+    assert number_needed(0.05, -0.01, 0.1) == "number needed to harm 20, its interval through infinity to benefit"
+    assert number_needed(-0.05, math.nan, math.nan) == "number needed to benefit 20"
+    assert number_needed(0.0, -0.1, 0.1) == ""
+
+
+def hazards(*rows: tuple[str, float, float, float, float, float]) -> pd.DataFrame:
+    columns = ["contrast", "horizon_days", "estimate", "lower", "upper", "p_value"]
+    return pd.DataFrame(rows, columns=columns).assign(outcome="death", design="overlap", status="ok", rule="none")
+
+
+def test_a_hazard_ratio_that_changes_is_told_by_horizon() -> None:
+    ratios = (("hazard_ratio", math.nan, 1.16, 1.05, 1.28, 0.004), ("hazard_ratio", 30.0, 1.31, 1.12, 1.5, 0.001))
+    changing = tell_hazards(hazards(*ratios, ("hazard_ratio_trend", math.nan, 0.8, 0.7, 0.9, 0.003)), outcome="death", design="overlap")
+    assert changing.startswith(
+        "The hazard ratio of death is not constant (p = 0.003): 1.31 (1.12–1.50) by day 30; 1.16 (1.05–1.28) over all follow-up. "
+    )
+    apart = (("interval_hazard_ratio", 30.0, 2.0, 1.6, 2.4, 0.001), ("interval_hazard_ratio", math.nan, 1.1, 0.9, 1.3, 0.2))
+    assert "the intervals of follow-up differ" in tell_hazards(hazards(*ratios, *apart), outcome="death", design="overlap")
+    constant = tell_hazards(hazards(*ratios, ("hazard_ratio_trend", math.nan, 0.98, 0.9, 1.1, 0.6)), outcome="death", design="overlap")
+    assert constant == "No departure from proportional hazards of death was found (p = 0.60)."
+    assert tell_hazards(hazards(*ratios), outcome="death", design="overlap") == ""
+
+
+def test_designs_that_model_the_outcome_in_words() -> None:
+    plain = {
+        "regression": {"method": "regression"},
+        "standardised": {"method": "g_computation", "estimand": "ATT"},
+        "tmle": {"method": "tmle", "estimand": "ATE"},
+    }
+    assert [describe_design(design) for _, design in DesignsSection.model_validate(plain).items()] == [
+        "regression of the outcome on treatment and covariates",
+        "g-computation, ATT",
+        "doubly robust: targeted maximum likelihood, ATE",
+    ]
 
 
 def test_shifts_counts_and_shares() -> None:

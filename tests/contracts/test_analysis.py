@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from parallax.analysis import apply_designs, estimate_effects
-from parallax.outcomes.survival import Followed, trace_curves
+from parallax.outcomes.curves import trace_curves
+from parallax.outcomes.observed import Followed
+from parallax.outcomes.patients import Weighted
 from parallax.protocol import CohortSection, DesignsSection, OutcomesSection, PropensitySection
 from parallax.tables import (
     BALANCE,
@@ -227,6 +229,7 @@ def test_a_stratum_in_which_nobody_was_treated_is_found() -> None:
 def test_a_large_weight_is_no_crowd() -> None:
     weight = np.array([40.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     treated = np.array([True, True, True, False, False, False])
-    curves = trace_curves(Followed(np.array([5.0, 1.0, 2.0, 1.0, 2.0, 3.0]), np.ones(6, dtype=bool), treated, weight))
+    followed = Followed(np.array([5.0, 1.0, 2.0, 1.0, 2.0, 3.0]), np.ones(6, dtype=np.int64), competing=False, horizons_days=(5.0,))
+    curves = trace_curves(followed, Weighted(treated, weight))
     at_risk = curves[curves["arm"] == "treated"].set_index("time_days")["at_risk"]
     assert at_risk.to_dict() == pytest.approx({0.0: 3.0, 1.0: 3.0, 2.0: 2.0, 5.0: 1.0})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -10,6 +12,8 @@ import pandas as pd
 import pytest
 
 from parallax.errors import StorageError
+from parallax.protocol.designs import DesignsSection
+from parallax.protocol.outcomes import OutcomesSection
 from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.report import render_report
 from simulated_tables import simulated_attrition, simulated_inputs
@@ -136,6 +140,106 @@ def test_designs_that_are_not_balanced_are_flagged(report: str, inputs: ReportIn
 
 def test_what_is_not_estimable_says_why(report: str) -> None:
     assert "Not estimable: tvae (matched): the propensity score is separated in 4 of 10 replicates." in report
+
+
+def folded(report: str) -> list[str]:
+    return re.findall(r"<summary>([^<]*)</summary>", report)
+
+
+def test_only_the_primary_contrast_stands_open(report: str) -> None:
+    headings = re.findall(r"<h3>([^<]*)</h3>", report)
+    assert headings == ["Proportional hazards", "Hazard ratio of death"]
+    assert {"Risk difference of death", "Risk ratio of death", "Difference in restricted mean survival time of death"} <= set(folded(report))
+
+
+def test_diagnostics_have_no_figure_of_effects_and_no_shift(report: str) -> None:
+    for contrast in ("interval_hazard_ratio", "hazard_ratio_trend", "log_rank"):
+        assert f"effects-death-{contrast}" not in report
+    shifts = report[report.index('class="shifts"') :]
+    assert "log-rank" not in shifts[: shifts.index("</table>")]
+
+
+def test_new_answers_have_their_place(report: str) -> None:
+    words = " ".join(" ".join(read(report).text).split())
+    order = [
+        "Survival, real and synthetic",
+        "The hazard ratio of death is not constant (p = 0.003)",
+        "Effects, real and synthetic",
+        "p adjusted (Holm)",
+        "Subgroups",
+        "How robust is the real answer?",
+        "by risk ratios of 1.45 each",
+        "E-value (interval)",
+        "Agreement of the effects",
+        "Fidelity of the distributions",
+    ]
+    words = words[words.index("Who was left out") :]
+    positions = [words.index(part) for part in order]
+    assert positions == sorted(positions)
+    assert "number needed to harm" in words
+
+
+def test_sections_without_content_do_not_appear(inputs: ReportInputs) -> None:
+    question = inputs.protocol.question.model_copy(update={"secondary": ()})
+    protocol = inputs.protocol.model_copy(update={"question": question})
+    site = replace(inputs.sites["support"], subgroups={}, interactions={}, robustness={}, hazard_course={})
+    text = render_report(replace(inputs, protocol=protocol, sites={"support": site}))
+    for name in ("subgroups", "robustness", "family"):
+        assert f'id="{name}-1"' not in text
+        assert f'href="#{name}-1"' not in text
+
+
+def test_a_study_without_follow_up_has_effects_and_no_survival(inputs: ReportInputs) -> None:
+    protocol, contrasts = inputs.protocol, ("risk_difference", "risk_ratio")
+    outcomes = OutcomesSection.model_validate({"death": {"type": "binary", "value": "dead", "contrasts": contrasts}})
+    changed = {"contrast": "risk_difference", "horizon_days": None}
+    question = protocol.question.model_copy(update={"primary": protocol.question.primary.model_copy(update=changed), "secondary": ()})
+    protocol = protocol.model_copy(update={"outcomes": outcomes, "question": question})
+
+    def without_follow_up(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+        kept = {name: table[table["contrast"].isin(contrasts) & (table["horizon_days"] == 30)] for name, table in tables.items()}
+        return {name: table.assign(horizon_days=math.nan) for name, table in kept.items()}
+
+    site = inputs.sites["support"]
+    changed_tables = {name: without_follow_up(getattr(site, name)) for name in ("combined", "agreement", "subgroups", "interactions")}
+    site = replace(site, curves={}, hazard_course={}, robustness={}, **changed_tables)
+    text = render_report(replace(inputs, protocol=protocol, sites={"support": site}))
+    assert 'id="survival-1"' not in text
+    assert 'href="#survival-1"' not in text
+    assert "<h3>Risk difference of death</h3>" in text
+    assert "Risk difference of death in subgroups" in text
+    assert "follow-up ·" not in text
+
+
+def test_where_events_compete_hazards_are_cause_specific(inputs: ReportInputs) -> None:
+    death = inputs.protocol.outcomes["death"].model_copy(update={"competing": (2,)})
+    outcomes = inputs.protocol.outcomes.model_copy(update={"root": {"death": death}})
+    text = render_report(replace(inputs, protocol=inputs.protocol.model_copy(update={"outcomes": outcomes})))
+    assert "<h3>Cause-specific hazard ratio of death</h3>" in text
+    assert "Risk difference (cumulative incidence) of death" in folded(text)
+    assert "One minus the cumulative incidence, death" in text
+
+
+def test_designs_that_model_the_outcome_are_not_judged_by_balance(inputs: ReportInputs) -> None:
+    designs = DesignsSection.model_validate(inputs.protocol.designs.model_dump() | {"crude": {"method": "regression"}})
+    site = inputs.sites["support"]
+    overlap = {name: table.assign(failed=0, failure=None) for name, table in site.overlap.items()}
+    text = render_report(
+        replace(inputs, protocol=inputs.protocol.model_copy(update={"designs": designs}), sites={"support": replace(site, overlap=overlap)})
+    )
+    assert ">adjusts by a model<" in text
+    love = next(str(picture["aria-label"]) for picture in read(text).pictures if str(picture["aria-label"]).startswith("Love plot"))
+    assert "crude" not in love
+
+
+def test_each_line_of_fidelity_tells_its_own_gate(inputs: ReportInputs) -> None:
+    site = inputs.sites["support"]
+    fidelity = {name: table.copy() for name, table in site.fidelity.items()}
+    for table in fidelity.values():
+        table.loc[(table["metric"] == "km_gap") & (table["variable"] == "death/comparator"), "threshold"] = 0.077
+    text = render_report(replace(inputs, sites={"support": replace(site, fidelity=fidelity)}))
+    assert text.count("<td>at most 0.077</td>") == 1
+    assert text.count("<td>at most 0.03</td>") == 2
 
 
 def test_naive_intervals_are_called_invalid(report: str) -> None:

@@ -98,7 +98,8 @@ def test_rhc_balance() -> None:
     assert overlap.loc["att", "max_abs_smd"] == pytest.approx(0.120, abs=0.001)
     assert overlap.loc["overlap", "c_statistic"] == pytest.approx(0.81, abs=0.005)
     assert overlap.loc["iptw", "max_weight"] == pytest.approx(18.1, abs=0.05)
-    assert overlap["failure"].isna().to_dict() == {"crude": False, "matched": True, "iptw": True, "att": False, "overlap": True}
+    sound = overlap["failure"].isna().to_dict()
+    assert {name for name, passed in sound.items() if not passed} == {"crude", "att"}
 
 
 def test_gbsg_unadjusted_hazard_ratio() -> None:

@@ -58,6 +58,11 @@ def section(name):
     return getattr(PROTOCOL, name).plain()
 
 
+def sections(*names):
+    """Several sections of the protocol as a rule's params carry them."""
+    return {name: section(name) for name in names}
+
+
 def source_files(*sites):
     """The files that the patients of these sites come from; none for a package."""
     sources = [PROTOCOL.data.sites[site] for site in sites]
@@ -82,6 +87,23 @@ def every(pattern, **wildcards):
         dataset=(REAL, *PROTOCOL.generators),
         **wildcards,
     )
+
+
+def answers_of(wildcards):
+    """What the answers of a dataset are combined from; a generator's also from what says whether it drew patients, and how many there are."""
+    folder = "<exact>/{site}/{dataset}/"
+    files = {
+        name: folder + f"{name}.parquet"
+        for name in ("estimates", "subgroup_estimates", "permutations")
+    }
+    if wildcards.dataset != REAL:
+        files |= {
+            "generation": folder + "draw.parquet",
+            "cohort": "<patients>/{site}/{dataset}/cohort.parquet",
+            "real": "<exact>/{site}/real/estimates.parquet",
+            "real_cohort": "<patients>/{site}/real/cohort.parquet",
+        }
+    return files
 
 
 def restrict_folders():

@@ -10,6 +10,9 @@ rule estimate_effects:
     output:
         estimates="<exact>/{site}/{dataset}/estimates.parquet",
         curves="<exact>/{site}/{dataset}/curves.parquet",
+        hazard_course="<exact>/{site}/{dataset}/hazard_course.parquet",
+        subgroup_estimates="<exact>/{site}/{dataset}/subgroup_estimates.parquet",
+        permutations="<exact>/{site}/{dataset}/permutations.parquet",
     log:
         "<logs>/estimate_effects/{site}/{dataset}.log",
     benchmark:
@@ -20,13 +23,18 @@ rule estimate_effects:
     resources:
         mem_mb=1500,
     params:
-        cohort=section("cohort"),
-        designs=section("designs"),
-        propensity=section("propensity"),
-        outcomes=section("outcomes"),
+        sections=sections(
+            "cohort",
+            "designs",
+            "propensity",
+            "outcomes",
+            "subgroups",
+            "robustness",
+            "question",
+        ),
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.dataset, "bootstrap"
         ),
-        code=code_digest("parallax.analysis"),
+        code=code_digest("parallax.analysis", "parallax.protocol.sections"),
     script:
         "../scripts/estimate_effects.py"

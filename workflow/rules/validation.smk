@@ -1,16 +1,40 @@
 # synthetic against real → agreement, fidelity, privacy → verdict
 
 
+rule combine_replicates:
+    input:
+        unpack(answers_of),
+    output:
+        combined="<exact>/{site}/{dataset}/combined.parquet",
+        subgroups="<exact>/{site}/{dataset}/subgroups.parquet",
+        interactions="<exact>/{site}/{dataset}/interactions.parquet",
+        robustness="<exact>/{site}/{dataset}/robustness.parquet",
+    log:
+        "<logs>/combine_replicates/{site}/{dataset}.log",
+    benchmark:
+        "<benchmarks>/combine_replicates/{site}/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        code=code_digest(
+            "parallax.validation.summary",
+            "parallax.analysis",
+            "parallax.protocol.sections",
+        ),
+    script:
+        "../scripts/combine_replicates.py"
+
+
 rule measure_agreement:
     input:
-        real="<exact>/{site}/real/estimates.parquet",
-        synthetic="<exact>/{site}/{generator}/estimates.parquet",
-        real_cohort="<patients>/{site}/real/cohort.parquet",
-        cohort="<patients>/{site}/{generator}/cohort.parquet",
-        generation="<exact>/{site}/{generator}/draw.parquet",
+        real="<exact>/{site}/real/combined.parquet",
+        synthetic="<exact>/{site}/{generator}/combined.parquet",
     output:
-        combined="<exact>/{site}/{generator}/combined.parquet",
-        agreement="<exact>/{site}/{generator}/agreement.parquet",
+        "<exact>/{site}/{generator}/agreement.parquet",
     log:
         "<logs>/measure_agreement/{site}/{generator}.log",
     benchmark:
@@ -19,19 +43,11 @@ rule measure_agreement:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
     params:
         primary=section("question")["primary"],
-        cohort=section("cohort"),
-        designs=section("designs"),
-        propensity=section("propensity"),
-        outcomes=section("outcomes"),
         gates=section("validation")["gates"],
-        code=code_digest(
-            "parallax.validation.combining",
-            "parallax.validation.agreement",
-            "parallax.analysis",
-        ),
+        code=code_digest("parallax.validation.agreement"),
     script:
         "../scripts/measure_agreement.py"
 

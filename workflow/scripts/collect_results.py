@@ -8,18 +8,14 @@ from parallax import tables
 from parallax.disclosure.site import OF_ALL, OF_GENERATOR, OF_REAL, disclose_site
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
-from parallax.reporting.results import collect_agreement, collect_estimates, collect_privacy
+from parallax.reporting.results import collect_agreement, collect_estimates, collect_privacy, collect_robustness, collect_subgroups
 from parallax.storage import read_table, write_csv, write_frame
-from parallax.validation.combining import take_real
 from parallax.vocabulary import REAL
 
 
 def read_site(folder, generators):
-    exact = {(REAL, "combined"): take_real(read_table(folder / REAL / "estimates.parquet", tables.ESTIMATES))}
-    for name in (REAL, *generators):
-        for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR):
-            exact[name, table] = read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper()))
-    return exact
+    wanted = [(name, table) for name in (REAL, *generators) for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR)]
+    return {(name, table): read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper())) for name, table in wanted}
 
 
 def collect(output, params):
@@ -30,8 +26,10 @@ def collect(output, params):
         shown[site, REAL, "generation"] = pd.concat([read_table(path, tables.GENERATION) for path in stages], ignore_index=True)
     for (site, dataset, name), table in shown.items():
         write_frame(Path(output.aggregates) / site / dataset / f"{name}.parquet", table)
-    parts = {name: {key[:2]: table for key, table in shown.items() if key[2] == name} for name in (*OF_GENERATOR, "overlap")}
+    parts = {name: {key[:2]: table for key, table in shown.items() if key[2] == name} for name in OF_ALL + OF_GENERATOR}
     write_csv(output.estimates, collect_estimates(parts["combined"], parts["overlap"]))
+    write_csv(output.subgroups, collect_subgroups(parts["subgroups"], parts["interactions"]))
+    write_csv(output.robustness, collect_robustness(parts["robustness"]))
     write_csv(output.agreement, collect_agreement(parts["agreement"]))
     write_csv(output.privacy, collect_privacy(parts["privacy"]))
 

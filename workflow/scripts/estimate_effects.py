@@ -1,30 +1,33 @@
-"""Estimate every contrast under every design for every replicate of one dataset."""
+"""Estimate every contrast under every design, in subgroups and under permuted treatment, for every replicate of one dataset."""
 
-from parallax.analysis import estimate_effects
+from parallax import tables
+from parallax.analysis import estimate_effects, estimate_subgroups, permute_treatment
 from parallax.job import job
-from parallax.protocol.cohort import CohortSection
-from parallax.protocol.designs import DesignsSection
-from parallax.protocol.outcomes import OutcomesSection
-from parallax.protocol.propensity import PropensitySection
+from parallax.protocol.sections import read_sections
 from parallax.storage import read_table, write_table
-from parallax.tables import CURVES, ESTIMATES, OVERLAP, PROPENSITY, WEIGHTS, cohort_schema
 
 
 def estimate(input, output, params):
-    covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
-    estimated = estimate_effects(
-        read_table(input.cohort, cohort_schema(covariates, outcomes)),
-        weights=read_table(input.weights, WEIGHTS),
-        overlap=read_table(input.overlap, OVERLAP),
-        scores=read_table(input.propensity, PROPENSITY),
-        covariates=covariates,
-        designs=DesignsSection.of(params.designs),
-        propensity=PropensitySection.of(params.propensity),
-        outcomes=outcomes,
-        seed=params.seed,
-    )
-    write_table(output.estimates, estimated.estimates, ESTIMATES, restricted=True)
-    write_table(output.curves, estimated.curves, CURVES, restricted=True)
+    study = read_sections(params.sections)
+    outcomes, covariates = study["outcomes"], study["cohort"].covariates
+    cohort = read_table(input.cohort, tables.cohort_schema(covariates, outcomes))
+    settings = {name: study[name] for name in ("designs", "propensity", "outcomes")} | {"covariates": covariates, "seed": params.seed}
+    made = {
+        "weights": read_table(input.weights, tables.WEIGHTS),
+        "overlap": read_table(input.overlap, tables.OVERLAP),
+        "scores": read_table(input.propensity, tables.PROPENSITY),
+    }
+    primary, permutations = study["question"].primary, study["robustness"].permutations
+    estimated = estimate_effects(cohort, **made, **settings)
+    found = {
+        "estimates": estimated.estimates,
+        "curves": estimated.curves,
+        "hazard_course": estimated.hazard_course,
+        "subgroup_estimates": estimate_subgroups(cohort, subgroups=study["subgroups"], primary=primary, **settings),
+        "permutations": permute_treatment(cohort, permutations=permutations, primary=primary, **settings),
+    }
+    for name, table in found.items():
+        write_table(getattr(output, name), table, getattr(tables, name.upper()), restricted=True)
 
 
 with job(snakemake.log[0]):

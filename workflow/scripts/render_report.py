@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from parallax.disclosure.site import OF_ALL, OF_GENERATOR
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.provenance import describe_run
@@ -10,9 +11,7 @@ from parallax.reporting.report import render_report
 from parallax.storage import read_frame, read_json, write_text
 from parallax.vocabulary import REAL
 
-BY_DATASET = {"score_histograms": "score_histogram"} | {
-    name: name for name in ("calibration", "positivity", "balance", "overlap", "curves", "combined", "agreement", "fidelity", "privacy")
-}
+BY_DATASET = {"score_histograms": "score_histogram"} | {name: name for name in OF_ALL + OF_GENERATOR if name != "score_histogram"}
 
 
 def read_site(folder, generators):

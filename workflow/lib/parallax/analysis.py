@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,17 +20,48 @@ from parallax.design.diagnostics import (
     measure_calibration,
     measure_sample,
 )
+from parallax.design.learners import draw_folds
 from parallax.design.matrix import build_design_matrix
-from parallax.design.propensity import PropensityScore, fit_scores
-from parallax.design.registry import COMPARISONS, Arms
+from parallax.design.propensity import PropensityScore, cross_fit_score, fit_scores
+from parallax.design.registry import COMPARISONS, Arms, main_effects
 from parallax.design.variance import choose_variance, linearise, resample
-from parallax.errors import NotEstimable
-from parallax.outcomes.survival import CONTRASTS, Effect, Followed, trace_curves
+from parallax.errors import CohortError, NotEstimable
+from parallax.expressions import evaluate
+from parallax.outcomes.curves import trace_curves, trace_hazard_course
+from parallax.outcomes.observed import Followed, Observed, count_events, observe
+from parallax.outcomes.patients import Modelled, Weighted
+from parallax.outcomes.registry import estimate
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.designs import Design, DesignsSection, EntropyDesign, MatchDesign, ScoredDesign, WeightDesign
-from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
-from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
-from parallax.tables import BALANCE, CALIBRATION, CURVES, ESTIMATES, OVERLAP, POSITIVITY, PROPENSITY, SCORE_HISTOGRAM, WEIGHTS
+from parallax.protocol.designs import (
+    Design,
+    DesignsSection,
+    DoublyRobustDesign,
+    EntropyDesign,
+    MatchDesign,
+    RegressionDesign,
+    ScoredDesign,
+    StandardisedDesign,
+    WeightDesign,
+)
+from parallax.protocol.outcomes import OutcomesSection, asked_of
+from parallax.protocol.propensity import DEFAULT_PROPENSITY, EnsembleScore, PropensitySection
+from parallax.protocol.question import Hypothesis
+from parallax.protocol.subgroups import SubgroupsSection
+from parallax.tables import (
+    BALANCE,
+    CALIBRATION,
+    CURVES,
+    ESTIMATES,
+    HAZARD_COURSE,
+    OVERLAP,
+    PERMUTATIONS,
+    POSITIVITY,
+    PROPENSITY,
+    SCORE_HISTOGRAM,
+    SUBGROUP_ESTIMATES,
+    WEIGHTS,
+)
+from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, Contrast
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +79,11 @@ class Designed:
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """The tables ``estimates`` and ``curves`` of a dataset."""
+    """The tables ``estimates``, ``curves`` and ``hazard_course`` of a dataset."""
 
     estimates: pd.DataFrame
     curves: pd.DataFrame
+    hazard_course: pd.DataFrame
 
 
 def apply_designs(
@@ -93,7 +125,8 @@ def apply_designs(
                 overlaps.append(described | unapplied | {"status": "not_estimable", "reason": str(error)})
                 continue
             sample, largest = measure_sample(treated, comparison.weight), float(balance["smd"].abs().max())
-            failure = judge_design(sample, largest, imbalance=imbalance, effective_patients=effective_patients)
+            allowed = imbalance if DESIGNS[design.method].balances else np.inf
+            failure = judge_design(sample, largest, imbalance=allowed, effective_patients=effective_patients)
             balances.append(balance.assign(replicate=replicate, design=name))
             rows = {"replicate": replicate, "design": name, "patient_id": patients["patient_id"]}
             weights.append(pd.DataFrame(rows | {"weight": comparison.weight, "matched_set": comparison.matched_set}))
@@ -135,37 +168,130 @@ def estimate_effects(
     """Every contrast of every outcome under every design, for every replicate; what cannot be estimated is a row with the reason.
 
     ``weights``, ``overlap`` and ``scores`` (PROPENSITY) are what :func:`apply_designs` made of the same cohort.
-    A bootstrap draws from (seed, replicate) alone.
+    A bootstrap, and the folds of a doubly robust design, are drawn from (seed, replicate) alone.
     """
     rows: list[dict[str, object]] = []
     curves: list[pd.DataFrame] = []
+    courses: list[pd.DataFrame] = []
     applied = {(int(str(row.replicate)), str(row.design)): row for row in overlap.itertuples()}
     of_design = dict(iter(weights.groupby(["replicate", "design"], sort=False)))
     of_score = dict(iter(scores.groupby(["replicate", "score"], sort=False)))
     for replicate, patients in _replicates(cohort):
         matrix = build_design_matrix(patients, covariates)
+        treated = patients["treated"].to_numpy(dtype=bool)
+        observed = {name: observe(patients, name, outcome) for name, outcome in outcomes.items()}
         streams = np.random.default_rng([seed, replicate]).spawn(len(designs.names))
         for (name, design), rng in zip(designs.items(), streams, strict=True):
             record = applied[replicate, name]
             described = {"replicate": replicate, "design": name, "effective_estimand": record.effective_estimand}
-            score = of_score.get((replicate, propensity.named(_score_name(design))))
-            arms = Arms(patients["treated"].to_numpy(dtype=bool), matrix, patients, _read_score(score))
+            asked = [
+                (outcome, contrast, horizon)
+                for outcome, settings in outcomes.items()
+                for contrast, horizon in asked_of(settings)
+                if design.contrasts is None or contrast in design.contrasts
+            ]
+            arms = Arms(treated, matrix, patients, _read_score(of_score.get((replicate, propensity.named(_score_name(design))))))
             try:
                 if record.status != "ok":
                     raise NotEstimable(str(record.reason))
-                follow = _follow(arms, of_design[replicate, name], design, propensity, rng)
+                seen = _see(arms, of_design[replicate, name], design, propensity, rng)
             except NotEstimable as error:
-                missing = described | _not_estimable(str(error))
-                rows += [missing | {"outcome": outcome} | asked for outcome, settings in outcomes.items() for asked in _asked(settings)]
+                rows += [described | _target(*each) | _not_estimable(str(error)) for each in asked]
                 continue
-            for outcome, settings in outcomes.items():
-                followed = follow(outcome)
-                curves.append(trace_curves(followed).assign(replicate=replicate, design=name, outcome=outcome))
-                rows += [described | {"outcome": outcome} | asked | _estimate(followed, asked) for asked in _asked(settings)]
-    return Estimated(
-        pd.DataFrame(rows, columns=list(ESTIMATES.columns)),
-        _stack(curves, CURVES),
-    )
+            if isinstance(seen, Weighted):
+                for outcome, followed in observed.items():
+                    if isinstance(followed, Followed):
+                        curves.append(trace_curves(followed, seen).assign(replicate=replicate, design=name, outcome=outcome))
+                        if (outcome, "hazard_ratio_trend", None) in asked:
+                            courses.append(trace_hazard_course(followed, seen).assign(replicate=replicate, design=name, outcome=outcome))
+            rows += [
+                described | _target(outcome, contrast, horizon) | _estimate(observed[outcome], seen, treated, contrast, horizon)
+                for outcome, contrast, horizon in asked
+            ]
+    return Estimated(pd.DataFrame(rows, columns=list(ESTIMATES.columns)), _stack(curves, CURVES), _stack(courses, HAZARD_COURSE))
+
+
+def estimate_subgroups(
+    cohort: pd.DataFrame,
+    *,
+    subgroups: SubgroupsSection,
+    primary: Hypothesis,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    outcomes: OutcomesSection,
+    seed: int,
+) -> pd.DataFrame:
+    """The primary outcome's effects under the primary design, made anew among the patients of every level of every subgroup.
+
+    At the primary horizon, for all contrasts of the outcome that answer a question, so that interactions can be looked at on the scales of
+    ratios and of differences. Since the design (and its score) is made anew, the levels' estimates are independent of each other.
+    Returns ESTIMATES with ``subgroup`` and ``level``. Raises CohortError where a patient belongs to two levels of a subgroup.
+    """
+    outcome = outcomes[primary.outcome]
+    contrasts = tuple(contrast for contrast in outcome.contrasts if contrast not in DIAGNOSTIC_CONTRASTS)
+    changed: dict[str, object] = {"contrasts": contrasts}
+    if primary.horizon_days is not None:
+        changed["horizons_days"] = (primary.horizon_days,)
+    asked = OutcomesSection({primary.outcome: outcome.model_copy(update=changed)})
+    design = DesignsSection({primary.design: designs[primary.design]})
+    propensity = _scores_of(designs[primary.design], propensity)
+    parts = []
+    for name, levels in subgroups.items():
+        belongs = {level: evaluate(cohort, expression, where=f"subgroups.{name}.{level}") for level, expression in levels.items()}
+        if (pd.DataFrame(belongs).sum(axis=1) > 1).any():
+            raise CohortError(
+                f"subgroups.{name}\n    found    patients who belong to two levels\n    allowed  levels that exclude each other\n"
+                "    to do    correct the expressions"
+            )
+        for level, rows in belongs.items():
+            if not rows.any():
+                continue
+            found = analyse(
+                cohort[rows].reset_index(drop=True), covariates=covariates, designs=design, propensity=propensity, outcomes=asked, seed=seed
+            ).estimates
+            at = found["horizon_days"].isna() if primary.horizon_days is None else found["horizon_days"] == primary.horizon_days
+            parts.append(found[at].assign(subgroup=name, level=level))
+    return _stack(parts, SUBGROUP_ESTIMATES)
+
+
+def permute_treatment(
+    cohort: pd.DataFrame,
+    *,
+    permutations: int,
+    primary: Hypothesis,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    outcomes: OutcomesSection,
+    seed: int,
+) -> pd.DataFrame:
+    """The primary estimate of replicate 0 under treatment permuted among its patients, again and again: what chance and the method alone make.
+
+    Under a permutation treatment acts on nobody and is independent of the covariates: the estimates scatter around the null, and a level of 5 %
+    rejects 5 % of them. Returns PERMUTATIONS; a permutation that cannot be estimated has missing values.
+    """
+    patients = cohort[cohort["replicate"] == cohort["replicate"].min()].assign(replicate=0).reset_index(drop=True)
+    outcome = outcomes[primary.outcome]
+    changed: dict[str, object] = {"contrasts": (primary.contrast,)}
+    if primary.horizon_days is not None:
+        changed["horizons_days"] = (primary.horizon_days,)
+    settings = {
+        "covariates": covariates,
+        "designs": DesignsSection({primary.design: designs[primary.design]}),
+        "propensity": _scores_of(designs[primary.design], propensity),
+        "outcomes": OutcomesSection({primary.outcome: outcome.model_copy(update=changed)}),
+        "seed": seed,
+    }
+    rng = np.random.default_rng([seed, 0])
+    rows = []
+    for permutation in range(permutations):
+        permuted = patients.assign(treated=rng.permutation(patients["treated"].to_numpy(dtype=bool)))
+        found = analyse(permuted, **settings).estimates  # type: ignore[arg-type]
+        at = found["horizon_days"].isna() if primary.horizon_days is None else found["horizon_days"] == primary.horizon_days
+        row = found[at].iloc[0]
+        rows.append({"permutation": permutation} | {name: row[name] for name in ("estimate", "std_error", "p_value")})
+    return pd.DataFrame(rows, columns=list(PERMUTATIONS.columns))
 
 
 def analyse(
@@ -184,6 +310,11 @@ def analyse(
     return estimate_effects(cohort, **made, **settings, outcomes=outcomes, seed=seed)  # type: ignore[arg-type]
 
 
+def balancing(designs: DesignsSection) -> DesignsSection:
+    """The designs that weight or match."""
+    return DesignsSection({name: design for name, design in designs.items() if DESIGNS[design.method].balances})
+
+
 def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
     for replicate, patients in cohort.groupby("replicate", sort=True):
         yield int(str(replicate)), patients.reset_index(drop=True)
@@ -191,6 +322,15 @@ def _replicates(cohort: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
 
 def _score_name(design: Design) -> str | None:
     return design.score if isinstance(design, ScoredDesign) else None
+
+
+def _scores_of(design: Design, propensity: PropensitySection) -> PropensitySection:
+    """The scores that a design needs, its own first."""
+    if not isinstance(design, ScoredDesign):
+        return DEFAULT_PROPENSITY
+    own = propensity.named(design.score)
+    model = propensity[own]
+    return PropensitySection({name: propensity[name] for name in (own, *(model.members if isinstance(model, EnsembleScore) else ()))})
 
 
 def _describe_score(score: PropensityScore | str, treated: NDArray[np.bool_]) -> dict[str, object]:
@@ -205,44 +345,51 @@ def _read_score(rows: pd.DataFrame | None) -> PropensityScore | str:
     return PropensityScore(rows["propensity"].to_numpy(dtype=np.float64), rows["comparable"].to_numpy(dtype=bool))
 
 
-def _follow(arms: Arms, weights: pd.DataFrame, design: Design, propensity: PropensitySection, rng: np.random.Generator) -> Callable[[str], Followed]:
-    """The patients of one replicate under one design, by outcome."""
+def _see(arms: Arms, weights: pd.DataFrame, design: Design, propensity: PropensitySection, rng: np.random.Generator) -> Weighted | Modelled:
+    """The patients of one replicate as a design sees them."""
     weight, sets = weights["weight"].to_numpy(dtype=np.float64), weights["matched_set"].to_numpy(dtype=np.int64)
+    if isinstance(design, RegressionDesign | StandardisedDesign | DoublyRobustDesign):
+        return _model(arms, weight > 0, design, propensity, rng)
     clusters = sets if DESIGNS[design.method].clustered and (sets >= 0).any() else None
     variance, estimated, resampled = choose_variance(design, propensity), None, None
     if isinstance(design, WeightDesign | MatchDesign) and variance == "bootstrap":
         resampled = resample(design, arms, weight, sets, propensity, rng)
     elif isinstance(design, WeightDesign | EntropyDesign) and variance == "stacked":
         estimated = linearise(design, arms, weight, propensity)
-
-    def of(outcome: str) -> Followed:
-        time = arms.patients[f"{outcome}_days"].to_numpy(dtype=np.float64)
-        event = arms.patients[f"{outcome}_event"].to_numpy(dtype=np.int64) == 1
-        return Followed(time, event, arms.treated, weight, clusters, estimated, resampled)
-
-    return of
+    return Weighted(arms.treated, weight, clusters, estimated, resampled)
 
 
-def _asked(outcome: SurvivalOutcome) -> list[dict[str, object]]:
-    """Contrast and horizon of every estimate that the protocol asks for; a hazard ratio is also taken over all follow-up."""
-    return [
-        {"contrast": contrast, "horizon_days": horizon}
-        for contrast in outcome.contrasts
-        for horizon in (*outcome.horizons_days, *([np.nan] if contrast == "hazard_ratio" else []))
-    ]
+def _model(
+    arms: Arms,
+    inside: NDArray[np.bool_],
+    design: RegressionDesign | StandardisedDesign | DoublyRobustDesign,
+    propensity: PropensitySection,
+    rng: np.random.Generator,
+) -> Modelled:
+    treated = arms.treated[inside]
+    nobody = np.zeros(len(treated))
+    score, folds = nobody, nobody.astype(np.int64)
+    if isinstance(design, DoublyRobustDesign):
+        folds = draw_folds(treated, design.folds, rng=rng)
+        score = cross_fit_score(arms.matrix, arms.treated, propensity[propensity.named(design.score)], arms.fitted, folds, rng=rng)
+    estimand = "conditional" if isinstance(design, RegressionDesign) else design.estimand
+    return Modelled(inside, treated, main_effects(arms, inside), score, folds, design.method, estimand)
 
 
-def _estimate(followed: Followed, asked: dict[str, object]) -> dict[str, object]:
-    horizon = None if np.isnan(float(str(asked["horizon_days"]))) else float(str(asked["horizon_days"]))
-    seen, inside = followed.until(horizon), followed.inside
+def _target(outcome: str, contrast: Contrast, horizon: float | None) -> dict[str, object]:
+    return {"outcome": outcome, "contrast": contrast, "horizon_days": np.nan if horizon is None else horizon}
+
+
+def _estimate(
+    observed: Observed, seen: Weighted | Modelled, treated: NDArray[np.bool_], contrast: Contrast, horizon: float | None
+) -> dict[str, object]:
     counts = {
-        "n_treated": int((inside & seen.treated).sum()),
-        "n_comparator": int((inside & ~seen.treated).sum()),
-        "events_treated": int((inside & seen.event & seen.treated).sum()),
-        "events_comparator": int((inside & seen.event & ~seen.treated).sum()),
+        f"{what}_{arm}": count
+        for arm, rows in (("treated", treated & seen.inside), ("comparator", ~treated & seen.inside))
+        for what, count in (("n", float(rows.sum())), ("events", count_events(observed, rows, horizon)))
     }
     try:
-        effect: Effect = CONTRASTS[str(asked["contrast"])](followed, horizon)
+        effect = estimate(observed, seen, contrast, horizon)
     except NotEstimable as error:
         return counts | _not_estimable(str(error))
     return counts | {
@@ -264,4 +411,5 @@ def _not_estimable(reason: str) -> dict[str, object]:
 
 def _stack(parts: list[pd.DataFrame], schema: DataFrameSchema) -> pd.DataFrame:
     columns = list(schema.columns)
+    parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

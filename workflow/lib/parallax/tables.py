@@ -246,8 +246,7 @@ SCORE_HISTOGRAM: Final = _table(
     {"replicate": _replicate(), "score": _text(), "arm": _text(allowed=ARMS), "bin_lower": _number(), "bin_upper": _number(), "count": _count()}
 )
 
-#: ``std_error`` is that of the logarithm for ratios; ``horizon_days`` is missing where all follow-up counts
-ESTIMATES: Final = _table(
+_ESTIMATES: Final = (
     {"replicate": _replicate()}
     | _TARGET
     | _INTERVAL
@@ -255,6 +254,15 @@ ESTIMATES: Final = _table(
     | {"effective_estimand": _text(), "variance_method": _text(), "df": _number()}
     | _STATUS
 )
+
+#: ``std_error`` is that of the logarithm for ratios; ``horizon_days`` is missing where all follow-up counts
+ESTIMATES: Final = _table(_ESTIMATES)
+
+#: the same for the patients of one level of a subgroup, whose designs were made anew among them
+SUBGROUP_ESTIMATES: Final = _table({"subgroup": _text(), "level": _text()} | _ESTIMATES)
+
+#: the primary estimate under treatment permuted; missing where it could not be estimated
+PERMUTATIONS: Final = _table({"permutation": _count(), "estimate": _number(), "std_error": _number(minimum=0), "p_value": _number(minimum=0)})
 
 CURVES: Final = _table(
     {

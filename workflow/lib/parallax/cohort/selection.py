@@ -130,7 +130,8 @@ def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection) -> list[str]:
 def _outcome_faults(name: str, outcome: Outcome, patients: pd.DataFrame) -> list[str]:
     columns = [patients[column] for column in outcome.columns.values()]
     if any(column.dtype.kind not in "iufb" for column in columns):
-        return [f'outcome "{name}": {" and ".join(map(_quoted, outcome.columns.values()))} must hold numbers']
+        named = " and ".join(f'"{column}"' for column in outcome.columns.values())
+        return [f'outcome "{name}": column{"s" * (len(columns) > 1)} {named} must hold numbers']
     faults: dict[str, pd.Series] = {}
     match outcome:
         case SurvivalOutcome():
@@ -144,16 +145,12 @@ def _outcome_faults(name: str, outcome: Outcome, patients: pd.DataFrame) -> list
         case BinaryOutcome():
             faults = {f'column "{outcome.value}" holds neither 0 nor 1': ~columns[0].isin([0, 1])}
         case ContinuousOutcome():
-            faults = {f'column "{outcome.value}" holds no number': ~np.isfinite(columns[0].to_numpy("float64", na_value=np.nan))}  # type: ignore[dict-item]
+            faults = {f'column "{outcome.value}" holds no number': ~np.isfinite(columns[0].to_numpy("float64", na_value=np.nan))}
         case CountOutcome():
             faults = {f'column "{outcome.value}" holds no whole number of at least zero': ~(columns[0].ge(0) & columns[0].mod(1).eq(0))}
             if outcome.person_days is not None:
                 faults[f'column "{outcome.person_days}" holds no time above zero'] = ~columns[1].gt(0)
     return [f'outcome "{name}": {what} for {_patients(int(faulty.sum()))}' for what, faulty in faults.items() if faulty.any()]
-
-
-def _quoted(column: str) -> str:
-    return f'column "{column}"'
 
 
 def _patients(count: int) -> str:

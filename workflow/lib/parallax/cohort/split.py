@@ -11,8 +11,9 @@ from parallax.tables import SPLIT
 def split_patients(cohort: pd.DataFrame, *, hold_out: float, rng: np.random.Generator) -> pd.DataFrame:
     """The part of every patient, in the cohort's order: ``train`` (share 1 − ``hold_out``), and the rest by turns ``control`` and ``reference``.
 
-    Stratified by arm × event of the first survival outcome (arm alone where there is none): patients are put in random order within strata, the strata one after another, and every
-    (1/``hold_out``)-th is held out, so that each stratum gives its share to within one patient. Does not depend on the order of rows.
+    Stratified by arm × event of the first survival outcome (arm alone where there is none): patients are put in random order within strata,
+    the strata one after another, and every (1/``hold_out``)-th is held out, so that each stratum gives its share to within one patient. Does
+    not depend on the order of rows.
     """
     event = next((name for name in cohort.columns if name.endswith("_event") and f"{name.removesuffix('_event')}_days" in cohort.columns), None)
     strata = ["treated"] + ([event] if event is not None else [])

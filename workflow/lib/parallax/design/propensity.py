@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from parallax.design.learners import LEARNERS, combine_convexly, cross_fit, draw_folds
+from parallax.design.learners import LEARNERS, combine_convexly, cross_fit, cross_fit_logistic, draw_folds
 from parallax.design.matrix import DesignMatrix
 from parallax.design.terms import build_regressors
 from parallax.errors import NotEstimable
@@ -91,6 +91,29 @@ def fit_ensemble(
         values = matrix.values if isinstance(member, BoostedScore) else build_regressors(matrix, member, everyone)[0]  # type: ignore[arg-type]
         predictions.append(cross_fit(LEARNERS[member.model], member, values, treated, folds, rng=rng))
     return PropensityScore(combine_convexly(np.column_stack(predictions), treated), everyone)
+
+
+def cross_fit_score(
+    matrix: DesignMatrix,
+    treated: NDArray[np.bool_],
+    model: PropensityModel,
+    fitted: PropensityScore,
+    folds: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """The score (comparable,) of each comparable patient by the same model fitted to the other ``folds`` (comparable,).
+
+    A logistic regression is penalised there, by a rule (:func:`parallax.design.learners.cross_fit_logistic`). Boosted scores and ensembles are out
+    of fold already and are returned as they are.
+    """
+    inside = fitted.comparable
+    if isinstance(model, BoostedScore | EnsembleScore):
+        return fitted.score[inside]
+    values = build_regressors(matrix, model, inside)[0]
+    if isinstance(model, LogisticScore):
+        return cross_fit_logistic(values, treated[inside], folds)
+    return cross_fit(LEARNERS[model.model], model, values, treated[inside], folds, rng=rng)
 
 
 #: a new propensity model is one function above and one line here

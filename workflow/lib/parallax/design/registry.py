@@ -1,4 +1,4 @@
-"""Designs by the protocol's ``method``: from patients and their scores to one weight per patient, ."""
+"""Designs by the protocol's ``method``: from patients and their scores to one weight per patient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from parallax.design.matrix import DesignMatrix
 from parallax.design.propensity import PropensityScore
 from parallax.design.terms import build_regressors
 from parallax.errors import NotEstimable
-from parallax.protocol.designs import CoarsenDesign, CrudeDesign, EntropyDesign, MatchDesign, WeightDesign
+from parallax.protocol.designs import (
+    CoarsenDesign,
+    CrudeDesign,
+    DoublyRobustDesign,
+    EntropyDesign,
+    MatchDesign,
+    RegressionDesign,
+    StandardisedDesign,
+    WeightDesign,
+)
 from parallax.protocol.propensity import LogisticScore
 from parallax.statistics.coarsened_matching import match_coarsened
 from parallax.statistics.entropy_balancing import balance_entropy
@@ -124,6 +133,20 @@ def compare_entropy(design: EntropyDesign, arms: Arms, _rng: np.random.Generator
     return Comparison(balance_entropy(main_effects(arms), arms.treated, design.estimand).weights, _no_sets(arms), design.estimand)
 
 
+def compare_unweighted(design: RegressionDesign | StandardisedDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
+    """Every patient counts once: an outcome regression makes the arms comparable."""
+    estimand = design.estimand if isinstance(design, StandardisedDesign) else "conditional"
+    return Comparison(np.ones(len(arms.treated)), _no_sets(arms), estimand)
+
+
+def compare_doubly_robust(design: DoublyRobustDesign, arms: Arms, _rng: np.random.Generator) -> Comparison:
+    """The weights of the propensity score alone: they say where the answer leans on few patients; an outcome regression corrects them."""
+    inside = arms.fitted.comparable
+    weight = np.zeros(len(arms.treated))
+    weight[inside] = propensity_weights(arms.fitted.score[inside], arms.treated[inside], design.estimand, stabilised=design.estimand == "ATE")
+    return Comparison(weight, _no_sets(arms), design.estimand + ("" if inside.all() else " among the comparable"))
+
+
 #: a new design is one function above and one line here
 COMPARISONS: Final[Mapping[str, Callable[[Any, Arms, np.random.Generator], Comparison]]] = {
     "none": compare_crude,
@@ -131,6 +154,10 @@ COMPARISONS: Final[Mapping[str, Callable[[Any, Arms, np.random.Generator], Compa
     "coarsen": compare_coarsened,
     "weight": compare_weighted,
     "entropy": compare_entropy,
+    "regression": compare_unweighted,
+    "g_computation": compare_unweighted,
+    "aipw": compare_doubly_robust,
+    "tmle": compare_doubly_robust,
 }
 
 
@@ -166,6 +193,6 @@ def _no_sets(arms: Arms) -> NDArray[np.int64]:
     return np.full(len(arms.treated), -1, dtype=np.int64)
 
 
-def main_effects(arms: Arms) -> NDArray[np.float64]:
-    """The columns (n, k) whose means entropy balancing equates."""
-    return build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool))[0][:, 1:]
+def main_effects(arms: Arms, rows: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """The standardised columns (rows, k), all patients by default: what entropy balancing equates and outcome regressions take."""
+    return build_regressors(arms.matrix, _MAIN_EFFECTS, np.ones(len(arms.treated), dtype=bool) if rows is None else rows)[0][:, 1:]

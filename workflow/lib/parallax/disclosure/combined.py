@@ -1,4 +1,4 @@
-"""Combined estimates as they may be shown."""
+"""Combined estimates, of all patients and of subgroups, as they may be shown."""
 
 from __future__ import annotations
 
@@ -20,3 +20,20 @@ def disclose_combined(combined: pd.DataFrame, disclosure: DisclosureSection) -> 
         shown[f"n_{arm}"] = suppress_counts(patients, disclosure)
         shown[f"events_{arm}"] = suppress_counts(events, disclosure, also=is_small(patients - events, disclosure))
     return record_thresholds(shown, disclosure)
+
+
+def disclose_subgroups(subgroups: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """Estimates of subgroups as they are, counts as in :func:`disclose_combined`.
+
+    Where exactly one level's count is suppressed, the other levels and the count of all patients would give it away: the smallest of the
+    others is suppressed with it.
+    """
+    shown = disclose_combined(subgroups, disclosure)
+    exact = subgroups.reset_index(drop=True)
+    keys = ["subgroup", "design", "outcome", "contrast", "horizon_days", "rule"]
+    for _, levels in exact.groupby(keys, sort=False, dropna=False):
+        for name in ("n_treated", "n_comparator", "events_treated", "events_comparator"):
+            hidden = shown.loc[levels.index, name].isna()
+            if hidden.sum() == 1 and len(levels) > 1:
+                shown.loc[exact.loc[levels.index[~hidden], name].idxmin(), name] = pd.NA
+    return shown

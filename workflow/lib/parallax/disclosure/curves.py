@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from parallax.disclosure.counts import record_thresholds, suppress_counts
 from parallax.protocol.disclosure import DisclosureSection
+from parallax.vocabulary import ARMS
 
 INTERVALS = 60
 
@@ -42,6 +43,31 @@ def disclose_curves(curves: pd.DataFrame, disclosure: DisclosureSection, *, grid
     table = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(columns=[*columns, "events"])
     table = table[columns].assign(at_risk=suppress_counts(table["at_risk"].astype("float64"), disclosure))
     return record_thresholds(table, disclosure)
+
+
+def disclose_hazard_course(
+    course: pd.DataFrame, disclosure: DisclosureSection, *, curves: pd.DataFrame, grids: Mapping[str, NDArray[np.float64]]
+) -> pd.DataFrame:
+    """The smoothed log hazard ratio on the curves' grid (days, by outcome), averaged over the replicates, to three decimals.
+
+    ``curves`` are the shown ones of the same dataset: the course ends where the first arm's curve does, and is not shown where an arm has none.
+
+    Band
+        One replicate: its own. Several: the mean of theirs.
+    """
+    columns = ["design", "outcome", "time_days", "log_hazard_ratio", "lower", "upper"]
+    ends = curves.groupby(["outcome", "arm"])["time_days"].max()
+    shown = [pd.DataFrame(columns=columns)]
+    for (design, outcome), rows in course.groupby(["design", "outcome"], sort=False):
+        mean = rows.groupby("time_days")[columns[3:]].mean()
+        known = mean.index.to_numpy(dtype=np.float64)
+        last = min(float(ends.get((outcome, arm), 0.0)) for arm in ARMS)
+        days = grids[str(outcome)]
+        days = days[(days >= known[0]) & (days <= min(last, known[-1]))]
+        values = {name: np.round(np.interp(days, known, mean[name]), 3) for name in columns[3:]}
+        if days.size:
+            shown.append(pd.DataFrame({"time_days": days} | values).assign(design=str(design), outcome=str(outcome))[columns])
+    return record_thresholds(pd.concat(shown[1:] or shown, ignore_index=True), disclosure)
 
 
 def _average(rows: pd.DataFrame, grid: NDArray[np.float64]) -> pd.DataFrame:

@@ -7,24 +7,36 @@ from collections.abc import Mapping
 import pandas as pd
 
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined
-from parallax.disclosure.curves import curve_grid, disclose_curves
+from parallax.disclosure.combined import disclose_combined, disclose_subgroups
+from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.protocol import Protocol
 from parallax.vocabulary import REAL
 
 #: the exact tables that pass through here: of every dataset, of the real one, and of a generator
-OF_ALL = ("balance", "overlap", "score_histogram", "calibration", "positivity", "curves")
+OF_ALL = (
+    "balance",
+    "overlap",
+    "score_histogram",
+    "calibration",
+    "positivity",
+    "curves",
+    "hazard_course",
+    "combined",
+    "subgroups",
+    "interactions",
+    "robustness",
+)
 OF_REAL = ("attrition", "characteristics")
-OF_GENERATOR = ("combined", "agreement", "fidelity", "privacy")
+OF_GENERATOR = ("agreement", "fidelity", "privacy")
 #: tables that hold shares and differences, no counts: shown as they are
-UNCHANGED = ("agreement", "fidelity", "privacy")
+UNCHANGED = ("agreement", "fidelity", "privacy", "interactions", "robustness")
 
 
 def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Protocol) -> dict[tuple[str, str], pd.DataFrame]:
     """The shown tables of a site by (dataset, table), from its exact ones; tables without a row are left out."""
     disclosure = protocol.disclosure
-    grids = {name: curve_grid(outcome.horizons_days) for name, outcome in protocol.outcomes.items()}
+    grids = {name: curve_grid(outcome.horizons_days) for name, outcome in protocol.outcomes.survival.items()}
     characteristics = disclose_characteristics(exact[REAL, "characteristics"], disclosure)
     controls = {
         "attrition": lambda table: disclose_attrition(table, disclosure),
@@ -36,5 +48,11 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
         "positivity": lambda table: disclose_positivity(table, disclosure),
         "curves": lambda table: disclose_curves(table, disclosure, grids=grids),
         "combined": lambda table: disclose_combined(table, disclosure),
+        "subgroups": lambda table: disclose_subgroups(table, disclosure),
     } | dict.fromkeys(UNCHANGED, lambda table: table)
-    return {key: controls[key[1]](table) for key, table in exact.items() if len(table)}
+    shown = {key: controls[key[1]](table) for key, table in exact.items() if len(table) and key[1] != "hazard_course"}
+    return shown | {
+        (dataset, name): disclose_hazard_course(table, disclosure, curves=shown[dataset, "curves"], grids=grids)
+        for (dataset, name), table in exact.items()
+        if name == "hazard_course" and len(table)
+    }

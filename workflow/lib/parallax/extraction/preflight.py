@@ -12,7 +12,8 @@ from parallax.expressions import columns as columns_of
 from parallax.expressions import evaluate
 from parallax.extraction.registry import SOURCES, normalise
 from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
-from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind
+from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind, unknown
+from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.tables import category_text, level_text
 
 _KINDS: Final[dict[str, Kind]] = {"i": "number", "u": "number", "f": "number", "b": "boolean", "M": "date"}
@@ -27,7 +28,7 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
     faults: list[Fault] = []
     for site, source in protocol.data.sites.items():
         try:
-            facts = describe_source(source, protocol.cohort, protocol.outcomes, folder=folder)
+            facts = describe_source(source, protocol.cohort, protocol.outcomes, folder=folder, subgroups=protocol.subgroups)
         except SourceError as error:
             found = str(error).replace("\n", f"\n{' ' * 11}")
             faults.append(Fault(f"data.sites.{site}", found, "a source that can be read as declared", "correct the declaration or the data"))
@@ -37,13 +38,17 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
         raise ProtocolError(faults, source=f'the protocol of study "{protocol.study.name}" and its data')
 
 
-def describe_source(source: Source, cohort: CohortSection, outcomes: OutcomesSection, *, folder: Path) -> SourceFacts:
+def describe_source(
+    source: Source, cohort: CohortSection, outcomes: OutcomesSection, *, folder: Path, subgroups: SubgroupsSection = NO_SUBGROUPS
+) -> SourceFacts:
     """What ``check_source`` compares a protocol with. Raises ``SourceError`` where the source cannot be read."""
     faults: dict[Fault, None] = {}
     wanted = {cohort.arms.column} | {column for _, outcome in outcomes.items() for column in outcome.columns.values()}
-    for number, criterion in enumerate(cohort.eligibility):
+    expressions = {_place(number): criterion.keep for number, criterion in enumerate(cohort.eligibility)}
+    levels_of = {f"subgroups.{name}.{level}": keep for name, levels in subgroups.items() for level, keep in levels.items()}
+    for where, keep in (expressions | levels_of).items():
         try:
-            wanted |= set(columns_of(criterion.keep, where=_place(number)))
+            wanted |= set(columns_of(keep, where=where))
         except ProtocolError as error:
             faults |= dict.fromkeys(error.faults)
     names, frame = SOURCES[source.source].peek(source, folder=folder, columns=wanted)
@@ -58,10 +63,18 @@ def describe_source(source: Source, cohort: CohortSection, outcomes: OutcomesSec
         arm = category_text(frame[cohort.arms.column])
         levels = {str(level): int(count) for level, count in arm.value_counts().items()}
         eligible = arm.isin([level_text(cohort.arms.treated), level_text(cohort.arms.comparator)])
-    for number, criterion in enumerate(cohort.eligibility):
+    for where, keep in expressions.items():
         try:
-            columns_of(criterion.keep, where=_place(number), known=names)
-            eligible &= evaluate(frame, criterion.keep, where=_place(number))
+            columns_of(keep, where=where, known=names)
+            eligible &= evaluate(frame, keep, where=where)
+        except ProtocolError as error:
+            faults |= dict.fromkeys(error.faults)
+    for where, keep in levels_of.items():
+        try:
+            others = [column for column in columns_of(keep, where=where) if column not in cohort.covariates.names]
+            faults |= {unknown(where, column, cohort.covariates.names, "covariate"): None for column in others}
+            if not others:
+                evaluate(frame, keep, where=where)
         except ProtocolError as error:
             faults |= dict.fromkeys(error.faults)
 

@@ -114,7 +114,7 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
 def _check_primary(question: QuestionSection, designs: DesignsSection, outcomes: OutcomesSection) -> Iterator[Fault]:
     primary, where = question.primary, "question.primary"
     if primary.design not in designs:
-        yield _unknown(f"{where}.design", primary.design, designs.names, "design")
+        yield unknown(f"{where}.design", primary.design, designs.names, "design")
     else:
         target = target_estimand(designs[primary.design])
         if target != question.estimand:
@@ -132,15 +132,15 @@ def _check_primary(question: QuestionSection, designs: DesignsSection, outcomes:
     for number, hypothesis in enumerate(question.secondary):
         where = f"question.secondary[{number}]"
         if hypothesis.design not in designs:
-            yield _unknown(f"{where}.design", hypothesis.design, designs.names, "design")
+            yield unknown(f"{where}.design", hypothesis.design, designs.names, "design")
         yield from _check_hypothesis(where, hypothesis, outcomes)
-    for target in _repeated(hypothesis.target for hypothesis in question.family):
-        yield Fault("question.secondary", f"{target[2]} of {target[1]} more than once", "every hypothesis once", "remove the repetition")
+    for _, outcome, contrast, _ in _repeated(hypothesis.target for hypothesis in question.family):
+        yield Fault("question.secondary", f"{contrast} of {outcome} more than once", "every hypothesis once", "remove the repetition")
 
 
 def _check_hypothesis(where: str, asked: Hypothesis, outcomes: OutcomesSection) -> Iterator[Fault]:
     if asked.outcome not in outcomes:
-        yield _unknown(f"{where}.outcome", asked.outcome, outcomes.names, "outcome")
+        yield unknown(f"{where}.outcome", asked.outcome, outcomes.names, "outcome")
         return
     outcome = outcomes[asked.outcome]
     if isinstance(outcome, SurvivalOutcome) and asked.contrast not in ("hazard_ratio", "log_rank") and asked.horizon_days is None:
@@ -252,15 +252,15 @@ def _check_scores(propensity: PropensitySection, cohort: CohortSection) -> Itera
             numeric += [("squares", covariate) for covariate in model.squares] if model.squares != "all" else []
             for key, covariate in numeric:
                 if covariate not in cohort.covariates.numeric:
-                    yield _unknown(f"{where}.{key}", covariate, cohort.covariates.numeric, "numeric covariate")
+                    yield unknown(f"{where}.{key}", covariate, cohort.covariates.numeric, "numeric covariate")
             for covariate in dict.fromkeys(covariate for pair in model.interactions for covariate in pair):
                 if covariate not in cohort.covariates.names:
-                    yield _unknown(f"{where}.interactions", covariate, cohort.covariates.names, "covariate")
+                    yield unknown(f"{where}.interactions", covariate, cohort.covariates.names, "covariate")
         if isinstance(model, EnsembleScore):
             single = [other for other, entry in propensity.items() if not isinstance(entry, EnsembleScore)]
             for member in model.members:
                 if member not in single:
-                    yield _unknown(f"{where}.members", member, single, "score that an ensemble can combine")
+                    yield unknown(f"{where}.members", member, single, "score that an ensemble can combine")
             for member in _repeated(model.members):
                 yield Fault(f"{where}.members", f"{member} more than once", "every member once", "remove the repetition")
 
@@ -269,12 +269,12 @@ def _check_designs(designs: DesignsSection, propensity: PropensitySection, cohor
     for name, design in designs.items():
         where = f"designs.{name}"
         if isinstance(design, ScoredDesign) and design.score is not None and design.score not in propensity:
-            yield _unknown(f"{where}.score", design.score, propensity.names, "score of the section propensity")
+            yield unknown(f"{where}.score", design.score, propensity.names, "score of the section propensity")
             continue
         if isinstance(design, MatchDesign):
             for covariate in design.exact:
                 if covariate not in cohort.covariates.categorical:
-                    yield _unknown(f"{where}.exact", covariate, cohort.covariates.categorical, "categorical covariate")
+                    yield unknown(f"{where}.exact", covariate, cohort.covariates.categorical, "categorical covariate")
             if design.algorithm != "nearest" and (design.ratio > 1 or design.replacement):
                 found = f"{design.algorithm}, but {'with replacement' if design.replacement else f'1:{design.ratio}'}"
                 yield Fault(f"{where}.algorithm", found, "nearest, or 1:1 without replacement", "change one of them")
@@ -286,7 +286,7 @@ def _check_designs(designs: DesignsSection, propensity: PropensitySection, cohor
         if isinstance(design, CoarsenDesign):
             for covariate in design.bins:
                 if covariate not in cohort.covariates.numeric:
-                    yield _unknown(f"{where}.bins", covariate, cohort.covariates.numeric, "numeric covariate")
+                    yield unknown(f"{where}.bins", covariate, cohort.covariates.numeric, "numeric covariate")
         if isinstance(design, WeightDesign):
             yield from _check_weighting(where, design, propensity)
 
@@ -315,7 +315,7 @@ def _check_declared_columns(cohort: CohortSection, outcomes: OutcomesSection, da
             for arm in ("treated", "comparator"):
                 level = str(getattr(cohort.arms, arm))
                 if levels is not None and level not in levels:
-                    yield _unknown(f"cohort.arms.{arm}", level, levels, f'level of column "{cohort.arms.column}" at site "{site}"')
+                    yield unknown(f"cohort.arms.{arm}", level, levels, f'level of column "{cohort.arms.column}" at site "{site}"')
 
 
 def _check_file_column(where: str, column: FileColumn) -> Iterator[Fault]:
@@ -342,7 +342,7 @@ def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, 
     uses += [(f"data.sites.{site}.patient_id", patient_id, False)] if patient_id is not None else []
     for where, name, numeric in uses:
         if name not in kinds:
-            yield _unknown(where, name, kinds, f'column of site "{site}"')
+            yield unknown(where, name, kinds, f'column of site "{site}"')
         elif numeric and kinds[name] not in ("number", "boolean"):
             remedy = "list it under categorical" if where == "cohort.covariates.numeric" else "name another column"
             yield Fault(where, f'"{name}", which holds {kinds[name]} at site "{site}"', "a column of numbers", remedy)
@@ -367,7 +367,8 @@ def neither(codes: Iterable[int]) -> str:
     return f"neither {', '.join(others)} nor {last}"
 
 
-def _unknown(where: str, name: str, known: Iterable[str], what: str) -> Fault:
+def unknown(where: str, name: str, known: Iterable[str], what: str) -> Fault:
+    """The fault of a name that is not among those known, with the nearest of these."""
     names = list(known)
     listed = ", ".join(names) if len(names) <= _SHOWN_LEVELS else f"one of {len(names)}: {', '.join(names[:_SHOWN_LEVELS])}, …"
     return Fault(where, f'"{name}", which is no {what}', listed or "nothing is declared", did_you_mean(name, names, otherwise="name one of these"))

@@ -15,7 +15,7 @@ from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.robustness import RobustnessSection
 from parallax.protocol.study import StudySection
-from parallax.protocol.subgroups import SubgroupsSection
+from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
 
@@ -31,7 +31,7 @@ class Protocol(Section):
     propensity: PropensitySection = DEFAULT_PROPENSITY
     designs: DesignsSection
     outcomes: OutcomesSection
-    subgroups: SubgroupsSection = SubgroupsSection({})
+    subgroups: SubgroupsSection = NO_SUBGROUPS
     robustness: RobustnessSection = RobustnessSection()
     validation: ValidationSection = ValidationSection()
     disclosure: DisclosureSection = DisclosureSection()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -16,3 +16,6 @@ Levels = Annotated[
 
 class SubgroupsSection(NamedSection[Levels]):
     """Subgroups by name, each with its levels; a patient belongs to one level of a subgroup at most."""
+
+
+NO_SUBGROUPS: Final = SubgroupsSection({})

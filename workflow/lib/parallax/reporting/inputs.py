@@ -11,7 +11,19 @@ from parallax.errors import StorageError
 from parallax.protocol.protocol import Protocol
 
 #: tables with patients in them: they must have passed disclosure, which records its thresholds in their columns
-_DISCLOSED = ("attrition", "characteristics", "score_histograms", "calibration", "positivity", "balance", "overlap", "curves", "combined")
+_DISCLOSED = (
+    "attrition",
+    "characteristics",
+    "score_histograms",
+    "calibration",
+    "positivity",
+    "balance",
+    "overlap",
+    "curves",
+    "combined",
+    "subgroups",
+    "hazard_course",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,10 @@ class SiteTables:
     agreement: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     fidelity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     privacy: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    subgroups: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    interactions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    robustness: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    hazard_course: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     generation: pd.DataFrame | None = None
 
     def check_disclosed(self, site: str) -> None:

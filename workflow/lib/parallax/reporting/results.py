@@ -7,12 +7,23 @@ from typing import Final
 
 import pandas as pd
 
+from parallax.tables import INTERACTIONS, empty_table
+
 ESTIMATES_COLUMNS: Final = (
-    "site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "rule", "replicates",
-    "variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator", "design_failure", "status", "reason",
+    "site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "p_adjusted", "rule",
+    "replicates", "number_needed", "number_needed_lower", "number_needed_upper", "variance_method", "effective_estimand", "n_treated",
+    "n_comparator", "events_treated", "events_comparator", "design_failure", "status", "reason",
 )  # fmt: skip
 AGREEMENT_COLUMNS: Final = (
     "site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed",
+)  # fmt: skip
+SUBGROUPS_COLUMNS: Final = (
+    "site", "dataset", "subgroup", "level", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value",
+    "rule", "replicates", "number_needed", "number_needed_lower", "number_needed_upper", "variance_method", "effective_estimand", "n_treated",
+    "n_comparator", "events_treated", "events_comparator", "interaction_p_value", "status", "reason",
+)  # fmt: skip
+ROBUSTNESS_COLUMNS: Final = (
+    "site", "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "value", "lower", "upper", "p_value", "reason",
 )  # fmt: skip
 PRIVACY_COLUMNS: Final = ("site", "generator", "metric", "value", "lower", "upper", "threshold", "passed")
 
@@ -23,8 +34,40 @@ def collect_estimates(combined: Mapping[tuple[str, str], pd.DataFrame], overlap:
     A suppressed count is an empty field. ``design_failure`` says why a row's design is not to be trusted (in one replicate or more).
     """
     failures = {key: dict(zip(table["design"], table["failure"], strict=True)) for key, table in overlap.items()}
-    flagged = {key: table.assign(design_failure=table["design"].map(failures.get(key, {}))) for key, table in combined.items()}
+    flagged = {key: _with_number_needed(table).assign(design_failure=table["design"].map(failures.get(key, {}))) for key, table in combined.items()}
     return _stack(flagged, "dataset", ESTIMATES_COLUMNS)
+
+
+def _with_number_needed(combined: pd.DataFrame) -> pd.DataFrame:
+    """Of a risk difference: how many patients must be treated for one event more or less, 1/|difference|.
+
+    Its bounds are empty where the difference's interval holds zero: it then runs from a benefit through infinity to a harm (Altman 1998).
+    """
+    difference = (combined["contrast"] == "risk_difference") & (combined["status"] == "ok") & (combined["estimate"] != 0)
+    bounded = difference & (combined["lower"] * combined["upper"] > 0)
+    ends = pd.DataFrame({name: 1 / combined[name].where(bounded).abs() for name in ("lower", "upper")})
+    return combined.assign(
+        number_needed=1 / combined["estimate"].where(difference).abs(), number_needed_lower=ends.min(axis=1), number_needed_upper=ends.max(axis=1)
+    )
+
+
+def collect_subgroups(subgroups: Mapping[tuple[str, str], pd.DataFrame], interactions: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """``subgroups.csv`` from the shown SUBGROUPS and INTERACTIONS tables by (site, dataset)."""
+    keys = ["subgroup", "design", "outcome", "contrast", "horizon_days", "rule"]
+    tested = {
+        key: _with_number_needed(table).merge(
+            interactions.get(key, empty_table(INTERACTIONS))[[*keys, "p_value"]].rename(columns={"p_value": "interaction_p_value"}),
+            on=keys,
+            how="left",
+        )
+        for key, table in subgroups.items()
+    }
+    return _stack(tested, "dataset", SUBGROUPS_COLUMNS)
+
+
+def collect_robustness(robustness: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """``robustness.csv`` from the ROBUSTNESS tables by (site, dataset)."""
+    return _stack(robustness, "dataset", ROBUSTNESS_COLUMNS)
 
 
 def collect_agreement(agreement: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:

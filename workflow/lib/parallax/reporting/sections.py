@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
-from parallax.vocabulary import ARMS, REAL
+from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, REAL
 
 Row = Mapping[Any, Any]
 #: outcome, contrast, horizon (None: all follow-up), design
@@ -119,8 +119,10 @@ def _characteristic(row: Row | None, kind: str, minimum: int) -> Cell:
     return Cell("suppressed" if count is None else f"{format_count(count, minimum=minimum)} ({format_share(mean)})")
 
 
-def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[str], labels: Mapping[str, str], caption: str) -> Table:
-    """How well each design worked on each dataset."""
+def tabulate_designs(
+    overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[str], labels: Mapping[str, str], caption: str, modelled: Collection[str] = ()
+) -> Table:
+    """How well each design worked on each dataset; ``modelled`` designs answer for no balance, since an outcome model adjusts."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
     several = len(datasets) > 1
@@ -134,7 +136,8 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                 rows.append((Cell(plain(row["design"])), Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 6))
                 continue
             part = f"in {row['failed']} of {row['applied']}" if row["applied"] > 1 and row["failed"] else ""
-            words = describe_failure(str(row["failure"])) if row["failed"] else "balanced"
+            sound = "adjusts by a model" if row["design"] in modelled else "balanced"
+            words = describe_failure(str(row["failure"])) if row["failed"] else sound
             patients, effective = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "ess"))
             rows.append(
                 (
@@ -145,7 +148,7 @@ def tabulate_designs(overlap: Mapping[str, pd.DataFrame], *, datasets: Sequence[
                     Cell(format_share(_number(row["equipoise"]))),
                     Cell(format_number(_number(row["max_weight"]), decimals=1)),
                     Cell(format_number(_number(row["max_abs_smd"]), decimals=2)),
-                    Cell(words, note=part, look="bad" if row["failed"] else "good"),
+                    Cell(words, note=part, look="bad" if row["failed"] else "" if row["design"] in modelled else "good"),
                 )
             )
     headings = (
@@ -177,12 +180,13 @@ def tabulate_positivity(positivity: pd.DataFrame, *, arm_labels: Mapping[str, st
 def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, failed: Failed) -> Table:
     """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
     shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
+    shifts = shifts[~shifts["contrast"].isin(DIAGNOSTIC_CONTRASTS)]
     order = {name: position for position, name in enumerate(CONTRASTS)}
     columns = list(dict.fromkeys((row["outcome"], row["contrast"], _horizon(row)) for row in shifts.to_dict("records")))
     columns.sort(key=lambda column: (column[0] != primary.outcome, column[0], order[column[1]], math.inf if column[2] is None else column[2]))
     outcomes = len({column[0] for column in columns})
     headings = [
-        CONTRASTS[contrast].short + (f", {plain(outcome)}" if outcomes > 1 else "") + f" {describe_horizon(horizon)}"
+        CONTRASTS[contrast].short + (f", {plain(outcome)}" if outcomes > 1 else "") + f" {describe_horizon(horizon, contrast)}"
         for outcome, contrast, horizon in columns
     ]
     rows: list[tuple[Cell, ...]] = []
@@ -218,7 +222,7 @@ def tabulate_agreement(agreement: pd.DataFrame, *, caption: str, generator: str,
     rows = []
     for (outcome, contrast, horizon, design), by_metric in _by_target(agreement, "metric").items():
         cells = [_plain_value(metric, by_metric.get(metric)) for metric in metrics]
-        words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon)}"
+        words = f"{CONTRASTS[contrast].short}, {plain(outcome)} {describe_horizon(horizon, contrast)}".strip()
         shift = by_metric.get("shift_in_real_se", {})
         notes = [words, _flag((REAL, generator), design, failed), shift.get("reason")]
         rows.append((Cell(plain(design), note="; ".join(note for note in notes if isinstance(note, str) and note)), *cells))
@@ -259,28 +263,29 @@ def tabulate_metrics(
         for row in entries.to_dict("records"):
             by_variable.setdefault(row["variable"], {})[row["generator"]] = row
         lines = [
-            (describe_variable(variable, arm_labels), [_metric_cell(str(metric), by_name.get(name)) for name in generators])
+            (describe_variable(variable, arm_labels), [_metric_cell(str(metric), by_name.get(name)) for name in generators], _bound(by_name.values()))
             for variable, by_name in by_variable.items()
         ]
-        bound = _bound(entries)
         meaning = metric_meaning(str(metric))
         if len(lines) <= MOST_VARIABLES:
             rows += [
-                (Cell(words.label + (f", {variable}" if variable else ""), note="" if position else meaning), *cells, Cell(bound))
-                for position, (variable, cells) in enumerate(lines)
+                (Cell(words.label + (f", {variable}" if variable else ""), note="" if position else meaning), *cells, bound)
+                for position, (variable, cells, bound) in enumerate(lines)
             ]
             continue
         groups[len(full)] = words.label
-        full += [(Cell(variable), *cells) for variable, cells in lines]
+        full += [(Cell(variable), *cells) for variable, cells, _ in lines]
         cells = [_spread(entries[entries["generator"] == name], words.decimals) for name in generators]
-        rows.append((Cell(words.label, note=f"{meaning}; median over {len(lines)}, and the largest"), *cells, Cell(bound)))
+        rows.append((Cell(words.label, note=f"{meaning}; median over {len(lines)}, and the largest"), *cells, _bound(entries.to_dict("records"))))
     table = Table(caption, ("Metric", *headings, "Gate"), tuple(rows))
     return table, Table(f"{caption}, by variable", ("Variable", *headings), tuple(full), groups) if full else None
 
 
-def _bound(entries: pd.DataFrame) -> str:
-    gated = entries[entries["threshold"].notna()]
-    return describe_bound(float(gated["threshold"].iloc[0]), gated["direction"].iloc[0]) if len(gated) else "reported"
+def _bound(rows: Iterable[Row]) -> Cell:
+    """The gate of a line; generators may differ in it where chance alone makes a gap as large."""
+    gated = [row for row in rows if not pd.isna(row["threshold"])]
+    bounds = dict.fromkeys(describe_bound(float(row["threshold"]), row["direction"]) for row in gated)
+    return Cell(" / ".join(bounds) or "reported")
 
 
 def _metric_cell(metric: str, row: Row | None) -> Cell:
@@ -305,7 +310,7 @@ def _spread(entries: pd.DataFrame, decimals: int) -> Cell:
     return Cell(format_number(float(known["value"].median()), decimals=decimals), note=largest)
 
 
-def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], failed: Failed) -> Table:
+def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], failed: Failed, competing: Collection[str] = ()) -> Table:
     """Every estimate of every dataset with its valid, naive and stacked interval; the group's title ends in the variance that was used."""
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
@@ -313,7 +318,7 @@ def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[
     for target in by_dataset[REAL]:
         outcome, contrast, horizon, design = target
         unit = f", {CONTRASTS[contrast].unit}" if CONTRASTS[contrast].unit else ""
-        effect = describe_effect(outcome, contrast, horizon)
+        effect = describe_effect(outcome, contrast, horizon, competing=competing)
         method = next((str(row["variance_method"]) for row in by_dataset[REAL][target].values()), "none")
         told = "" if method == "none" else f" · {method}"
         groups[len(rows)] = f"{effect[0].upper()}{effect[1:]}{unit} · {plain(design)}{told}"
@@ -333,12 +338,29 @@ def _estimate_cells(rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]
     minimum = int(row["minimum_count"])
     counts = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "events"))
     p = _number(row["p_value"])
+    needed = number_needed(row["estimate"], row["lower"], row["upper"]) if contrast == "risk_difference" else ""
     return (
-        Cell(estimate_words(contrast, row["estimate"], row["lower"], row["upper"])),
+        Cell(estimate_words(contrast, row["estimate"], row["lower"], row["upper"]), note=needed),
         *(_invalid(rules.get(rule), contrast) for rule in ("naive", "stacked")),
         Cell("<0.001" if p < 0.001 else format_number(p, decimals=3)),
         *map(Cell, counts),
     )
+
+
+def number_needed(estimate: float, lower: float, upper: float) -> str:
+    """``number needed to harm 23 (14–53)`` from a risk difference.
+
+    Where the difference's interval holds zero, that of the number runs from one kind through infinity to the other (Altman 1998).
+    """
+    if not math.isfinite(estimate) or estimate == 0:
+        return ""
+    kind, other = ("harm", "benefit") if estimate > 0 else ("benefit", "harm")
+    told = f"number needed to {kind} {format_number(abs(1 / estimate), decimals=0)}"
+    if lower <= 0 <= upper:
+        return f"{told}, its interval through infinity to {other}"
+    if not (math.isfinite(lower) and math.isfinite(upper)):
+        return told
+    return f"{told} ({format_interval(*sorted((abs(1 / lower), abs(1 / upper))), decimals=0)})"
 
 
 def _invalid(row: Row | None, contrast: str) -> Cell:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from parallax.protocol.designs import CoarsenDesign, CrudeDesign, Design, EntropyDesign, MatchDesign
+from parallax.protocol.designs import (
+    CoarsenDesign,
+    CrudeDesign,
+    Design,
+    DoublyRobustDesign,
+    EntropyDesign,
+    MatchDesign,
+    RegressionDesign,
+    StandardisedDesign,
+)
 from parallax.reporting.numbers import format_days, format_estimate
 from parallax.validation import metrics as validation_metrics
 
@@ -22,12 +31,22 @@ class ContrastWords:
     factor: float
     decimals: int
     null: float
+    test: str = ""
+    """What the p-value tests, where that is not whether the contrast is null."""
 
 
 CONTRASTS: Final[Mapping[str, ContrastWords]] = {
     "hazard_ratio": ContrastWords("hazard ratio", "HR", "", 1.0, 2, 1.0),
     "risk_difference": ContrastWords("risk difference", "risk difference", "percentage points", 100.0, 1, 0.0),
+    "risk_ratio": ContrastWords("risk ratio", "RR", "", 1.0, 2, 1.0),
+    "odds_ratio": ContrastWords("odds ratio", "OR", "", 1.0, 2, 1.0),
     "rmst_difference": ContrastWords("difference in restricted mean survival time", "RMST difference", "days", 1.0, 2, 0.0),
+    "rmst_ratio": ContrastWords("ratio of restricted mean survival times", "RMST ratio", "", 1.0, 3, 1.0),
+    "mean_difference": ContrastWords("mean difference", "mean difference", "", 1.0, 2, 0.0),
+    "rate_ratio": ContrastWords("rate ratio", "rate ratio", "", 1.0, 2, 1.0),
+    "interval_hazard_ratio": ContrastWords("hazard ratio", "interval HR", "", 1.0, 2, 1.0),
+    "hazard_ratio_trend": ContrastWords("late over early hazard ratio", "HR trend", "", 1.0, 2, 1.0, "p: test of proportional hazards"),
+    "log_rank": ContrastWords("Peto's one-step hazard ratio", "log-rank", "", 1.0, 2, 1.0, "p: log-rank test"),
 }
 
 ESTIMANDS: Final[Mapping[str, str]] = {
@@ -89,6 +108,10 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         brief="c gap",
     ),
     "km_gap": MetricWords("Survival curve gap", "a survival curve is off by up to {value} ({variable}; {bound} is allowed)", brief="curve gap"),
+    "outcome_gap": MetricWords(
+        "Outcome distribution gap", "the outcome's distribution is off by up to {value} ({variable}; {bound} is allowed)", brief="outcome gap"
+    ),
+    "outcome_half_split_band": MetricWords("Outcome gap of real halves"),
     "km_half_split_band": MetricWords("Survival gap of real halves"),
     "censoring_km_gap": MetricWords("Censoring curve gap"),
     "marginal_ks": MetricWords("Numeric margins (KS)"),
@@ -138,9 +161,16 @@ def describe_variable(variable: str | None, arm_labels: Mapping[str, str]) -> st
     return f"{plain(outcome)}, {arm_labels[arm]}" if outcome else arm_labels[arm]
 
 
-def describe_horizon(horizon_days: float | None) -> str:
-    """``by day 30`` or ``over all follow-up``."""
-    return "over all follow-up" if horizon_days is None or math.isnan(horizon_days) else f"by day {format_days(horizon_days)}"
+def describe_horizon(horizon_days: float | None, contrast: str = "hazard_ratio") -> str:
+    """``by day 30`` or ``over all follow-up``; nothing for an outcome without follow-up."""
+    if horizon_days is not None and not math.isnan(horizon_days):
+        return f"{'in the interval that ends on' if contrast == 'interval_hazard_ratio' else 'by'} day {format_days(horizon_days)}"
+    return {
+        "hazard_ratio": "over all follow-up",
+        "log_rank": "over all follow-up",
+        "hazard_ratio_trend": "over all follow-up",
+        "interval_hazard_ratio": "after the last horizon",
+    }.get(contrast, "")
 
 
 def describe_design(design: Design) -> str:
@@ -154,6 +184,13 @@ def describe_design(design: Design) -> str:
         return "coarsened exact matching"
     if isinstance(design, EntropyDesign):
         return f"entropy balancing, {design.estimand}"
+    if isinstance(design, RegressionDesign):
+        return "regression of the outcome on treatment and covariates"
+    if isinstance(design, StandardisedDesign):
+        return f"g-computation, {design.estimand}"
+    if isinstance(design, DoublyRobustDesign):
+        words = {"aipw": "augmented inverse probability weighting", "tmle": "targeted maximum likelihood"}
+        return f"doubly robust: {words[design.method]}, {design.estimand}"
     trimmed = f", trimmed ({design.trim.rule})" if design.trim else ""
     truncated = f", truncated at {100 * design.truncate:g}%" if design.truncate else ""
     return f"weighted by the propensity score, {design.estimand}{trimmed}{truncated}"
@@ -164,9 +201,18 @@ def describe_failure(failure: str) -> str:
     return "not balanced" if failure.startswith("not balanced") else "few effective patients"
 
 
-def describe_effect(outcome: str, contrast: str, horizon_days: float | None) -> str:
-    """``hazard ratio of death by day 30``."""
-    return f"{CONTRASTS[contrast].name} of {plain(outcome)} {describe_horizon(horizon_days)}"
+def name_contrast(outcome: str, contrast: str, *, competing: Collection[str] = ()) -> str:
+    """A contrast's name: hazards are cause-specific, and risks cumulative incidences, where the outcome is one of the ``competing``."""
+    name = CONTRASTS[contrast].name
+    if outcome not in competing:
+        return name
+    return f"{name} (cumulative incidence)" if name.startswith("risk") else name.replace("hazard ratio", "cause-specific hazard ratio")
+
+
+def describe_effect(outcome: str, contrast: str, horizon_days: float | None, *, competing: Collection[str] = ()) -> str:
+    """``hazard ratio of death by day 30``; ``competing`` names the outcomes that have competing events."""
+    name, test = name_contrast(outcome, contrast, competing=competing), CONTRASTS[contrast].test
+    return " ".join(part for part in (f"{name} of {plain(outcome)}", describe_horizon(horizon_days, contrast), f"({test})" if test else "") if part)
 
 
 def estimate_words(contrast: str, estimate: float, lower: float, upper: float, *, decimals: int | None = None) -> str:

@@ -118,7 +118,13 @@ def fit_cox(
     def evaluate(gamma: FloatArray) -> Curvature:
         eta = z @ gamma
         eta -= eta.max()
-        log_likelihood, hazard, means = sum_risk_sets(sets, d, w, eta, z, efron)
+        hazard = means = np.zeros(0)
+        try:
+            log_likelihood, hazard, means = sum_risk_sets(sets, d, w, eta, z, efron)
+        except ZeroDivisionError:  # a step so far that the relative hazards of a whole risk set vanish
+            log_likelihood = -np.inf
+        if not np.isfinite(log_likelihood) or not np.all(np.isfinite(hazard)):
+            return Curvature(-np.inf, np.zeros(z.shape[1]), np.zeros((z.shape[1], z.shape[1])))
         return Curvature(log_likelihood, event_score - z.T @ hazard, weighted_gram(z, hazard) - means)
 
     reason = "monotone likelihood: no finite estimate, for covariates order the events or do not vary among those at risk"

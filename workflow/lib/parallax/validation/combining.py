@@ -5,7 +5,7 @@ Everything here works on the analysis scale: the logarithm for ratios, the natur
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from parallax.errors import NotEstimable, StatisticsError
+from parallax.protocol.question import Hypothesis
 from parallax.statistics.intervals import t_interval, t_p_value
+from parallax.statistics.multiplicity import adjust_holm
 from parallax.tables import COMBINED, ESTIMATES
 from parallax.vocabulary import RATIO_CONTRASTS, Rule
 
@@ -71,6 +73,25 @@ def take_real(estimates: pd.DataFrame) -> pd.DataFrame:
     return _frame(_row(target, row, "none", 1) for target, row in _targets(estimates))
 
 
+def adjust_family(combined: pd.DataFrame, family: Sequence[Hypothesis]) -> pd.DataFrame:
+    """The COMBINED table with Holm's adjusted p-values (Holm 1979) of the family's hypotheses, for every rule by itself.
+
+    A hypothesis that is not estimable leaves the family: it has no p-value.
+    """
+    targets = {hypothesis.target for hypothesis in family}
+    of_family = np.array([_key(row) in targets for row in combined[TARGET].to_dict("records")], dtype=bool)
+    adjusted = np.full(len(combined), np.nan)
+    for rule in combined["rule"].unique():
+        rows = np.flatnonzero(of_family & (combined["rule"] == rule).to_numpy())
+        if len(rows):
+            adjusted[rows] = adjust_holm(combined["p_value"].to_numpy(dtype=np.float64)[rows])
+    return COMBINED.validate(combined.assign(p_adjusted=adjusted))
+
+
+def _key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    return tuple(None if pd.isna(row[name]) else row[name] for name in TARGET)
+
+
 def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, patients: int, synthetic: int) -> pd.DataFrame:
     """The COMBINED table of a generator: rules ``partial`` and ``naive``, and ``stacked`` where its estimates are given.
 
@@ -96,7 +117,7 @@ def combine(estimates: pd.DataFrame, *, stacked: pd.DataFrame | None = None, pat
 
 def leave_out(real: pd.DataFrame, reason: str) -> pd.DataFrame:
     """The COMBINED table of a generator that drew no patients: every target of the ``real`` one, not estimable for this reason."""
-    blank = dict.fromkeys(("estimate", "std_error", "lower", "upper", "p_value", "df", *_COUNTS), np.nan)
+    blank = dict.fromkeys(("estimate", "std_error", "lower", "upper", "p_value", "p_adjusted", "df", *_COUNTS), np.nan)
     named = dict.fromkeys(("effective_estimand", "variance_method"), "none")
     return COMBINED.validate(real.assign(**blank, **named, rule="partial", replicates=0, status="not_estimable", reason=reason))
 

@@ -13,7 +13,7 @@ from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome, ValueOu
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.tables import FIDELITY
-from parallax.validation.marginals import measure_ks, measure_sdmetrics_quality, measure_split_band, measure_total_variation
+from parallax.validation.marginals import measure_half_split_ks, measure_ks, measure_sdmetrics_quality, measure_total_variation
 from parallax.validation.metrics import METRICS, metric_row
 from parallax.validation.records import RecordColumns
 from parallax.validation.survival_fidelity import FollowUp, measure_half_split_band, measure_km_gap
@@ -136,7 +136,7 @@ def _value_gaps(
         return
     together = pd.concat(drawn)
     real, synthetic = ({part: table[f"{outcome}_{part}"].to_numpy(dtype=np.float64) for part in section.columns} for table in (patients, together))
-    band = measure_split_band(real["value"], rng=rng)
+    band = measure_half_split_ks(real["value"], rng=rng)
     yield _judge_gap("outcome_gap", measure_ks(real["value"], synthetic["value"]), band, allowed)
     yield metric_row("outcome_half_split_band", band)
     if "person_days" in section.columns:

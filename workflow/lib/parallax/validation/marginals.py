@@ -22,7 +22,7 @@ def measure_ks(real: NDArray[np.float64], synthetic: NDArray[np.float64]) -> flo
     return float(np.abs(below[0] - below[1]).max())
 
 
-def measure_split_band(real: NDArray[np.float64], *, rng: np.random.Generator, splits: int = 200) -> float:
+def measure_half_split_ks(real: NDArray[np.float64], *, rng: np.random.Generator, splits: int = 200) -> float:
     """The 95 % quantile, over random splits of the real values into halves, of the distance of the halves; at least two values are needed.
 
     For values of 0 and 1 the distance is the difference of the shares. Compare :func:`survival_fidelity.measure_half_split_band`.

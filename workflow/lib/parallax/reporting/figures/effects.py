@@ -81,7 +81,7 @@ def draw_effects(
                     told = estimate_words(contrast, valid["estimate"], valid["lower"], valid["upper"], decimals=decimals)
                     canvas.text(left + panel - number, y, told, va="center", fontsize=8)
             is_primary = (outcome, contrast, horizon) == (primary.outcome, primary.contrast, primary.horizon_days or math.inf)
-            title = describe_horizon(None if math.isinf(horizon) else horizon)
+            title = describe_horizon(None if math.isinf(horizon) else horizon, contrast) or words.name
             axes.set_title(title[0].upper() + title[1:] + (" · primary" if is_primary else ""), pad=5)
             if is_primary:
                 corner = (left - 0.06, headings[primary.design] - GAP / 2)

@@ -139,9 +139,9 @@ class ContinuousModel:
 class CountModel:
     """Person-time, then a negative binomial count of mean μ = person-time · exp(x'β) and variance μ + α μ².
 
-    β by penalised Poisson regression, which needs the mean alone; α = Σ{(y − μ)² − μ}/Σ μ², at least 0, the moment estimate (Breslow 1984,
-    Applied Statistics 33:38, its equation for α solved with weights μ²). Less spread than a Poisson count's is not kept. The rate is assumed
-    not to depend on person-time. An arm without events has none.
+    β by penalised Poisson regression, which needs the mean alone; α = Σ{(y − μ)² − μ} / Σ μ², at least 0, so that the summed variance is the
+    observed one. Less spread than a Poisson count's is not kept. The rate is assumed not to depend on person-time. An arm without events has
+    none.
     """
 
     person_time: PersonTime | None

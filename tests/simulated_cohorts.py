@@ -26,6 +26,20 @@ OUTCOMES = OutcomesSection.of(
 CONTEXT = Context(COVARIATES, OUTCOMES)
 DISEASES = ("heart", "lung", "liver", "rare")
 
+#: an outcome of every type: relapse competes with death (2) and with transplantation (3), which only the treated receive
+EVERY_OUTCOME = OutcomesSection.of(
+    {
+        "death": OUTCOMES["death"].model_dump(),
+        "relapse": OUTCOMES["death"].model_dump() | {"days": "relapse_time", "event": "relapse_code", "event_code": 1, "competing": [7, 4]},
+        "response": {"type": "binary", "value": "responded", "contrasts": ["odds_ratio"]},
+        "pain": {"type": "continuous", "value": "pain_score", "contrasts": ["mean_difference"]},
+        "falls": {"type": "count", "value": "n_falls", "person_days": "falls_time", "contrasts": ["rate_ratio"]},
+        "visitors": {"type": "count", "value": "n_visitors", "contrasts": ["rate_ratio"]},
+    }
+)
+#: per patient, given age: log cause-specific hazard ratio, log odds ratio, mean difference, log rate ratio
+EFFECTS = {"relapse": 0.5, "response": 0.7, "pain": 1.0, "falls": 0.4}
+
 
 def simulate_cohort(patients: int, *, seed: int, effect: float = 0.4) -> pd.DataFrame:
     """Numbers with and without decimals, a scale of few values, gaps that depend on sex, four diseases, confounded treatment, days of
@@ -62,4 +76,30 @@ def simulate_cohort(patients: int, *, seed: int, effect: float = 0.4) -> pd.Data
             "death_days": followed,
             "death_event": ((days <= lost) & (days <= END)).astype(np.int64),
         }
+    )
+
+
+def simulate_every_outcome(patients: int, *, seed: int) -> pd.DataFrame:
+    """The cohort with ``EVERY_OUTCOME``: ``EFFECTS`` of treatment, age a risk of all, skewed pain in tenths, over-dispersed falls in a time
+    that is shorter at a higher age and ends for everybody on day 365."""
+    cohort = simulate_cohort(patients, seed=seed)
+    rng = np.random.default_rng([21, seed])
+    treated, risk = cohort["treated"].to_numpy(), 0.03 * (cohort["age"].to_numpy() - 60)
+    hazards = [
+        0.002 * np.exp(EFFECTS["relapse"] * treated + risk),
+        0.001 * np.exp(-0.3 * treated + risk),
+        np.where(treated, 0.0004, 1e-12),
+        np.full(patients, 0.0008),
+    ]
+    times = np.column_stack([rng.standard_exponential(patients) / hazard for hazard in hazards] + [np.full(patients, END)])
+    person_days = np.minimum(np.ceil(600 * rng.standard_exponential(patients) / np.exp(risk)), 365.0)
+    rate = 0.008 * np.exp(EFFECTS["falls"] * treated + 0.7 * risk) * rng.gamma(2.0, 0.5, patients)
+    return cohort.assign(
+        relapse_days=np.ceil(times.min(axis=1)),
+        relapse_event=np.array([1, 2, 3, 0, 0])[times.argmin(axis=1)],
+        response_value=(rng.random(patients) < expit(-0.4 + EFFECTS["response"] * treated + risk)).astype(np.float64),
+        pain_value=np.round(5 + EFFECTS["pain"] * treated + 1.5 * risk + rng.gamma(2.0, 0.8, patients), 1),
+        falls_value=rng.poisson(rate * person_days).astype(np.float64),
+        falls_person_days=person_days,
+        visitors_value=rng.poisson(1.0 + treated, patients).astype(np.float64),
     )

@@ -62,7 +62,7 @@ def test_release() -> None:
     ("values", "words"),
     [
         ({"shift": -1.5}, "Shift of the primary estimate in standard errors of the real one: -1.500; allowed is plus or minus 1."),
-        ({"gap": 0.2}, "Largest gap between the synthetic and the real survival curve (death/treated): 0.200; allowed is at most 0.03."),
+        ({"gap": 0.2}, "Largest gap between the synthetic and the real survival or incidence curve (death/treated): 0.200; allowed is at most 0.03."),
         ({"auc": 0.7}, "Membership attack: area under the ROC curve: 0.500, with 95 % confidence at most 0.700; allowed is at most 0.6."),
     ],
 )

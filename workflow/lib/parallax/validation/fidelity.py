@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome, ValueOutcome
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.tables import FIDELITY
-from parallax.validation.marginals import measure_half_split_ks, measure_ks, measure_sdmetrics_quality, measure_total_variation
+from parallax.validation.marginals import measure_ks, measure_sdmetrics_quality, measure_split_band, measure_total_variation
 from parallax.validation.metrics import METRICS, metric_row
+from parallax.validation.records import RecordColumns
 from parallax.validation.survival_fidelity import FollowUp, measure_half_split_band, measure_km_gap
 from parallax.vocabulary import ARMS
 
@@ -34,15 +35,15 @@ def measure_fidelity(
     """The FIDELITY table of a generator.
 
     ``real`` and ``synthetic`` are cohort tables, the overlaps OVERLAP tables. Gates: ``propensity_c_gap`` (mean over replicates of the
-    primary design's c-statistic, minus the real one) and ``km_gap`` of either arm of the primary outcome (``outcome_gap`` of one that is no
-    follow-up): it passes up to the protocol's threshold or up to the real patients' half-split band, whichever is larger. Everything else is
-    reported: other outcomes' and censoring's gaps; for each covariate and the arm the distance of the marginals, all replicates together; the
-    SDMetrics quality of replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits.
+    primary design's c-statistic, minus the real one) and the gap of either arm of the primary outcome: ``km_gap`` of curves, ``outcome_gap``
+    of the distributions of an outcome that is one value per patient. It passes up to the protocol's threshold ``km_gap`` or up to the real
+    patients' half-split band, whichever is larger. Everything else is reported: other outcomes', censoring's, competing events' and
+    person-time's gaps; for each covariate and the arm the distance of the marginals, all replicates together; the SDMetrics quality of
+    replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits.
     """
     rows = [
         _propensity_gap(real_overlap, synthetic_overlap, primary.design, gates),
-        *_curve_gaps(real, synthetic, primary.outcome, outcomes, gates, rng),
-        *_value_gaps(real, synthetic, primary.outcome, outcomes, gates, rng),
+        *_outcome_gaps(real, synthetic, primary.outcome, outcomes, gates, rng),
         *_marginal_gaps(real, synthetic, covariates),
         _quality(real, synthetic, covariates, outcomes),
     ]
@@ -66,55 +67,90 @@ def _propensity_gap(real: pd.DataFrame, synthetic: pd.DataFrame, design: str, ga
     return {"variable": None} | metric_row("propensity_c_gap", value, threshold=threshold, reason=reason)
 
 
-def _curve_gaps(
+def _outcome_gaps(
     real: pd.DataFrame, synthetic: pd.DataFrame, primary: str, outcomes: OutcomesSection, gates: Gates, rng: np.random.Generator
 ) -> Iterator[dict[str, object]]:
-    for outcome, section in outcomes.survival.items():
-        horizon = max(section.horizons_days)
+    for outcome, section in outcomes.items():
+        allowed = gates.km_gap if outcome == primary else math.nan
         for arm in ARMS:
-            key: dict[str, object] = {"variable": f"{outcome}/{arm}"}
-            allowed = METRICS["km_gap"].threshold(gates) if outcome == primary else math.nan
-            patients = _follow(real, outcome, arm)
-            drawn = [_follow(replicate, outcome, arm) for _, replicate in synthetic.groupby("replicate", sort=True)]
-            empty = sum(len(replicate.time) == 0 for replicate in drawn)
-            if len(patients.time) < 2 or not drawn or empty:
-                who = "fewer than two real patients" if len(patients.time) < 2 else f"{empty} of {len(drawn)} replicates without patients"
-                reason = f"{who} in the {arm} arm" if drawn else "no synthetic patients"
-                yield key | metric_row("km_gap", math.nan, threshold=allowed, reason=reason)
-                yield key | metric_row("censoring_km_gap", math.nan, reason=reason)
-                continue
-            gap = measure_km_gap(patients, drawn, horizon_days=horizon)
-            band = measure_half_split_band(patients, horizon_days=horizon, rng=rng)
-            wider = f"random halves of the real patients differ by up to {band:.3f}, which is allowed" if band > allowed else None
-            yield key | metric_row("km_gap", gap, threshold=math.nan if math.isnan(allowed) else max(allowed, band), reason=wider)
-            yield key | metric_row("km_half_split_band", band)
-            censored = measure_km_gap(patients.censoring(), [replicate.censoring() for replicate in drawn], horizon_days=horizon)
-            yield key | metric_row("censoring_km_gap", censored)
+            patients = real[real["treated"] == (arm == "treated")]
+            drawn = [replicate[replicate["treated"] == (arm == "treated")] for _, replicate in synthetic.groupby("replicate", sort=True)]
+            lacking = _find_lacking(patients, drawn, arm)
+            if isinstance(section, SurvivalOutcome):
+                rows = _curve_gaps(patients, drawn, outcome, section, allowed, lacking, rng)
+            else:
+                rows = _value_gaps(patients, drawn, outcome, section, allowed, lacking, rng)
+            for row in rows:
+                yield {"variable": f"{outcome}/{arm}"} | row
+
+
+def _find_lacking(patients: pd.DataFrame, drawn: Sequence[pd.DataFrame], arm: str) -> str | None:
+    """Why an arm's gaps cannot be measured; None where they can."""
+    if not drawn:
+        return "no synthetic patients"
+    empty = sum(len(replicate) == 0 for replicate in drawn)
+    if len(patients) < 2:
+        return f"fewer than two real patients in the {arm} arm"
+    return f"{empty} of {len(drawn)} replicates without patients in the {arm} arm" if empty else None
+
+
+def _curve_gaps(
+    patients: pd.DataFrame,
+    drawn: Sequence[pd.DataFrame],
+    outcome: str,
+    section: SurvivalOutcome,
+    allowed: float,
+    lacking: str | None,
+    rng: np.random.Generator,
+) -> Iterator[dict[str, object]]:
+    reported = ["censoring_km_gap", *(["competing_gap"] if section.competing else [])]
+    if lacking:
+        yield metric_row("km_gap", math.nan, threshold=allowed, reason=lacking)
+        yield from (metric_row(name, math.nan, reason=lacking) for name in reported)
+        return
+    horizon = max(section.horizons_days)
+    real, synthetic = _follow(patients, outcome), [_follow(replicate, outcome) for replicate in drawn]
+    band = measure_half_split_band(real, horizon_days=horizon, rng=rng)
+    yield _judge_gap("km_gap", measure_km_gap(real, synthetic, horizon_days=horizon), band, allowed)
+    yield metric_row("km_half_split_band", band)
+    yield metric_row("censoring_km_gap", measure_km_gap(real.censoring(), [arm.censoring() for arm in synthetic], horizon_days=horizon))
+    if section.competing:
+        codes = range(2, 2 + len(section.competing))
+        gaps = [measure_km_gap(real.competing(code), [arm.competing(code) for arm in synthetic], horizon_days=horizon) for code in codes]
+        yield metric_row("competing_gap", max(gaps), reason=f"the largest of {len(gaps)} competing events" if len(gaps) > 1 else None)
 
 
 def _value_gaps(
-    real: pd.DataFrame, synthetic: pd.DataFrame, primary: str, outcomes: OutcomesSection, gates: Gates, rng: np.random.Generator
+    patients: pd.DataFrame,
+    drawn: Sequence[pd.DataFrame],
+    outcome: str,
+    section: ValueOutcome,
+    allowed: float,
+    lacking: str | None,
+    rng: np.random.Generator,
 ) -> Iterator[dict[str, object]]:
-    """The distance of the distribution functions of each outcome that is no follow-up, by arm; all replicates together."""
-    for outcome in outcomes.values:
-        for arm in ARMS:
-            key: dict[str, object] = {"variable": f"{outcome}/{arm}"}
-            allowed = METRICS["outcome_gap"].threshold(gates) if outcome == primary else math.nan
-            values = [cohort.loc[cohort["treated"] == (arm == "treated"), f"{outcome}_value"].to_numpy(float) for cohort in (real, synthetic)]
-            if len(values[0]) < 2 or len(values[1]) == 0:
-                reason = f"{'fewer than two real patients' if len(values[0]) < 2 else 'no synthetic patients'} in the {arm} arm"
-                yield key | metric_row("outcome_gap", math.nan, threshold=allowed, reason=reason)
-                continue
-            band = measure_half_split_ks(values[0], rng=rng)
-            wider = f"random halves of the real patients differ by up to {band:.3f}, which is allowed" if band > allowed else None
-            gap = measure_ks(values[0], values[1])
-            yield key | metric_row("outcome_gap", gap, threshold=math.nan if math.isnan(allowed) else max(allowed, band), reason=wider)
-            yield key | metric_row("outcome_half_split_band", band)
+    if lacking:
+        yield metric_row("outcome_gap", math.nan, threshold=allowed, reason=lacking)
+        if "person_days" in section.columns:
+            yield metric_row("person_time_gap", math.nan, reason=lacking)
+        return
+    together = pd.concat(drawn)
+    real, synthetic = ({part: table[f"{outcome}_{part}"].to_numpy(dtype=np.float64) for part in section.columns} for table in (patients, together))
+    band = measure_split_band(real["value"], rng=rng)
+    yield _judge_gap("outcome_gap", measure_ks(real["value"], synthetic["value"]), band, allowed)
+    yield metric_row("outcome_half_split_band", band)
+    if "person_days" in section.columns:
+        yield metric_row("person_time_gap", measure_ks(real["person_days"], synthetic["person_days"]))
 
 
-def _follow(cohort: pd.DataFrame, outcome: str, arm: str) -> FollowUp:
-    patients = cohort[cohort["treated"] == (arm == "treated")]
-    return FollowUp(patients[f"{outcome}_days"].to_numpy(dtype=np.float64), patients[f"{outcome}_event"].to_numpy() == 1)
+def _judge_gap(name: str, gap: float, band: float, allowed: float) -> dict[str, object]:
+    """A gap held against the threshold, or the band where it is wider; a threshold of NaN: reported only."""
+    wider = f"random halves of the real patients differ by up to {band:.3f}, which is allowed" if band > allowed else None
+    return metric_row(name, gap, threshold=math.nan if math.isnan(allowed) else max(allowed, band), reason=wider)
+
+
+def _follow(patients: pd.DataFrame, outcome: str) -> FollowUp:
+    return FollowUp(patients[f"{outcome}_days"].to_numpy(dtype=np.float64), patients[f"{outcome}_event"].to_numpy(dtype=np.int64))
 
 
 def _marginal_gaps(real: pd.DataFrame, synthetic: pd.DataFrame, covariates: Covariates) -> Iterator[dict[str, object]]:
@@ -134,9 +170,7 @@ def _marginal_gaps(real: pd.DataFrame, synthetic: pd.DataFrame, covariates: Cova
 def _quality(real: pd.DataFrame, synthetic: pd.DataFrame, covariates: Covariates, outcomes: OutcomesSection) -> dict[str, object]:
     if len(synthetic) == 0:
         return {"variable": None} | metric_row("sdmetrics_quality", math.nan, reason="no synthetic patients")
-    events = [f"{outcome}_event" for outcome in outcomes.survival]
-    numeric = [*covariates.numeric, *(column for column in outcomes.cohort_columns if column not in events)]
-    categorical = ["treated", *covariates.categorical, *events]
+    columns = RecordColumns.of(covariates, outcomes)
     first = synthetic[synthetic["replicate"] == synthetic["replicate"].min()]
-    score = measure_sdmetrics_quality(real, first, numeric=numeric, categorical=categorical)
+    score = measure_sdmetrics_quality(real, first, numeric=columns.numeric, categorical=columns.categorical)
     return {"variable": None} | metric_row("sdmetrics_quality", score, reason="SDMetrics gave no score" if math.isnan(score) else "of replicate 0")

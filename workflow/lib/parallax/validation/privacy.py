@@ -25,6 +25,7 @@ from parallax.validation.membership import (
 )
 from parallax.validation.metrics import METRICS, metric_row
 from parallax.validation.neighbours import RecordSpace, find_nearest
+from parallax.validation.records import RecordColumns
 
 _METRICS = tuple(metric.name for metric in METRICS.values() if metric.table == "privacy")
 _SURE_TO_PASS = 0.95
@@ -47,9 +48,8 @@ def measure_privacy(
     released. What is tested is the procedure (a generator fitted to ``train``), not the very draw that would be released. ``rng`` picks the
     train patients that closeness is measured against.
     """
-    events = [f"{outcome}_event" for outcome in outcomes.survival]
-    numeric = [*covariates.numeric, *(column for column in outcomes.cohort_columns if column not in events)]
-    categorical = ["treated", *covariates.categorical, *events]
+    columns = RecordColumns.of(covariates, outcomes)
+    numeric, categorical = columns.numeric, columns.categorical
     if len(synthetic) == 0:
         return _frame([_unmeasured(name, gates, "no synthetic patients") for name in _METRICS])
     part = real[["patient_id"]].merge(split, on="patient_id", how="left", validate="one_to_one")["part"].to_numpy()

@@ -1,4 +1,4 @@
-"""Fidelity of follow-up: gaps between Kaplan–Meier curves, and the band that the real patients themselves set."""
+"""Fidelity of follow-up: gaps between survival or incidence curves, and the band that the real patients themselves set."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parallax.statistics.competing_risks import cumulative_incidence
 from parallax.statistics.survival import kaplan_meier
 
 SPLITS = 200
@@ -15,21 +16,26 @@ SPLITS = 200
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """``time`` (n,) in days above zero and ``event`` (n,) of the patients of one arm of one replicate."""
+    """``time`` (n,) in days above zero and ``event`` (n,) of the patients of one arm of one replicate: 0 censored, 1 event, 2 … competing."""
 
     time: NDArray[np.float64]
-    event: NDArray[np.bool_]
+    event: NDArray[np.int64]
 
     def censoring(self) -> FollowUp:
-        """The same patients with censoring as the event and events as censoring."""
-        return FollowUp(self.time, ~self.event)
+        """The same patients with censoring as the event and every event as censoring."""
+        return FollowUp(self.time, (self.event == 0).astype(np.int64))
+
+    def competing(self, code: int) -> FollowUp:
+        """The same patients with the competing event of this code as the event, and the event as competing."""
+        return FollowUp(self.time, np.where(self.event == code, 1, np.where(self.event == 1, code, self.event)))
 
 
 def measure_km_gap(real: FollowUp, synthetic: Sequence[FollowUp], *, horizon_days: float) -> float:
     """Largest gap sup |S̄(t) − S(t)| over t in [0, H].
 
-    S is the real arm's Kaplan–Meier curve, S̄(t) the mean over replicates of theirs at t; H is the horizon or the real arm's last follow-up,
-    whichever is earlier. A curve is carried forward after its last follow-up. Both are right-continuous steps, so that the largest gap is
+    S is the real arm's Kaplan–Meier curve, S̄(t) the mean over replicates of theirs at t; with competing events S is one minus the cumulative
+    incidence of the event (Aalen–Johansen), which is the Kaplan–Meier curve of an arm without them. H is the horizon or the real arm's last
+    follow-up, whichever is earlier. A curve is carried forward after its last follow-up. Both are right-continuous steps, so that the largest gap is
     found at their jumps. Every arm must have patients.
     """
     end = min(horizon_days, float(real.time.max()))
@@ -61,5 +67,9 @@ def _jumps(arms: Sequence[FollowUp], end: float) -> NDArray[np.float64]:
 
 
 def _survival(patients: FollowUp, days: NDArray[np.float64]) -> NDArray[np.float64]:
-    survival: NDArray[np.float64] = kaplan_meier(patients.time, patients.event).at(days)
+    if (patients.event > 1).any():
+        curve = cumulative_incidence(patients.time, patients.event, 1)
+        survival: NDArray[np.float64] = 1.0 - curve.incidence[np.searchsorted(curve.times, days, side="right") - 1]
+        return survival
+    survival = kaplan_meier(patients.time, patients.event == 1).at(days)
     return survival

@@ -91,14 +91,13 @@ def every(pattern, **wildcards):
 
 def answers_of(wildcards):
     """What the answers of a dataset are combined from; a generator's also from what says whether it drew patients, and how many there are."""
-    folder = "<exact>/{site}/{dataset}/"
     files = {
-        name: folder + f"{name}.parquet"
+        name: f"<exact>/{{site}}/{{dataset}}/{name}.parquet"
         for name in ("estimates", "subgroup_estimates", "permutations")
     }
     if wildcards.dataset != REAL:
         files |= {
-            "generation": folder + "draw.parquet",
+            "generation": "<exact>/{site}/{dataset}/draw.parquet",
             "cohort": "<patients>/{site}/{dataset}/cohort.parquet",
             "real": "<exact>/{site}/real/estimates.parquet",
             "real_cohort": "<patients>/{site}/real/cohort.parquet",

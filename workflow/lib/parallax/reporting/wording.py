@@ -111,6 +111,8 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "outcome_gap": MetricWords(
         "Outcome distribution gap", "the outcome's distribution is off by up to {value} ({variable}; {bound} is allowed)", brief="outcome gap"
     ),
+    "competing_gap": MetricWords("Competing event gap"),
+    "person_time_gap": MetricWords("Person-time gap"),
     "outcome_half_split_band": MetricWords("Outcome gap of real halves"),
     "km_half_split_band": MetricWords("Survival gap of real halves"),
     "censoring_km_gap": MetricWords("Censoring curve gap"),

@@ -13,7 +13,7 @@ from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome, ValueOu
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.tables import FIDELITY
-from parallax.validation.marginals import measure_ks, measure_sdmetrics_quality, measure_split_band, measure_total_variation
+from parallax.validation.marginals import measure_half_split_ks, measure_ks, measure_sdmetrics_quality, measure_total_variation
 from parallax.validation.metrics import METRICS, metric_row
 from parallax.validation.records import RecordColumns
 from parallax.validation.survival_fidelity import FollowUp, measure_half_split_band, measure_km_gap

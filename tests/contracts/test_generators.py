@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from parallax.capabilities import GENERATORS as CAPABILITIES
 from parallax.errors import GenerationError
 from parallax.protocol import GaussianCopulaGenerator, SequentialGenerator, TvaeGenerator
 from parallax.seeds import derive_seed
@@ -50,6 +51,11 @@ def drawn(fitted):
 
 def digest(frame: pd.DataFrame) -> str:
     return hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
+
+
+def test_every_generator_says_what_it_is(method):
+    assert CAPABILITIES.keys() == GENERATORS.keys()
+    assert SETTINGS[method].method == method
 
 
 def test_the_table_is_a_cohort_table(method, real, drawn):
@@ -153,7 +159,7 @@ def test_another_fit_seed_changes_only_what_is_random(method, real, fitted):
     same = digest(draw_replicates(other, replicates=1, patients=50, seeds=SEEDS[:1])) == digest(
         draw_replicates(fitted[method], replicates=1, patients=50, seeds=SEEDS[:1])
     )
-    assert same == (method != "tvae"), "only the network's training is random; the other two have one fit"
+    assert same == (not CAPABILITIES[method].random_fit)
 
 
 def test_any_number_of_patients_can_be_drawn(method, fitted):

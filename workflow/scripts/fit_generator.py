@@ -2,8 +2,8 @@
 
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
+from parallax.protocol.generators import parse_generator
 from parallax.protocol.outcomes import OutcomesSection
-from parallax.protocol.synthesis import parse_generator
 from parallax.storage import read_table, write_model, write_table
 from parallax.tables import GENERATION, cohort_schema, generation_row
 

@@ -1,4 +1,4 @@
-"""What each design supports: data only, so that a check is a look-up and not a chain of ifs."""
+"""What each design and each generator supports: data only, so that a check is a look-up and not a chain of ifs."""
 
 from __future__ import annotations
 
@@ -69,4 +69,22 @@ DESIGNS: Final[Mapping[str, DesignCapability]] = {
         )
         for method in ("g_computation", "aipw", "tmle")
     },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorCapability:
+    """What a kind of generator is, as far as a check or a reader needs it."""
+
+    flat: bool
+    """All columns at once: no notion of treatment or survival."""
+    random_fit: bool
+    """Whether another seed gives another fit; where not, only the draws are random."""
+
+
+#: by the protocol's ``method``
+GENERATORS: Final[Mapping[str, GeneratorCapability]] = {
+    "sequential": GeneratorCapability(flat=False, random_fit=False),
+    "gaussian_copula": GeneratorCapability(flat=True, random_fit=False),
+    "tvae": GeneratorCapability(flat=True, random_fit=True),
 }

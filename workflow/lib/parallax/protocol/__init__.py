@@ -9,12 +9,13 @@ from parallax.protocol.cohort import Arms, CohortSection, Covariates, Criterion
 from parallax.protocol.data import DataSection, FileColumn, FileSource, PackageSource, Source
 from parallax.protocol.designs import CoarsenDesign, CrudeDesign, Design, DesignsSection, EntropyDesign, MatchDesign, Trim, WeightDesign
 from parallax.protocol.disclosure import DisclosureSection
+from parallax.protocol.generators import GaussianCopulaGenerator, Generator, SequentialGenerator, TvaeGenerator
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, Outcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import BoostedScore, EnsembleScore, LogisticScore, PenalisedScore, PropensityModel, PropensitySection
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, PrimaryEstimate, QuestionSection
 from parallax.protocol.study import StudySection
-from parallax.protocol.synthesis import GaussianCopulaGenerator, Generator, SequentialGenerator, SynthesisSection, TvaeGenerator
+from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import Certification, Gates, ValidationSection
 
 __all__ = [

@@ -9,14 +9,6 @@ from pydantic import Field, TypeAdapter
 from parallax.protocol.base import Section
 
 
-class SequentialGenerator(Section):
-    """Covariates, then treatment given covariates, then event and censoring times given both: the survival-aware generator."""
-
-    method: Literal["sequential"]
-    ridge_treatment: float = Field(default=1.0, ge=0, description="penalty on the standardised columns of the treatment model")
-    ridge_outcome: float = Field(default=30.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
-
-
 class GaussianCopulaGenerator(Section):
     """SDV's Gaussian copula over all columns at once."""
 
@@ -32,6 +24,43 @@ class TvaeGenerator(Section):
     method: Literal["tvae"]
     epochs: int = Field(default=100, ge=1, description="passes over the patients")
     batch_size: int = Field(default=500, ge=10, description="patients per step of the optimiser")
+
+
+class EmpiricalCopula(Section):
+    """A Gaussian copula with empirical margins; missing values and levels are latent cuts."""
+
+    method: Literal["empirical_copula"]
+
+
+class CovariateChain(Section):
+    """Covariates one by one, each by a regression on those before it."""
+
+    method: Literal["one_by_one"]
+    order: tuple[str, ...] = Field(default=(), description="every covariate once; without it, the protocol's order")
+
+
+CovariateModel = Annotated[EmpiricalCopula | CovariateChain | GaussianCopulaGenerator | TvaeGenerator, Field(discriminator="method")]
+
+
+class SequentialGenerator(Section):
+    """Covariates and treatment, then event and censoring times given both: the survival-aware generator."""
+
+    method: Literal["sequential"]
+    recipe: Literal["direct", "calibrated"] = Field(
+        default="direct",
+        description="direct: covariates, then treatment given them. calibrated: treatment, then covariates per arm, tilted to the real scores, and "
+        "baselines solved so that each arm's curves are kept",
+    )
+    covariates: CovariateModel = Field(
+        default=EmpiricalCopula(method="empirical_copula"), description="the joint model of the covariates, with its settings; direct recipe only"
+    )
+    treatment_squares: bool = Field(default=True, description="whether the treatment model has the squares of the numeric covariates")
+    treatment_interactions: tuple[tuple[str, str], ...] = Field(default=(), description="pairs of covariates whose products the treatment model has")
+    event_times: Literal["piecewise_cox", "flexible_parametric", "forest"] = Field(
+        default="piecewise_cox", description="how times to events and to censoring depend on the covariates, per arm"
+    )
+    ridge_treatment: float = Field(default=1.0, ge=0, description="penalty on the standardised columns of the treatment model")
+    ridge_outcome: float = Field(default=30.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
 
 
 Generator = Annotated[SequentialGenerator | GaussianCopulaGenerator | TvaeGenerator, Field(discriminator="method")]

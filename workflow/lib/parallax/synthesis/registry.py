@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import Covariates, GaussianCopulaGenerator, OutcomesSection, SequentialGenerator, TvaeGenerator
+from parallax.protocol import Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
 from parallax.protocol.generators import EmpiricalCopula
 from parallax.synthesis.baseline import CovariateModel
+from parallax.synthesis.cart import Cart
 from parallax.synthesis.chain import CovariateChain
 from parallax.synthesis.copula import CovariateCopula
 from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
+from parallax.synthesis.margins import Independent
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
 
@@ -35,12 +37,16 @@ def _sequential(settings: SequentialGenerator) -> Generator:
     return Sequential(settings, fit_covariates)
 
 
-def _sdv(settings: GaussianCopulaGenerator | TvaeGenerator) -> Generator:
-    return SdvGenerator(settings)
-
-
 #: the protocol's ``method`` → the generator set up with the entry's settings
-GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {"sequential": _sequential, "gaussian_copula": _sdv, "tvae": _sdv}
+GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
+    "sequential": _sequential,
+    "gaussian_copula": SdvGenerator,
+    "ctgan": SdvGenerator,
+    "copula_gan": SdvGenerator,
+    "tvae": SdvGenerator,
+    "cart": lambda settings: Cart(settings.order, settings.minimum_leaf),
+    "independent": lambda _: Independent(),
+}
 
 
 def fit_generator(

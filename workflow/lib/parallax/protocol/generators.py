@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
 from parallax.protocol.base import Section
+
+Margin = Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"]
+DefaultMargin = Margin
+
+_DEFAULT_MARGIN: Final = "the shape of every numeric margin that distributions does not name"
+_MARGINS: Final = "shapes of single margins, by numeric covariate or by column of an outcome (`death_days`)"
+_BATCH: Final = "patients per step of the optimiser, at most those of the cohort"
+_GPU: Final = "use a GPU where torch sees one; results then depend on the machine"
 
 
 class SequentialGenerator(Section):
@@ -21,9 +29,8 @@ class GaussianCopulaGenerator(Section):
     """SDV's Gaussian copula over all columns at once."""
 
     method: Literal["gaussian_copula"]
-    default_distribution: Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"] = Field(
-        default="beta", description="the shape of every numeric margin"
-    )
+    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
+    distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 
 class TvaeGenerator(Section):
@@ -31,10 +38,37 @@ class TvaeGenerator(Section):
 
     method: Literal["tvae"]
     epochs: int = Field(default=100, ge=1, description="passes over the patients")
-    batch_size: int = Field(default=500, ge=10, description="patients per step of the optimiser")
+    batch_size: int = Field(default=500, ge=10, description=_BATCH)
+    gpu: bool = Field(default=False, description=_GPU)
 
 
-Generator = Annotated[SequentialGenerator | GaussianCopulaGenerator | TvaeGenerator, Field(discriminator="method")]
+class CtganGenerator(Section):
+    """SDV's conditional generative adversarial network over all columns at once."""
+
+    method: Literal["ctgan"]
+    epochs: int = Field(default=300, ge=1, description="passes over the patients")
+    batch_size: int = Field(default=500, ge=10, description=f"{_BATCH}; even, and a multiple of pac")
+    pac: int = Field(default=10, ge=1, description="patients whom the discriminator judges together")
+    discriminator_steps: int = Field(default=1, ge=1, description="steps of the discriminator for each of the generator")
+    embedding_dim: int = Field(default=128, ge=1, description="random numbers from which a patient is made")
+    generator_lr: float = Field(default=2e-4, gt=0, description="learning rate of the generator")
+    discriminator_lr: float = Field(default=2e-4, gt=0, description="learning rate of the discriminator")
+    gpu: bool = Field(default=False, description=_GPU)
+
+
+class CopulaGanGenerator(CtganGenerator):
+    """SDV's CTGAN on numeric columns that were made normal through their margins."""
+
+    method: Literal["copula_gan"]  # type: ignore[assignment]
+    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
+    distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
+
+
+#: those that SDV fits
+SdvSettings = GaussianCopulaGenerator | TvaeGenerator | CtganGenerator | CopulaGanGenerator
+Generator = Annotated[
+    SequentialGenerator | GaussianCopulaGenerator | TvaeGenerator | CtganGenerator | CopulaGanGenerator, Field(discriminator="method")
+]
 
 
 def parse_generator(settings: object) -> Generator:

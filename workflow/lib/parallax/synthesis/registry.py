@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import Covariates, GaussianCopulaGenerator, OutcomesSection, SequentialGenerator, TvaeGenerator
+from parallax.protocol import Constraint, Covariates, OutcomesSection, SdvSettings, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
+from parallax.synthesis.constraints import Constrained, Rules
 from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
@@ -21,35 +22,51 @@ def _sequential(settings: SequentialGenerator) -> Generator:
     return Sequential(ridge_treatment=settings.ridge_treatment, ridge_outcome=settings.ridge_outcome)
 
 
-def _sdv(settings: GaussianCopulaGenerator | TvaeGenerator) -> Generator:
+def _sdv(settings: SdvSettings) -> Generator:
     return SdvGenerator(settings)
 
 
 #: the protocol's ``method`` → the generator set up with the entry's settings
-GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {"sequential": _sequential, "gaussian_copula": _sdv, "tvae": _sdv}
+GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
+    "sequential": _sequential,
+    "gaussian_copula": _sdv,
+    "tvae": _sdv,
+    "ctgan": _sdv,
+    "copula_gan": _sdv,
+}
 
 
 def fit_generator(
-    settings: GeneratorSettings, cohort: pd.DataFrame, *, covariates: Covariates, outcomes: OutcomesSection, seed: int
+    settings: GeneratorSettings,
+    cohort: pd.DataFrame,
+    *,
+    covariates: Covariates,
+    outcomes: OutcomesSection,
+    seed: int,
+    constraints: Sequence[Constraint] = (),
 ) -> FittedGenerator:
     """Fit the generator that a protocol's entry names to a cohort (or a part of one).
 
     The same seed gives the same fit, bit for bit, in one environment with one thread. A covariate that is the same for all patients teaches
-    nothing: it is set aside, and written down again in every draw. Raises GenerationError, before anything costly, for a cohort that
-    nothing can be learnt from.
+    nothing: it is set aside, and written down again in every draw. Constraints hold in every draw. Raises GenerationError, before
+    anything costly, for a cohort that nothing can be learnt from or that breaks a constraint.
     """
-    context = Context(covariates, outcomes)
+    context = Context(covariates, outcomes, tuple(constraints))
     check_cohort(cohort, context)
+    rules = Rules.of(cohort, context.constraints)
     constants = cohort[[name for name in covariates.names if cohort[name].notna().all() and (cohort[name] == cohort[name].iloc[0]).all()]].head(1)
     varying = Context(
         covariates.model_copy(
             update={kind: tuple(name for name in getattr(covariates, kind) if name not in constants) for kind in ("numeric", "categorical")}
         ),
         outcomes,
+        context.constraints,
     )
     learnt = cohort.drop(columns=list(constants)).reset_index(drop=True)
     fitted = GENERATORS[settings.method](settings).fit(learnt, context=varying, rng=np.random.default_rng(seed))
-    return fitted if constants.empty else WithConstants(fitted, constants, context.columns)
+    if not constants.empty:
+        fitted = WithConstants(fitted, constants, context.columns)
+    return Constrained(fitted, rules) if rules.constraints else fitted
 
 
 @dataclass(frozen=True, slots=True)

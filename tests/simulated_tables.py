@@ -21,6 +21,7 @@ from parallax.validation.agreement import measure_agreement
 from parallax.validation.metrics import metric_row
 from parallax.validation.verdict import reach_verdict
 from parallax.vocabulary import RATIO_CONTRASTS
+from validation_tables import no_floor
 
 RHC = Path(__file__).parents[1] / "config" / "studies" / "rhc.yaml"
 
@@ -317,7 +318,8 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
     curves = {name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets}
     subgroups = {name: simulated_subgroups(protocol, name) for name in datasets}
     gates = protocol.validation.gates
-    agreement = {name: measure_agreement(combined["real"], combined[name], primary=protocol.question.primary, gates=gates) for name in generators}
+    compared = {"floor": no_floor(), "primary": protocol.question.primary, "gates": gates}
+    agreement = {name: measure_agreement(combined["real"], combined[name], **compared) for name in generators}
     fidelity = {name: simulated_fidelity(protocol, name) for name in generators}
     privacy = {name: simulated_privacy(protocol, name) for name in generators}
     stages = ("fit", "draw", "refit")

@@ -7,25 +7,11 @@ import pandas as pd
 import pytest
 
 from parallax.errors import GenerationError
-from parallax.protocol import (
-    CopulaGanGenerator,
-    Covariates,
-    CtganGenerator,
-    GaussianCopulaGenerator,
-    OutcomesSection,
-    SequentialGenerator,
-    TvaeGenerator,
-)
+from parallax.protocol import Covariates, OutcomesSection
 from parallax.synthesis.registry import GENERATORS, draw_replicates, fit_generator
 from parallax.tables import cohort_schema
+from simulated_cohorts import SETTINGS
 
-SETTINGS = {
-    "sequential": SequentialGenerator(method="sequential"),
-    "gaussian_copula": GaussianCopulaGenerator(method="gaussian_copula"),
-    "tvae": TvaeGenerator(method="tvae", epochs=2, batch_size=50),
-    "ctgan": CtganGenerator(method="ctgan", epochs=2, batch_size=50, pac=5),
-    "copula_gan": CopulaGanGenerator(method="copula_gan", epochs=2, batch_size=50, pac=5),
-}
 COVARIATES = Covariates(numeric=("age",), categorical=("sex",))
 OUTCOMES = OutcomesSection.of(
     {

@@ -4,13 +4,14 @@ from parallax.job import job
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.storage import read_table, write_table
-from parallax.tables import AGREEMENT, COMBINED
+from parallax.tables import AGREEMENT, COMBINED, FLOOR
 from parallax.validation.agreement import measure_agreement
 
 
 def measure(input, output, params):
     real, synthetic = (read_table(path, COMBINED) for path in (input.real, input.synthetic))
-    agreement = measure_agreement(real, synthetic, primary=PrimaryEstimate.of(params.primary), gates=Gates.of(params.gates))
+    floor, primary = read_table(input.floor, FLOOR), PrimaryEstimate.of(params.primary)
+    agreement = measure_agreement(real, synthetic, floor=floor, primary=primary, gates=Gates.of(params.gates))
     write_table(output[0], agreement, AGREEMENT, restricted=True)
 
 

@@ -89,4 +89,6 @@ GENERATORS: Final[Mapping[str, GeneratorCapability]] = {
     "ctgan": GeneratorCapability(flat=True, random_fit=True),
     "copula_gan": GeneratorCapability(flat=True, random_fit=True),
     "tvae": GeneratorCapability(flat=True, random_fit=True),
+    "cart": GeneratorCapability(flat=True, random_fit=False),
+    "independent": GeneratorCapability(flat=True, random_fit=False),
 }

@@ -29,7 +29,7 @@ from parallax.protocol.designs import (
     StandardisedDesign,
     WeightDesign,
 )
-from parallax.protocol.generators import CopulaGanGenerator, CtganGenerator, GaussianCopulaGenerator
+from parallax.protocol.generators import AdversarialNetwork, CopulaGanGenerator, GaussianCopulaGenerator, SequentialGenerator
 from parallax.protocol.outcomes import BinaryOutcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
@@ -248,23 +248,28 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
 
 
 def _check_generators(synthesis: SynthesisSection, cohort: CohortSection, outcomes: OutcomesSection) -> Iterator[Fault]:
-    shaped = [*cohort.covariates.numeric]
-    for name, outcome in outcomes.items():
-        without = "value" if isinstance(outcome, BinaryOutcome) else "event"
-        shaped += [f"{name}_{part}" for part in outcome.columns if part != without]
+    times = [f"{name}_{part}" for name, outcome in outcomes.items() for part in outcome.columns if part != "event"]
+    binary = {f"{name}_value" for name, outcome in outcomes.items() if isinstance(outcome, BinaryOutcome)}
+    numeric = [*cohort.covariates.numeric, *(column for column in times if column not in binary)]
     ordered = {name for constraint in synthesis.constraints if isinstance(constraint, OrderConstraint) for name in constraint.columns}
     for name, settings in synthesis.generators.items():
         where = f"synthesis.generators.{name}"
-        if isinstance(settings, CtganGenerator) and settings.batch_size % (unit := lcm(2, settings.pac)):
-            found = f"{settings.batch_size}, with pac {settings.pac}"
-            yield Fault(f"{where}.batch_size", found, f"an even multiple of pac: {unit}, {2 * unit}, …", "change one of the two")
-        if isinstance(settings, GaussianCopulaGenerator | CopulaGanGenerator):
-            for column in settings.distributions:
-                if column not in shaped:
-                    yield unknown(f"{where}.distributions.{column}", column, shaped, "numeric covariate or outcome column")
-                elif column in ordered:
-                    found = f'a shape for "{column}", whose differences are learnt in its place because a constraint orders it'
-                    yield Fault(f"{where}.distributions.{column}", found, "columns that no constraint orders", "remove the shape or the constraint")
+        yield from _check_generator(where, settings, numeric, ordered)
+        if isinstance(settings, SequentialGenerator):
+            yield from _check_generator(f"{where}.covariates", settings.covariates, cohort.covariates.numeric, ordered)
+
+
+def _check_generator(where: str, settings: object, numeric: Iterable[str], ordered: Iterable[str]) -> Iterator[Fault]:
+    if isinstance(settings, AdversarialNetwork) and settings.batch_size % (unit := lcm(2, settings.pac)):
+        found = f"{settings.batch_size}, with pac {settings.pac}"
+        yield Fault(f"{where}.batch_size", found, f"an even multiple of pac: {unit}, {2 * unit}, …", "change one of the two")
+    if isinstance(settings, GaussianCopulaGenerator | CopulaGanGenerator):
+        for column in settings.distributions:
+            if column not in numeric:
+                yield unknown(f"{where}.distributions.{column}", column, numeric, "numeric covariate or outcome column")
+            elif column in ordered:
+                found = f'a shape for "{column}", whose differences are learnt in its place because a constraint orders it'
+                yield Fault(f"{where}.distributions.{column}", found, "columns that no constraint orders", "remove the shape or the constraint")
 
 
 def _check_constraints(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:

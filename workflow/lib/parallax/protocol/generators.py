@@ -9,66 +9,115 @@ from pydantic import Field, TypeAdapter
 from parallax.protocol.base import Section
 
 Margin = Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"]
-DefaultMargin = Margin
 
 _DEFAULT_MARGIN: Final = "the shape of every numeric margin that distributions does not name"
-_MARGINS: Final = "shapes of single margins, by numeric covariate or by column of an outcome (`death_days`)"
-_BATCH: Final = "patients per step of the optimiser, at most those of the cohort"
-_GPU: Final = "use a GPU where torch sees one; results then depend on the machine"
-
-
-class SequentialGenerator(Section):
-    """Covariates, then treatment given covariates, then event and censoring times given both: the survival-aware generator."""
-
-    method: Literal["sequential"]
-    ridge_treatment: float = Field(default=1.0, ge=0, description="penalty on the standardised columns of the treatment model")
-    ridge_outcome: float = Field(default=30.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
+_MARGINS: Final = "the shape of single margins, by column of the cohort table: a numeric covariate, `death_days`"
 
 
 class GaussianCopulaGenerator(Section):
     """SDV's Gaussian copula over all columns at once."""
 
     method: Literal["gaussian_copula"]
-    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
+    default_distribution: Margin = Field(default="beta", description=_DEFAULT_MARGIN)
     distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 
-class TvaeGenerator(Section):
+class Network(Section):
+    """How a network is trained."""
+
+    epochs: int = Field(default=100, ge=1, description="passes over the patients")
+    batch_size: int = Field(default=500, ge=10, multiple_of=2, description="patients per step of the optimiser, at most those of the cohort")
+    gpu: bool = Field(default=False, description="train on a GPU where torch sees one; the result then depends on the machine")
+
+
+class TvaeGenerator(Network):
     """SDV's variational autoencoder over all columns at once."""
 
     method: Literal["tvae"]
-    epochs: int = Field(default=100, ge=1, description="passes over the patients")
-    batch_size: int = Field(default=500, ge=10, description=_BATCH)
-    gpu: bool = Field(default=False, description=_GPU)
 
 
-class CtganGenerator(Section):
-    """SDV's conditional generative adversarial network over all columns at once."""
+class AdversarialNetwork(Network):
+    """How a generator and its critic are trained against each other."""
 
-    method: Literal["ctgan"]
     epochs: int = Field(default=300, ge=1, description="passes over the patients")
-    batch_size: int = Field(default=500, ge=10, description=f"{_BATCH}; even, and a multiple of pac")
-    pac: int = Field(default=10, ge=1, description="patients whom the discriminator judges together")
-    discriminator_steps: int = Field(default=1, ge=1, description="steps of the discriminator for each of the generator")
+    pac: int = Field(default=10, ge=1, description="patients whom the critic judges together; divides batch_size")
+    discriminator_steps: int = Field(default=1, ge=1, description="steps of the critic for each of the generator")
     embedding_dim: int = Field(default=128, ge=1, description="random numbers from which a patient is made")
     generator_lr: float = Field(default=2e-4, gt=0, description="learning rate of the generator")
-    discriminator_lr: float = Field(default=2e-4, gt=0, description="learning rate of the discriminator")
-    gpu: bool = Field(default=False, description=_GPU)
+    discriminator_lr: float = Field(default=2e-4, gt=0, description="learning rate of the critic")
 
 
-class CopulaGanGenerator(CtganGenerator):
-    """SDV's CTGAN on numeric columns that were made normal through their margins."""
+class CtganGenerator(AdversarialNetwork):
+    """SDV's conditional adversarial network over all columns at once."""
 
-    method: Literal["copula_gan"]  # type: ignore[assignment]
-    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
+    method: Literal["ctgan"]
+
+
+class CopulaGanGenerator(AdversarialNetwork):
+    """SDV's adversarial network on copula-transformed columns, all at once."""
+
+    method: Literal["copula_gan"]
+    default_distribution: Margin = Field(default="beta", description=_DEFAULT_MARGIN)
     distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 
 #: those that SDV fits
-SdvSettings = GaussianCopulaGenerator | TvaeGenerator | CtganGenerator | CopulaGanGenerator
-Generator = Annotated[
-    SequentialGenerator | GaussianCopulaGenerator | TvaeGenerator | CtganGenerator | CopulaGanGenerator, Field(discriminator="method")
-]
+SdvSettings = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator
+
+
+class IndependentGenerator(Section):
+    """Every column from its own margin: the baseline that knows nothing of how columns belong together."""
+
+    method: Literal["independent"]
+
+
+class CartGenerator(Section):
+    """Classification and regression trees, column by column, each given those before it; values are drawn from the leaves."""
+
+    method: Literal["cart"]
+    order: tuple[str, ...] = Field(default=(), description="covariates that come first, in this order; the others follow in the protocol's")
+    minimum_leaf: int = Field(default=50, ge=20, description="patients per leaf; a smaller leaf hands out records of single patients")
+
+
+class EmpiricalCopula(Section):
+    """A Gaussian copula with empirical margins; missing values and levels are latent cuts."""
+
+    method: Literal["empirical_copula"]
+
+
+class CovariateChain(Section):
+    """Covariates one by one, each by a regression on those before it."""
+
+    method: Literal["one_by_one"]
+    order: tuple[str, ...] = Field(default=(), description="every covariate once; without it, the protocol's order")
+
+
+FlatGenerator = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator | CartGenerator | IndependentGenerator
+CovariateModel = Annotated[EmpiricalCopula | CovariateChain | FlatGenerator, Field(discriminator="method")]
+
+
+class SequentialGenerator(Section):
+    """Covariates and treatment, then event and censoring times given both: the survival-aware generator."""
+
+    method: Literal["sequential"]
+    recipe: Literal["direct", "calibrated"] = Field(
+        default="direct",
+        description="direct: covariates, then treatment given them. calibrated: treatment, then covariates per arm, tilted to the real scores, and "
+        "baselines solved so that each arm's curves are kept",
+    )
+    covariates: CovariateModel = Field(
+        default=EmpiricalCopula(method="empirical_copula"), description="the joint model of the covariates, with its settings; direct recipe only"
+    )
+    treatment_squares: bool = Field(default=True, description="whether the treatment model has the squares of the numeric covariates")
+    treatment_interactions: tuple[tuple[str, str], ...] = Field(default=(), description="pairs of covariates whose products the treatment model has")
+    event_times: Literal["piecewise_cox", "flexible_parametric", "forest"] = Field(
+        default="piecewise_cox", description="how times to events and to censoring depend on the covariates, per arm"
+    )
+    ridge_treatment: float = Field(default=10.0, ge=0, description="penalty on the standardised columns of the treatment model")
+    ridge_outcome: float = Field(default=10.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
+
+
+Generator = Annotated[SequentialGenerator | FlatGenerator, Field(discriminator="method")]
 
 
 def parse_generator(settings: object) -> Generator:

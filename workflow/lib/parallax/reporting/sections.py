@@ -23,7 +23,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
-from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, REAL
+from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, REAL
 
 Row = Mapping[Any, Any]
 #: outcome, contrast, horizon (None: all follow-up), design
@@ -180,6 +180,9 @@ def tabulate_positivity(positivity: pd.DataFrame, *, arm_labels: Mapping[str, st
 def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, failed: Failed) -> Table:
     """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
     shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
+    floor = next(iter(agreement.values())).query("metric == 'floor_shift_in_real_se'")
+    shifts = pd.concat([floor.assign(generator=FLOOR), shifts])
+    labels = {**labels, FLOOR: "Real patients drawn again (the floor)"}
     shifts = shifts[~shifts["contrast"].isin(DIAGNOSTIC_CONTRASTS)]
     order = {name: position for position, name in enumerate(CONTRASTS)}
     columns = list(dict.fromkeys((row["outcome"], row["contrast"], _horizon(row)) for row in shifts.to_dict("records")))
@@ -195,9 +198,10 @@ def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[st
         if labels[str(generator)] not in groups.values():
             groups[len(rows)] = labels[str(generator)]
         by_column = {(row["outcome"], row["contrast"], _horizon(row)): row for row in entries.to_dict("records")}
-        decisive = (primary.outcome, primary.contrast, primary.horizon_days) if design == primary.design else None
+        decides = design == primary.design and generator != FLOOR
+        decisive = (primary.outcome, primary.contrast, primary.horizon_days) if decides else None
         cells = [_shift(by_column.get(column), is_primary=column == decisive) for column in columns]
-        rows.append((Cell(plain(str(design)), note=_flag((REAL, str(generator)), str(design), failed)), *cells))
+        rows.append((Cell(plain(str(design)), note="" if generator == FLOOR else _flag((REAL, str(generator)), str(design), failed)), *cells))
     return Table("Synthetic minus real estimate, in standard errors of the real one", ("Design", *headings), tuple(rows), groups)
 
 

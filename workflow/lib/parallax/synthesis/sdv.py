@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import lcm
@@ -22,19 +22,14 @@ import pandas as pd
 
 from parallax.errors import GenerationError
 from parallax.protocol import Constraint, FixedCombinationsConstraint, InequalityConstraint, OrderConstraint, SdvSettings
-from parallax.protocol.generators import CopulaGanGenerator, CtganGenerator, GaussianCopulaGenerator, TvaeGenerator
-from parallax.protocol.outcomes import BinaryOutcome
+from parallax.protocol.generators import AdversarialNetwork, CopulaGanGenerator, CtganGenerator, GaussianCopulaGenerator, TvaeGenerator
 from parallax.synthesis.constraints import fill_in_order
+from parallax.synthesis.encoding import decode, encode
 from parallax.synthesis.generator import Context
 from parallax.synthesis.progress import logged_epochs
 from parallax.synthesis.records import RecordForm
-from parallax.vocabulary import MISSING_LEVEL
 
 _TABLE: Final = "patients"
-_YES: Final = "yes"
-_NO: Final = "no"
-_CENSORED: Final = "censored"
-_COMPLETED: Final = "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,7 @@ class FittedSdv:
             sampled = self.synthesizer.sample(patients)[_TABLE]
         if len(sampled) != patients:
             raise GenerationError("SDV: found fewer patients than were asked for; allowed is exactly as many; loosen the constraints")
-        return self.form.restore(_decode(sampled, self.form))
+        return self.form.restore(decode(sampled, self.form))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,10 @@ class SdvGenerator:
         """Fit to all columns at once."""
         _check_batches(self.settings, len(cohort))
         form, constraints = RecordForm.of(cohort, context), _learnable(context)
-        table = _encode(cohort, form, constraints)
+        filled = {
+            str(name): column for each in constraints if isinstance(each, OrderConstraint) for name, column in fill_in_order(cohort, each).items()
+        }
+        table = encode(cohort, form, filled)
         with _own_state(int(rng.integers(2**31))), logged_epochs(self.settings.method):
             synthesizer = _construct(self.settings, table)
             try:
@@ -110,7 +108,7 @@ def _check_batches(settings: SdvSettings, patients: int) -> None:
     """Raise GenerationError where a network could not be trained as it is set up; a reader sees the reason, so it counts no patients."""
     if isinstance(settings, GaussianCopulaGenerator):
         return
-    if isinstance(settings, CtganGenerator) and settings.batch_size % lcm(2, settings.pac):
+    if isinstance(settings, AdversarialNetwork) and settings.batch_size % lcm(2, settings.pac):
         raise GenerationError(
             f"batch_size: found {settings.batch_size} with pac {settings.pac}; allowed is an even multiple of pac; change one of the two"
         )
@@ -150,65 +148,6 @@ def _to_sdv(constraint: Constraint) -> Any:
     if isinstance(constraint, InequalityConstraint):
         return Inequality(constraint.low, constraint.high, strict_boundaries=constraint.strict)
     return Range(constraint.low, constraint.middle, constraint.high, strict_boundaries=constraint.strict)
-
-
-def _encode(cohort: pd.DataFrame, form: RecordForm, constraints: Sequence[Constraint] = ()) -> pd.DataFrame:
-    """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (the
-    event), a competing event, censored, or completed (the study's end). Gaps in ordered columns are filled in order."""
-    ordered = {name: filled for each in constraints if isinstance(each, OrderConstraint) for name, filled in fill_in_order(cohort, each).items()}
-    encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
-    for name in form.context.covariates.numeric:
-        encoded[name] = ordered[name] if name in ordered else cohort[name].fillna(cohort[name].median()).astype(np.float64)
-        if cohort[name].isna().any():
-            encoded[f"{name} missing"] = _flag(cohort[name].isna())
-    for name in form.context.covariates.categorical:
-        encoded[name] = cohort[name].fillna(MISSING_LEVEL).astype(object)
-    for name, follow_up in form.follow_up.items():
-        encoded[f"{name}_days"] = cohort[f"{name}_days"].astype(np.float64)
-        ends = np.full(len(cohort), _CENSORED, dtype=object)
-        if follow_up.administrative is not None:
-            ends[cohort[f"{name}_days"].eq(follow_up.administrative).to_numpy()] = _COMPLETED
-        for text, code in _event_codes(form, name).items():
-            ends[cohort[f"{name}_event"].eq(code).to_numpy()] = text
-        encoded[f"{name}_event"] = pd.Series(ends, index=cohort.index, dtype=object)
-    for name in form.values:
-        encoded[name] = _flag(cohort[name].eq(1.0)) if name in _binary_columns(form) else cohort[name].astype(np.float64)
-    return pd.DataFrame(encoded).reset_index(drop=True)
-
-
-def _decode(sampled: pd.DataFrame, form: RecordForm) -> dict[str, Any]:
-    drawn: dict[str, Any] = {"treated": sampled["treated"].eq(_YES).to_numpy()}
-    for name in form.context.covariates.numeric:
-        values = sampled[name].to_numpy(float)
-        gaps = f"{name} missing"
-        drawn[name] = np.where(sampled[gaps].eq(_YES), np.nan, values) if gaps in sampled else values
-    for name in form.context.covariates.categorical:
-        levels = sampled[name].astype(object)
-        drawn[name] = levels.where(levels != MISSING_LEVEL, None).to_numpy()
-    for name, follow_up in form.follow_up.items():
-        days = sampled[f"{name}_days"].to_numpy(float)
-        ending = sampled[f"{name}_event"].to_numpy()
-        codes = pd.Series(ending, dtype=object).map(_event_codes(form, name)).fillna(0).to_numpy(np.int64)
-        if follow_up.administrative is not None:
-            earlier = np.where(codes > 0, days, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
-            days = np.where(ending == _COMPLETED, follow_up.administrative, earlier)
-        drawn |= {f"{name}_days": days, f"{name}_event": codes}
-    for name in form.values:
-        drawn[name] = sampled[name].eq(_YES).to_numpy(float) if name in _binary_columns(form) else sampled[name].to_numpy(float)
-    return drawn
-
-
-def _event_codes(form: RecordForm, name: str) -> dict[str, int]:
-    competing = form.context.outcomes.survival[name].competing
-    return {_YES: 1} | {f"competing {place}": place + 1 for place in range(1, len(competing) + 1)}
-
-
-def _binary_columns(form: RecordForm) -> frozenset[str]:
-    return frozenset(f"{name}_value" for name, outcome in form.context.outcomes.values.items() if isinstance(outcome, BinaryOutcome))
-
-
-def _flag(values: pd.Series) -> pd.Series:
-    return pd.Series(np.where(values, _YES, _NO), index=values.index, dtype=object)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ def measure_fidelity(
     outcomes: OutcomesSection,
     gates: Gates,
     rng: np.random.Generator,
+    floor: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The FIDELITY table of a generator.
 
@@ -39,19 +40,39 @@ def measure_fidelity(
     of the distributions of an outcome that is one value per patient. It passes up to the protocol's threshold ``km_gap`` or up to the real
     patients' half-split band, whichever is larger. Everything else is reported: other outcomes', censoring's, competing events' and
     person-time's gaps; for each covariate and the arm the distance of the marginals, all replicates together; the SDMetrics quality of
-    replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits.
+    replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits. ``floor`` holds rows of the resampled real
+    patients, which stand among the generator's.
     """
+    overlaps = {"real_overlap": real_overlap, "synthetic_overlap": synthetic_overlap}
     rows = [
-        _propensity_gap(real_overlap, synthetic_overlap, primary.design, gates),
-        *_outcome_gaps(real, synthetic, primary.outcome, outcomes, gates, rng),
+        *measure_gaps(real, synthetic, **overlaps, primary=primary, outcomes=outcomes, gates=gates, rng=rng),
+        *([] if floor is None else floor.to_dict("records")),
         *_marginal_gaps(real, synthetic, covariates),
         _quality(real, synthetic, covariates, outcomes),
     ]
     return FIDELITY.validate(pd.DataFrame(rows, columns=list(FIDELITY.columns)))
 
 
-def _propensity_gap(real: pd.DataFrame, synthetic: pd.DataFrame, design: str, gates: Gates) -> dict[str, object]:
-    threshold = METRICS["propensity_c_gap"].threshold(gates)
+def measure_gaps(
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    *,
+    real_overlap: pd.DataFrame,
+    synthetic_overlap: pd.DataFrame,
+    primary: PrimaryEstimate,
+    outcomes: OutcomesSection,
+    gates: Gates | None,
+    rng: np.random.Generator,
+) -> list[dict[str, object]]:
+    """The rows of the score's and the outcomes' gaps alone (see :func:`measure_fidelity`); without ``gates`` nothing is judged."""
+    return [
+        _propensity_gap(real_overlap, synthetic_overlap, primary.design, gates),
+        *_outcome_gaps(real, synthetic, primary.outcome, outcomes, gates, rng),
+    ]
+
+
+def _propensity_gap(real: pd.DataFrame, synthetic: pd.DataFrame, design: str, gates: Gates | None) -> dict[str, object]:
+    threshold = math.nan if gates is None else METRICS["propensity_c_gap"].threshold(gates)
     found = [overlap.loc[overlap["design"] == design, "c_statistic"].to_numpy(dtype=float) for overlap in (real, synthetic)]
     failed = int(np.isnan(found[1]).sum())
     reason = (
@@ -68,10 +89,10 @@ def _propensity_gap(real: pd.DataFrame, synthetic: pd.DataFrame, design: str, ga
 
 
 def _outcome_gaps(
-    real: pd.DataFrame, synthetic: pd.DataFrame, primary: str, outcomes: OutcomesSection, gates: Gates, rng: np.random.Generator
+    real: pd.DataFrame, synthetic: pd.DataFrame, primary: str, outcomes: OutcomesSection, gates: Gates | None, rng: np.random.Generator
 ) -> Iterator[dict[str, object]]:
     for outcome, section in outcomes.items():
-        allowed = gates.km_gap if outcome == primary else math.nan
+        allowed = gates.km_gap if gates is not None and outcome == primary else math.nan
         for arm in ARMS:
             patients = real[real["treated"] == (arm == "treated")]
             drawn = [replicate[replicate["treated"] == (arm == "treated")] for _, replicate in synthetic.groupby("replicate", sort=True)]

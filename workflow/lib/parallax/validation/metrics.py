@@ -60,6 +60,13 @@ _ALL: Final = (
     Metric("standardised_difference", "agreement", "at_most", (0.0, math.inf), "distance of the estimates in standard errors of their difference"),
     Metric("same_side_of_null", "agreement", "at_least", _SHARE, "synthetic estimate on the real one's side of the null"),
     Metric(
+        "floor_shift_in_real_se",
+        "agreement",
+        "absolute_at_most",
+        (-math.inf, math.inf),
+        "shift of cohorts resampled from the real patients, in real standard errors",
+    ),
+    Metric(
         "propensity_c_gap",
         "fidelity",
         "absolute_at_most",
@@ -74,6 +81,9 @@ _ALL: Final = (
     Metric("outcome_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real distribution of the outcome", "km_gap"),
     Metric("outcome_half_split_band", "fidelity", "at_most", _SHARE, "gap that random halves of the real patients keep in 95 of 100 splits"),
     Metric("person_time_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real distribution of person-time"),
+    Metric("floor_propensity_c_gap", "fidelity", "absolute_at_most", _DIFFERENCE, "c-statistic gap of resampled real patients"),
+    Metric("floor_km_gap", "fidelity", "at_most", _SHARE, "curve gap of resampled real patients"),
+    Metric("floor_outcome_gap", "fidelity", "at_most", _SHARE, "outcome gap of resampled real patients"),
     Metric("marginal_ks", "fidelity", "at_most", _SHARE, "Kolmogorov–Smirnov distance of a numeric covariate"),
     Metric("marginal_tv", "fidelity", "at_most", _SHARE, "total variation distance of a categorical covariate, missing as a level"),
     Metric("missing_gap", "fidelity", "at_most", _SHARE, "difference of the share of patients in whom a numeric covariate is missing"),

@@ -1,0 +1,103 @@
+"""The floor: what sampling alone does to the study's answers, measured on cohorts resampled from the real patients themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from parallax.analysis import apply_designs, estimate_effects
+from parallax.protocol.cohort import Covariates
+from parallax.protocol.designs import DesignsSection
+from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.propensity import PropensitySection
+from parallax.protocol.question import PrimaryEstimate
+from parallax.tables import FIDELITY, FLOOR
+from parallax.validation.combining import TARGET, take_real, to_analysis_scale
+from parallax.validation.fidelity import measure_gaps
+from parallax.validation.metrics import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The tables FLOOR (shifts by target) and FIDELITY (gaps of score and curves, ungated) of resampled cohorts."""
+
+    shifts: pd.DataFrame
+    fidelity: pd.DataFrame
+
+
+def resample_patients(cohort: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
+    """A cohort table of one replicate per seed, n of the n patients each, drawn with replacement; a patient drawn twice is two patients."""
+    parts = []
+    for replicate, seed in enumerate(seeds):
+        drawn = cohort.iloc[np.random.default_rng(seed).integers(len(cohort), size=len(cohort))].reset_index(drop=True)
+        drawn["replicate"] = np.int64(replicate)
+        drawn["patient_id"] = pd.array(np.arange(1, len(cohort) + 1).astype(str), dtype="string")
+        parts.append(drawn)
+    return pd.concat(parts, ignore_index=True)
+
+
+def measure_floor(
+    cohort: pd.DataFrame,
+    *,
+    real_estimates: pd.DataFrame,
+    real_overlap: pd.DataFrame,
+    primary: PrimaryEstimate,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection,
+    outcomes: OutcomesSection,
+    seeds: Sequence[int],
+    seed: int,
+) -> Floor:
+    """Resample, design, estimate, and compare with the real study; the resampled patients exist in memory only.
+
+    With Q and √V the real estimate and its standard error and q_1 … q_m those of the m cohorts, on the analysis scale: shift (q̄ − Q)/√V, with
+    the 95 % interval q̄ ± t s/√m of what chance in m cohorts does. A perfect generator, the patients' own distribution, would be this far
+    from the real answer: what the floor misses no generator can be tested on.
+    """
+    drawn = resample_patients(cohort, seeds)
+    study = {"covariates": covariates, "designs": designs, "propensity": propensity}
+    designed = apply_designs(drawn, **study, imbalance=np.inf, effective_patients=0, seed=seed)  # type: ignore[arg-type]
+    made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
+    estimates = estimate_effects(drawn, **made, **study, outcomes=outcomes, seed=seed).estimates  # type: ignore[arg-type]
+    rng = np.random.default_rng(seed)
+    gaps = measure_gaps(
+        cohort, drawn, real_overlap=real_overlap, synthetic_overlap=designed.overlap, primary=primary, outcomes=outcomes, gates=None, rng=rng
+    )
+    fidelity = pd.DataFrame(gaps, columns=list(FIDELITY.columns))
+    return Floor(shift_floor(take_real(real_estimates), estimates), FIDELITY.validate(fidelity[fidelity["metric"].map(_has_floor)]))
+
+
+def shift_floor(real: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
+    """The FLOOR table: a row for every target of ``real`` (COMBINED) from the resampled cohorts' ``estimates`` (ESTIMATES)."""
+    rows = []
+    for row in real.to_dict("records"):
+        same = [estimates[name].isna() if pd.isna(row[name]) else estimates[name].eq(row[name]) for name in TARGET]
+        of_target = estimates[np.logical_and.reduce(same)]
+        usable = of_target[of_target["status"] == "ok"]
+        values = to_analysis_scale(usable["estimate"].to_numpy(dtype=float), str(row["contrast"]))
+        shift = lower = upper = math.nan
+        if row["status"] == "ok" and row["std_error"] > 0 and values.size > 1:
+            (centre,) = to_analysis_scale(np.array([row["estimate"]], dtype=float), str(row["contrast"]))
+            moved = (values - centre) / row["std_error"]
+            half = student.ppf(0.975, values.size - 1) * moved.std(ddof=1) / math.sqrt(values.size)
+            shift, lower, upper = float(moved.mean()), float(moved.mean() - half), float(moved.mean() + half)
+        rows.append(
+            {name: row[name] for name in TARGET}
+            | {"shift": shift, "lower": lower, "upper": upper, "estimable": len(usable), "replicates": len(of_target)}
+        )
+    return FLOOR.validate(pd.DataFrame(rows, columns=list(FLOOR.columns)))
+
+
+def label_floor(fidelity: pd.DataFrame) -> pd.DataFrame:
+    """The floor's gaps as rows beside a generator's, under the metrics' floor names."""
+    return fidelity.assign(metric="floor_" + fidelity["metric"])
+
+
+def _has_floor(metric: str) -> bool:
+    return f"floor_{metric}" in METRICS

@@ -20,6 +20,7 @@ rule fit_generator:
         generator=lambda wildcards: PROTOCOL.synthesis.generators[
             wildcards.generator
         ].plain(),
+        constraints=PROTOCOL.synthesis.plain()["constraints"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         seed=lambda wildcards: derive_seed(
@@ -86,6 +87,7 @@ rule refit_generator:
         generator=lambda wildcards: PROTOCOL.synthesis.generators[
             wildcards.generator
         ].plain(),
+        constraints=PROTOCOL.synthesis.plain()["constraints"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         seed=lambda wildcards: derive_seed(

@@ -2,6 +2,7 @@
 
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
+from parallax.protocol.constraints import parse_constraints
 from parallax.protocol.generators import parse_generator
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.storage import read_table, write_model, write_table
@@ -13,8 +14,9 @@ def fit(input, output, params):
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     cohort = read_table(input.cohort, cohort_schema(covariates, outcomes))
-    settings = parse_generator(params.generator)
-    write_model(output.model, fit_generator(settings, cohort, covariates=covariates, outcomes=outcomes, seed=params.seed))
+    settings, constraints = parse_generator(params.generator), parse_constraints(params.constraints)
+    fitted = fit_generator(settings, cohort, covariates=covariates, outcomes=outcomes, seed=params.seed, constraints=constraints)
+    write_model(output.model, fitted)
 
 
 with job(snakemake.log[0]):

@@ -2,6 +2,7 @@
 
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
+from parallax.protocol.constraints import parse_constraints
 from parallax.protocol.generators import parse_generator
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.storage import read_table, write_table
@@ -14,7 +15,8 @@ def refit(input, output, params, schema):
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     cohort, split = read_table(input.cohort, schema), read_table(input.split, SPLIT)
     train = cohort[cohort["patient_id"].isin(split.loc[split["part"] == "train", "patient_id"])].reset_index(drop=True)
-    fitted = fit_generator(parse_generator(params.generator), train, covariates=covariates, outcomes=outcomes, seed=params.seed)
+    settings, constraints = parse_generator(params.generator), parse_constraints(params.constraints)
+    fitted = fit_generator(settings, train, covariates=covariates, outcomes=outcomes, seed=params.seed, constraints=constraints)
     drawn = draw_replicates(fitted, replicates=len(params.seeds), patients=len(train), seeds=params.seeds)
     write_table(output.cohort, drawn, schema, restricted=True)
 

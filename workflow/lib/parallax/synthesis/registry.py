@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import Covariates, OutcomesSection, SequentialGenerator
+from parallax.protocol import Constraint, Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
 from parallax.protocol.generators import EmpiricalCopula
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
 from parallax.synthesis.chain import CovariateChain
+from parallax.synthesis.constraints import Constrained, Rules
 from parallax.synthesis.copula import CovariateCopula
 from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
 from parallax.synthesis.margins import Independent
@@ -31,7 +32,7 @@ def _sequential(settings: SequentialGenerator) -> Generator:
             return CovariateCopula.fit(cohort, context)
         if isinstance(chosen, CovariateChainSettings):
             return CovariateChain.fit(cohort, context, order=chosen.order)
-        alone = Context(context.covariates, OutcomesSection.model_construct({}))
+        alone = Context(context.covariates, OutcomesSection.model_construct({}), context.constraints)
         return FlatCovariates(GENERATORS[chosen.method](chosen).fit(cohort[["treated", *context.covariates.names]], context=alone, rng=rng))
 
     return Sequential(settings, fit_covariates)
@@ -50,26 +51,36 @@ GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
 
 
 def fit_generator(
-    settings: GeneratorSettings, cohort: pd.DataFrame, *, covariates: Covariates, outcomes: OutcomesSection, seed: int
+    settings: GeneratorSettings,
+    cohort: pd.DataFrame,
+    *,
+    covariates: Covariates,
+    outcomes: OutcomesSection,
+    seed: int,
+    constraints: Sequence[Constraint] = (),
 ) -> FittedGenerator:
     """Fit the generator that a protocol's entry names to a cohort (or a part of one).
 
     The same seed gives the same fit, bit for bit, in one environment with one thread. A covariate that is the same for all patients teaches
-    nothing: it is set aside, and written down again in every draw. Raises GenerationError, before anything costly, for a cohort that
-    nothing can be learnt from.
+    nothing: it is set aside, and written down again in every draw. Constraints hold in every draw. Raises GenerationError, before
+    anything costly, for a cohort that nothing can be learnt from or that breaks a constraint.
     """
-    context = Context(covariates, outcomes)
+    context = Context(covariates, outcomes, tuple(constraints))
     check_cohort(cohort, context)
+    rules = Rules.of(cohort, context.constraints)
     constants = cohort[[name for name in covariates.names if cohort[name].notna().all() and (cohort[name] == cohort[name].iloc[0]).all()]].head(1)
     varying = Context(
         covariates.model_copy(
             update={kind: tuple(name for name in getattr(covariates, kind) if name not in constants) for kind in ("numeric", "categorical")}
         ),
         outcomes,
+        context.constraints,
     )
     learnt = cohort.drop(columns=list(constants)).reset_index(drop=True)
     fitted = GENERATORS[settings.method](settings).fit(learnt, context=varying, rng=np.random.default_rng(seed))
-    return fitted if constants.empty else WithConstants(fitted, constants, context.columns)
+    if not constants.empty:
+        fitted = WithConstants(fitted, constants, context.columns)
+    return Constrained(fitted, rules) if rules.constraints else fitted
 
 
 @dataclass(frozen=True, slots=True)

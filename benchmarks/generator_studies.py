@@ -60,9 +60,7 @@ def gbsg2() -> tuple[pd.DataFrame, Covariates]:
 def actg175() -> tuple[pd.DataFrame, Covariates]:
     d = pd.read_csv(str(files("lifelines.datasets") / "ACTG175.csv")).query("arms in (0, 1)")
     numeric = ["age", "wtkg", "karnof", "cd40", "cd80"]
-    return table(
-        d, d["arms"] == 1, d["days"], d["cens"], ["age", "wtkg", "karnof", "cd40", "cd80"], ["hemo", "homo", "drugs", "race", "gender", "symptom"]
-    )
+    return table(d, d["arms"] == 1, d["days"], d["cens"], numeric, ["hemo", "homo", "drugs", "race", "gender", "symptom"])
 
 
 def surv_set(name: str) -> pd.DataFrame:

@@ -19,6 +19,9 @@ PACKAGES = (
     "pyarrow", "pandera", "pydantic", "duckdb", "SurvSet", "causaldata",
 )  # fmt: skip
 
+#: what a fitted generator is made with
+MODEL_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "sdv", "torch")
+
 
 def describe_run(protocol: Protocol, *, repository: Path) -> dict[str, object]:
     """Protocol digest, versions, seeds and commit: what a team needs to run the study again."""
@@ -40,6 +43,24 @@ def find_version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def describe_model(settings: Mapping[str, object], *, fit: str, seed: int, patients: int, columns: Iterable[str], sha256: str) -> dict[str, object]:
+    """What a fitted generator's file is: its digest and what made it; of the patients only how many there were and their columns' names.
+
+    ``machine_dependent`` where it may have been trained on a GPU, whose sums depend on the device.
+    """
+    return {
+        "sha256": sha256,
+        "parallax": __version__,
+        "settings": settings,
+        "fit": fit,
+        "seed": seed,
+        "patients": patients,
+        "columns": list(columns),
+        "machine_dependent": bool(settings.get("gpu", False)),
+        "versions": {name: version for name in MODEL_PACKAGES if (version := find_version(name))},
+    }
 
 
 def list_seeds(protocol: Protocol) -> dict[str, object]:

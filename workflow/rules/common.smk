@@ -12,7 +12,7 @@ from parallax.errors import ParallaxError
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
 from parallax.seeds import derive_seed
-from parallax.vocabulary import REAL
+from parallax.vocabulary import FLOOR, REAL
 
 try:
     PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")

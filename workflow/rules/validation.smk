@@ -29,9 +29,42 @@ rule combine_replicates:
         "../scripts/combine_replicates.py"
 
 
+# the floor: the same analysis of cohorts resampled from the real patients, who are never written down
+rule measure_floor:
+    input:
+        cohort="<patients>/{site}/real/cohort.parquet",
+        overlap="<exact>/{site}/real/overlap.parquet",
+    output:
+        estimates="<exact>/{site}/floor/estimates.parquet",
+        fidelity="<exact>/{site}/floor/fidelity.parquet",
+    log:
+        "<logs>/measure_floor/{site}.log",
+    benchmark:
+        "<benchmarks>/measure_floor/{site}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        seeds=lambda wildcards: [
+            derive_seed(PROTOCOL.study.seed, wildcards.site, FLOOR, "draw", replicate)
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, FLOOR, "designs"
+        ),
+        code=code_digest("parallax.validation.floor", "parallax.protocol.sections"),
+    script:
+        "../scripts/measure_floor.py"
+
+
 rule measure_agreement:
     input:
         real="<exact>/{site}/real/combined.parquet",
+        real_overlap="<exact>/{site}/real/overlap.parquet",
+        floor="<exact>/{site}/floor/estimates.parquet",
         synthetic="<exact>/{site}/{generator}/combined.parquet",
     output:
         "<exact>/{site}/{generator}/agreement.parquet",
@@ -46,8 +79,11 @@ rule measure_agreement:
         mem_mb=1000,
     params:
         primary=section("question")["primary"],
+        designs=section("designs"),
         gates=section("validation")["gates"],
-        code=code_digest("parallax.validation.agreement"),
+        code=code_digest(
+            "parallax.validation.agreement", "parallax.validation.against_floor"
+        ),
     script:
         "../scripts/measure_agreement.py"
 
@@ -58,6 +94,7 @@ rule measure_fidelity:
         cohort="<patients>/{site}/{generator}/cohort.parquet",
         real_overlap="<exact>/{site}/real/overlap.parquet",
         overlap="<exact>/{site}/{generator}/overlap.parquet",
+        floor="<exact>/{site}/floor/fidelity.parquet",
     output:
         "<exact>/{site}/{generator}/fidelity.parquet",
     log:

@@ -24,6 +24,7 @@ def measure(input, output, params):
         covariates=covariates,
         outcomes=outcomes,
         gates=Gates.of(params.gates),
+        floor=read_table(input.floor, FIDELITY),
         rng=np.random.default_rng(params.seed),
     )
     write_table(output[0], fidelity, FIDELITY, restricted=True)

@@ -30,8 +30,10 @@ CONTRASTS: Final[tuple[str, ...]] = get_args(Contrast)
 ARMS: Final[tuple[str, ...]] = get_args(Arm)
 
 REAL: Final = "real"
+#: cohorts resampled from the real patients, which show what sampling alone does
+FLOOR: Final = "floor"
 #: folders of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", "pooled"})
+RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", "floor"})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

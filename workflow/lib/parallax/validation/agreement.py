@@ -14,7 +14,7 @@ from parallax.tables import AGREEMENT
 from parallax.validation.combining import TARGET, to_analysis_scale
 from parallax.validation.metrics import METRICS, metric_row
 
-_METRICS = tuple(metric.name for metric in METRICS.values() if metric.table == "agreement")
+_METRICS = ("shift_in_real_se", "ci_overlap", "decision_agreement", "estimate_agreement", "standardised_difference", "same_side_of_null")
 _DECISIONS = {-1: "below the null", 0: "not significant", 1: "above the null"}
 
 

@@ -1,0 +1,167 @@
+"""The floor: resampled patients, their shifts, and what cannot be tested, on numbers that are worked by hand."""
+
+from __future__ import annotations
+
+from math import exp, isnan, nan, sqrt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from parallax.cohort.resampling import resample_patients
+from parallax.errors import CohortError
+from parallax.protocol.designs import DesignsSection
+from parallax.protocol.validation import Gates
+from parallax.tables import FIDELITY, GENERATION, PRIVACY
+from parallax.validation.against_floor import measure_floor_shifts, read_against_floor
+from parallax.validation.agreement import measure_agreement
+from parallax.validation.floor import without_bootstrap
+from parallax.validation.verdict import reach_verdict
+from validation_tables import PRIMARY, combined_row, estimate_rows
+
+GATES = Gates(shift_in_real_se=1.0)
+REAL = combined_row(2.0, 1.0, 0.0, 4.0, rule="none")
+#: the quantile of t with one degree of freedom: tan(0.475 π)
+T1 = 12.706204736
+
+
+def weighted(**settings: object) -> DesignsSection:
+    return DesignsSection.of({"overlap": {"method": "weight", "estimand": "ATO"} | settings})
+
+
+def read(floor: list[float], *, synthetic: float = 2.5, designs: DesignsSection | None = None, largest: float = 3.0) -> pd.DataFrame:
+    """A generator's agreement with the real 2 ± 1, read against the floor's estimates."""
+    agreement = measure_agreement(REAL, combined_row(synthetic, 1.0, 0.0, 4.0), primary=PRIMARY, gates=GATES)
+    shifts = measure_floor_shifts(REAL, estimate_rows(floor, [1.0] * len(floor)))
+    overlap = pd.DataFrame({"design": ["overlap"], "max_weight": [largest]})
+    table = read_against_floor(agreement, shifts, real_overlap=overlap, designs=designs or weighted(), primary=PRIMARY, gates=GATES)
+    return table.set_index("metric")
+
+
+def test_patients_are_drawn_whole_and_are_new_patients() -> None:
+    cohort = pd.DataFrame({"replicate": 0, "patient_id": ["a", "b", "c"], "treated": [True, False, False], "age": [1.0, 2.0, 3.0]})
+    drawn = resample_patients(cohort, seeds=[5, 6])
+    assert drawn["replicate"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert drawn["patient_id"].tolist() == ["1", "2", "3"] * 2
+    assert set(zip(drawn["treated"], drawn["age"], strict=True)) <= {(True, 1.0), (False, 2.0), (False, 3.0)}
+    rows = np.random.default_rng(6).integers(3, size=3)
+    assert drawn.loc[drawn["replicate"] == 1, "age"].tolist() == [float(row + 1) for row in rows]
+    pd.testing.assert_frame_equal(resample_patients(cohort, seeds=[6]), drawn[drawn["replicate"] == 1].assign(replicate=0).reset_index(drop=True))
+
+
+@pytest.mark.parametrize(("patients", "seeds"), [(0, [1]), (2, [1, 1])])
+def test_nobody_or_a_seed_twice_is_a_fault(patients: int, seeds: list[int]) -> None:
+    with pytest.raises(CohortError, match="a seed of its own"):
+        resample_patients(pd.DataFrame({"replicate": 0, "patient_id": ["a", "b"]}).head(patients), seeds=seeds)
+
+
+def test_shift_and_band() -> None:
+    (row,) = measure_floor_shifts(REAL, estimate_rows([2.0, 3.0], [1.0, 1.0])).to_dict("records")
+    assert row["metric"] == "floor_shift_in_real_se"
+    assert row["value"] == pytest.approx(1 / 2)
+    # s = √(1/2), √(2/m) = 1
+    assert (row["lower"], row["upper"]) == pytest.approx((1 / 2 - T1 * sqrt(1 / 2), 1 / 2 + T1 * sqrt(1 / 2)))
+    assert pd.isna(row["passed"])
+
+
+def test_ratios_shift_on_the_log_scale() -> None:
+    real = combined_row(exp(0.5), 0.25, exp(0.0), exp(1.0), rule="none", contrast="hazard_ratio")
+    floor = estimate_rows([exp(0.5), exp(1.0)], [0.25, 0.25], contrast="hazard_ratio")
+    assert measure_floor_shifts(real, floor)["value"].tolist() == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize(
+    ("real", "floor", "reason"),
+    [
+        (REAL, [2.0, nan], "not estimable on 1 of 2 cohorts resampled from the real patients: no events in the treated arm"),
+        (combined_row(nan, nan, nan, nan, rule="none"), [2.0, 2.0], "not estimable on the real patients: no events"),
+        (combined_row(2.0, 1.0, 0.0, 4.0, rule="none", design="other"), [2.0, 2.0], "no estimate on cohorts resampled from the real patients"),
+    ],
+)
+def test_what_the_floor_cannot_tell_has_a_reason(real: pd.DataFrame, floor: list[float], reason: str) -> None:
+    (row,) = measure_floor_shifts(real, estimate_rows(floor, [1.0, 1.0])).to_dict("records")
+    assert isnan(row["value"])
+    assert row["reason"] == reason
+
+
+def test_the_floor_stands_beside_the_shift() -> None:
+    table = read([2.0, 3.0])
+    assert table.loc["shift_in_real_se", "value"] == 0.5
+    assert table.loc["floor_shift_in_real_se", "value"] == 0.5
+    assert table.loc["shift_beyond_floor_in_real_se", "value"] == 0.0
+    assert table.loc["testable_here", "value"] == 1.0
+    assert bool(table.loc["shift_in_real_se", "passed"])
+    assert table["threshold"].notna().sum() == 1
+    assert "largest_weight" not in table.index
+
+
+def test_a_floor_at_the_gate_is_testable_and_beyond_it_is_not() -> None:
+    assert read([3.0, 3.0]).loc["testable_here", "value"] == 1.0
+    for synthetic in (2.5, 9.0):  # whatever the generator does
+        table = read([3.25, 3.75], synthetic=synthetic)
+        assert table.loc["testable_here", "value"] == 0.0
+        assert pd.isna(table.loc["shift_in_real_se", "passed"])
+        assert table.loc["shift_in_real_se", "threshold"] == 1.0
+        reason = "not testable here: the floor itself misses it, cohorts resampled from the real patients shift by +1.50 real standard errors"
+        assert table.loc["shift_in_real_se", "reason"] == reason
+
+
+def test_a_floor_that_cannot_be_estimated_leaves_the_gate_open() -> None:
+    table = read([2.0, nan])
+    assert table.loc["testable_here", "value"] == 0.0
+    assert table.loc["shift_in_real_se", "reason"].startswith("not testable here: not estimable on 1 of 2 cohorts")
+
+
+def test_matching_is_judged_beyond_the_floor_alone() -> None:
+    table = read([2.75, 2.75], synthetic=3.5, designs=DesignsSection.of({"overlap": {"method": "match"}}))
+    assert table.loc["shift_in_real_se", "value"] == 1.5
+    assert isnan(table.loc["shift_in_real_se", "threshold"])
+    assert table.loc["shift_beyond_floor_in_real_se", "value"] == 0.75
+    assert bool(table.loc["shift_beyond_floor_in_real_se", "passed"])
+
+
+@pytest.mark.parametrize(("largest", "marked"), [(19.9, False), (20.0, True)])
+def test_large_weights_of_everybody_are_marked_never_judged(largest: float, marked: bool) -> None:
+    row = read([2.0, 2.0], designs=weighted(estimand="ATE"), largest=largest).loc["largest_weight"]
+    assert row["value"] == largest
+    assert isinstance(row["reason"], str) is marked
+    assert isnan(row["threshold"])
+
+
+@pytest.mark.parametrize(("floor", "verdict"), [([2.0, 2.0], "release"), ([3.5, 3.5], "inconclusive")])
+@pytest.mark.parametrize("method", ["weight", "match"])
+def test_the_verdict_on_a_good_generator(floor: list[float], verdict: str, method: str) -> None:
+    designs = weighted() if method == "weight" else DesignsSection.of({"overlap": {"method": "match"}})
+    others = Gates()
+    fidelity = pd.DataFrame([{"metric": name, "value": 0.0, "threshold": 0.03, "passed": True} for name in ("propensity_c_gap", "km_gap")])
+    privacy = [
+        {"metric": name, "value": 0.0, "upper": 0.0, "threshold": 0.01, "passed": True}
+        for name in ("excess_copies", "membership_auc", "membership_tpr_at_1pct_fpr")
+    ]
+    record = reach_verdict(
+        "g",
+        agreement=read(floor, designs=designs).reset_index(),
+        fidelity=fidelity.reindex(columns=list(FIDELITY.columns)),
+        privacy=pd.DataFrame(privacy).reindex(columns=list(PRIVACY.columns)),
+        generation=pd.DataFrame(columns=list(GENERATION.columns)),
+        gates=others,
+        certified=False,
+    )
+    assert record.verdict == verdict
+    assert len(record.gates) == 6
+    assert ("the floor itself misses it" in record.reasons[0]) is (verdict == "inconclusive")
+
+
+def test_variances_of_the_floor_are_not_bootstrapped() -> None:
+    designs = DesignsSection.of(
+        {
+            "m": {"method": "match", "variance": "bootstrap"},
+            "w": {"method": "weight", "estimand": "ATO", "variance": "bootstrap"},
+            "s": {"method": "weight", "estimand": "ATO", "variance": "stacked"},
+            "c": {"method": "none"},
+        }
+    )
+    quick = without_bootstrap(designs)
+    assert (quick["m"].variance, quick["w"].variance) == ("clustered", "score_as_known")
+    assert (quick["s"], quick["c"]) == (designs["s"], designs["c"])
+    assert DesignsSection.of(quick.plain()) == quick

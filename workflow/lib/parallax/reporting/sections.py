@@ -215,7 +215,7 @@ def tabulate_shifts(
         heavy = any(isinstance(line.get("largest_weight", {}).get("reason"), str) for line in lines)
         notes = [_flag((REAL, str(generator)), str(design), failed), "a real patient's weight reaches 20" if heavy else ""]
         rows.append((Cell(plain(str(design)), note="; ".join(filter(None, notes))), *cells))
-    caption = "Synthetic minus real estimate, in standard errors of the real one; below each shift the floor's"
+    caption = "Synthetic minus real estimate, in standard errors of the real one; small, below each shift: the floor's"
     return Table(caption, ("Design", *headings), tuple(rows), groups)
 
 
@@ -235,7 +235,7 @@ def _shift(line: Mapping[str, Row], *, is_primary: bool, beyond: bool) -> Cell:
     if not math.isfinite(value):
         return Cell(NOT_AVAILABLE, look="none" + mark)
     untestable = "testable_here" in line and _number(line["testable_here"]["value"]) == 0
-    notes = [f"floor {format_signed(floor, decimals=2)}" if math.isfinite(floor) else "", "not testable here" if untestable else ""]
+    notes = [format_signed(floor, decimals=2) if math.isfinite(floor) else "", "not testable here" if untestable else ""]
     judged = abs(further if beyond else value)
     look = "none" if untestable else "near" if judged <= 1 else "off" if judged <= 2 else "far"
     return Cell(format_signed(value, decimals=2), note="; ".join(filter(None, notes)), look=look + mark)

@@ -12,7 +12,9 @@ generator's standardised columns (cut at ±4) and f(z) a sum of ten squares and 
 
 None of the generator's models holds in it. Each setting is fitted to the same studies and draws m = 10 replicates from the same seeds; the table
 shows the mean over studies of the largest |shift in standard errors| among the 30-day overlap hazard ratio and restricted mean difference, and
-among {hazard ratio, risk difference, restricted mean difference} × {30, 180 days} × {overlap, inverse probability}.
+among {hazard ratio, risk difference, restricted mean difference} × {30, 180 days} × {overlap, inverse probability}, and their root mean square.
+The rule (docs/decisions/0040): the setting with the smallest mean root mean square; where the present one is within a Monte-Carlo standard error
+of the paired difference, the present one.
 """
 
 from __future__ import annotations
@@ -26,14 +28,14 @@ from generator_shift import STUDY, estimate, read_cohort, shifts
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from parallax.protocol import SequentialGenerator
 from parallax.protocol.loading import read_protocol
 from parallax.synthesis.generator import Context
 from parallax.synthesis.predictors import Predictors
-from parallax.synthesis.registry import draw_replicates
-from parallax.synthesis.sequential import Sequential
+from parallax.synthesis.registry import draw_replicates, fit_generator
 
 #: (treatment, outcome)
-PENALTIES = ((10, 1), (10, 3), (10, 10), (10, 30), (10, 100), (1, 10), (30, 10))
+PENALTIES = ((1, 30), (1, 10), (1, 100), (10, 30), (10, 10))
 EDGES = (0.0, 30.0, 180.0, 1943.0)
 HAZARDS = (0.4 / 30, 0.25 / 150, 0.5 / 1800)
 
@@ -96,17 +98,21 @@ def main() -> None:
             simulated = simulate(rows, columns, patients, np.random.default_rng([77, patients, study]))
             real = estimate(simulated, protocol)
             for treatment, outcome in PENALTIES:
-                generator = Sequential(ridge_treatment=treatment, ridge_outcome=outcome)
-                fitted = generator.fit(simulated, context=context, rng=np.random.default_rng(0))
+                settings = SequentialGenerator(method="sequential", ridge_treatment=treatment, ridge_outcome=outcome)
+                fitted = fit_generator(settings, simulated, covariates=protocol.cohort.covariates, outcomes=protocol.outcomes, seed=0)
                 drawn = draw_replicates(fitted, replicates=10, patients=patients, seeds=[1000 * study + i for i in range(10)])
                 moved = shifts(real, estimate(drawn, protocol), patients=patients)
                 primary = moved.query("design == 'overlap' and horizon_days == 30 and contrast != 'risk_difference'")
-                found.append((patients, study, treatment, outcome, primary["shift"].abs().max(), moved["shift"].abs().max(skipna=False)))
-        table = pd.DataFrame(found, columns=["patients", "study", "treatment", "outcome", "primary", "worst of 12"])
+                twelve = moved[moved["contrast"].isin(("hazard_ratio", "risk_difference", "rmst_difference"))]
+                root = float(np.sqrt((twelve["shift"] ** 2).mean()))
+                found.append((patients, study, treatment, outcome, primary["shift"].abs().max(), twelve["shift"].abs().max(skipna=False), root))
+        table = pd.DataFrame(found, columns=["patients", "study", "treatment", "outcome", "primary", "worst of 12", "root mean square"])
         table.to_csv(asked.out, index=False)
-    means = table.pivot_table(index=["treatment", "outcome"], columns="patients", values=["primary", "worst of 12"], sort=False)
+    means = table.pivot_table(index=["treatment", "outcome"], columns="patients", values=["primary", "worst of 12", "root mean square"], sort=False)
     print(means.round(2).to_string())
-    print(table.groupby(["treatment", "outcome"], sort=False)[["primary", "worst of 12"]].agg(["mean", "sem"]).round(3).to_string())
+    print(
+        table.groupby(["treatment", "outcome"], sort=False)[["primary", "worst of 12", "root mean square"]].agg(["mean", "sem"]).round(3).to_string()
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,29 @@ import pandas as pd
 from scipy.special import expit
 
 from parallax.protocol import Covariates, OutcomesSection
+from parallax.protocol.generators import (
+    CartGenerator,
+    CopulaGanGenerator,
+    CtganGenerator,
+    GaussianCopulaGenerator,
+    IndependentGenerator,
+    SequentialGenerator,
+    TvaeGenerator,
+)
 from parallax.synthesis.generator import Context
+
+#: a setting for every registered generator; networks are trained for two epochs
+SETTINGS = {
+    "sequential": SequentialGenerator(method="sequential"),
+    "gaussian_copula": GaussianCopulaGenerator(method="gaussian_copula"),
+    "tvae": TvaeGenerator(method="tvae", epochs=2, batch_size=50),
+    "ctgan": CtganGenerator(method="ctgan", epochs=2, batch_size=50),
+    "copula_gan": CopulaGanGenerator(method="copula_gan", epochs=2, batch_size=50),
+    "cart": CartGenerator(method="cart"),
+    "independent": IndependentGenerator(method="independent"),
+}
+#: a network of two epochs has learnt no margin yet
+LEARNS_MARGINS = ("sequential", "gaussian_copula", "cart", "independent")
 
 END = 400.0
 COVARIATES = Covariates(numeric=("age", "visits", "albumin", "lactate"), categorical=("sex", "disease", "smoker"))

@@ -17,8 +17,9 @@ from parallax.disclosure.designs import disclose_balance, disclose_calibration, 
 from parallax.protocol.outcomes import asked_of
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.inputs import ReportInputs, SiteTables
-from parallax.validation.against_floor import measure_floor_shifts, read_against_floor
+from parallax.validation.against_floor import read_against_floor
 from parallax.validation.agreement import measure_agreement
+from parallax.validation.floor import shift_floor
 from parallax.validation.metrics import metric_row
 from parallax.validation.verdict import reach_verdict
 from parallax.vocabulary import RATIO_CONTRASTS
@@ -332,10 +333,9 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
     curves = {name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets}
     subgroups = {name: simulated_subgroups(protocol, name) for name in datasets}
     gates = protocol.validation.gates
-    asked = {"primary": protocol.question.primary, "gates": gates}
-    floor = measure_floor_shifts(combined["real"], simulated_floor(combined["real"]))
-    reading = {"real_overlap": simulated_overlap(protocol, "real"), "designs": protocol.designs} | asked
-    agreement = {name: read_against_floor(measure_agreement(combined["real"], combined[name], **asked), floor, **reading) for name in generators}
+    compared = {"floor": shift_floor(combined["real"], simulated_floor(combined["real"])), "primary": protocol.question.primary, "gates": gates}
+    reading = {"real_overlap": simulated_overlap(protocol, "real"), "designs": protocol.designs}
+    agreement = {name: read_against_floor(measure_agreement(combined["real"], combined[name], **compared), **reading) for name in generators}
     fidelity = {name: simulated_fidelity(protocol, name) for name in generators}
     privacy = {name: simulated_privacy(protocol, name) for name in generators}
     stages = ("fit", "draw", "refit")

@@ -11,7 +11,7 @@ import pandas as pd
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.question import PrimaryEstimate
-from parallax.tables import COMBINED, ESTIMATES
+from parallax.tables import COMBINED, ESTIMATES, FLOOR, empty_table
 
 PRIMARY = PrimaryEstimate(outcome="death", contrast="risk_difference", design="overlap", horizon_days=30)
 COVARIATES = Covariates(numeric=("age", "weight"), categorical=("sex",))
@@ -116,3 +116,8 @@ def split_cohort(cohort: pd.DataFrame, *, rng: np.random.Generator, hold_out: fl
 def replicate_of(cohort: pd.DataFrame, replicates: int) -> pd.DataFrame:
     """The cohort's patients as every replicate."""
     return pd.concat([cohort.assign(replicate=replicate) for replicate in range(replicates)], ignore_index=True)
+
+
+def no_floor() -> pd.DataFrame:
+    """A FLOOR table without targets: nothing was resampled."""
+    return empty_table(FLOOR)

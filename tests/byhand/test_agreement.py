@@ -10,13 +10,13 @@ import pytest
 from parallax.errors import StatisticsError
 from parallax.protocol.validation import Gates
 from parallax.validation.agreement import measure_agreement
-from validation_tables import PRIMARY, combined_row
+from validation_tables import PRIMARY, combined_row, no_floor
 
 GATES = Gates(shift_in_real_se=1.0)
 
 
 def measured(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
-    return measure_agreement(real, synthetic, primary=PRIMARY, gates=GATES).set_index("metric")
+    return measure_agreement(real, synthetic, floor=no_floor(), primary=PRIMARY, gates=GATES).set_index("metric")
 
 
 def test_all_metrics() -> None:
@@ -66,7 +66,7 @@ def test_ratios_are_compared_on_the_log_scale() -> None:
     primary = PRIMARY.model_copy(update={"contrast": "hazard_ratio"})
     real = combined_row(exp(0.5), 0.25, exp(0.0), exp(1.0), rule="none", contrast="hazard_ratio")
     synthetic = combined_row(exp(0.75), 0.25, exp(0.25), exp(1.25), contrast="hazard_ratio")
-    table = measure_agreement(real, synthetic, primary=primary, gates=GATES).set_index("metric")
+    table = measure_agreement(real, synthetic, floor=no_floor(), primary=primary, gates=GATES).set_index("metric")
     assert table.loc["shift_in_real_se", "value"] == pytest.approx(1.0)
     assert table.loc["ci_overlap", "value"] == pytest.approx(0.75)
     assert table.loc["estimate_agreement", "value"] == 1.0
@@ -75,7 +75,7 @@ def test_ratios_are_compared_on_the_log_scale() -> None:
 def test_only_the_primary_estimate_is_a_gate_and_only_the_partial_rule_is_compared() -> None:
     real = pd.concat([combined_row(2.0, 1.0, 0.0, 4.0, rule="none"), combined_row(1.0, 1.0, -1.0, 3.0, rule="none", horizon_days=nan)])
     synthetic = pd.concat([combined_row(9.0, 1.0, 8.0, 10.0, rule="naive"), combined_row(2.0, 1.0, 0.0, 4.0)])
-    table = measure_agreement(real, synthetic, primary=PRIMARY, gates=GATES)
+    table = measure_agreement(real, synthetic, floor=no_floor(), primary=PRIMARY, gates=GATES)
     shifts = table[table["metric"] == "shift_in_real_se"].set_index("horizon_days")
     assert shifts.loc[30.0, "value"] == 0.0
     assert list(shifts["threshold"].notna()) == [True, False]

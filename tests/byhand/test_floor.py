@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.cohort.resampling import resample_patients
-from parallax.errors import CohortError
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.validation import Gates
 from parallax.tables import FIDELITY, GENERATION, PRIVACY
-from parallax.validation.against_floor import measure_floor_shifts, read_against_floor
+from parallax.validation.against_floor import read_against_floor
 from parallax.validation.agreement import measure_agreement
-from parallax.validation.floor import without_bootstrap
+from parallax.validation.floor import resample_patients, shift_floor, without_bootstrap
 from parallax.validation.verdict import reach_verdict
-from validation_tables import PRIMARY, combined_row, estimate_rows
+from validation_tables import PRIMARY, combined_row, estimate_rows, no_floor
 
 GATES = Gates(shift_in_real_se=1.0)
 REAL = combined_row(2.0, 1.0, 0.0, 4.0, rule="none")
@@ -31,57 +29,41 @@ def weighted(**settings: object) -> DesignsSection:
 
 def read(floor: list[float], *, synthetic: float = 2.5, designs: DesignsSection | None = None, largest: float = 3.0) -> pd.DataFrame:
     """A generator's agreement with the real 2 ± 1, read against the floor's estimates."""
-    agreement = measure_agreement(REAL, combined_row(synthetic, 1.0, 0.0, 4.0), primary=PRIMARY, gates=GATES)
-    shifts = measure_floor_shifts(REAL, estimate_rows(floor, [1.0] * len(floor)))
+    shifts = shift_floor(REAL, estimate_rows(floor, [1.0] * len(floor)))
+    agreement = measure_agreement(REAL, combined_row(synthetic, 1.0, 0.0, 4.0), floor=shifts, primary=PRIMARY, gates=GATES)
     overlap = pd.DataFrame({"design": ["overlap"], "max_weight": [largest]})
-    table = read_against_floor(agreement, shifts, real_overlap=overlap, designs=designs or weighted(), primary=PRIMARY, gates=GATES)
-    return table.set_index("metric")
+    return read_against_floor(agreement, real_overlap=overlap, designs=designs or weighted()).set_index("metric")
 
 
 def test_patients_are_drawn_whole_and_are_new_patients() -> None:
     cohort = pd.DataFrame({"replicate": 0, "patient_id": ["a", "b", "c"], "treated": [True, False, False], "age": [1.0, 2.0, 3.0]})
-    drawn = resample_patients(cohort, seeds=[5, 6])
+    drawn = resample_patients(cohort, [5, 6])
     assert drawn["replicate"].tolist() == [0, 0, 0, 1, 1, 1]
     assert drawn["patient_id"].tolist() == ["1", "2", "3"] * 2
     assert set(zip(drawn["treated"], drawn["age"], strict=True)) <= {(True, 1.0), (False, 2.0), (False, 3.0)}
     rows = np.random.default_rng(6).integers(3, size=3)
     assert drawn.loc[drawn["replicate"] == 1, "age"].tolist() == [float(row + 1) for row in rows]
-    pd.testing.assert_frame_equal(resample_patients(cohort, seeds=[6]), drawn[drawn["replicate"] == 1].assign(replicate=0).reset_index(drop=True))
-
-
-@pytest.mark.parametrize(("patients", "seeds"), [(0, [1]), (2, [1, 1])])
-def test_nobody_or_a_seed_twice_is_a_fault(patients: int, seeds: list[int]) -> None:
-    with pytest.raises(CohortError, match="a seed of its own"):
-        resample_patients(pd.DataFrame({"replicate": 0, "patient_id": ["a", "b"]}).head(patients), seeds=seeds)
+    pd.testing.assert_frame_equal(resample_patients(cohort, [6]), drawn[drawn["replicate"] == 1].assign(replicate=0).reset_index(drop=True))
 
 
 def test_shift_and_band() -> None:
-    (row,) = measure_floor_shifts(REAL, estimate_rows([2.0, 3.0], [1.0, 1.0])).to_dict("records")
-    assert row["metric"] == "floor_shift_in_real_se"
-    assert row["value"] == pytest.approx(1 / 2)
+    (row,) = shift_floor(REAL, estimate_rows([2.0, 3.0], [1.0, 1.0])).to_dict("records")
+    assert row["shift"] == pytest.approx(1 / 2)
     # s = √(1/2), √(2/m) = 1
     assert (row["lower"], row["upper"]) == pytest.approx((1 / 2 - T1 * sqrt(1 / 2), 1 / 2 + T1 * sqrt(1 / 2)))
-    assert pd.isna(row["passed"])
+    assert (row["estimable"], row["replicates"]) == (2, 2)
 
 
 def test_ratios_shift_on_the_log_scale() -> None:
     real = combined_row(exp(0.5), 0.25, exp(0.0), exp(1.0), rule="none", contrast="hazard_ratio")
     floor = estimate_rows([exp(0.5), exp(1.0)], [0.25, 0.25], contrast="hazard_ratio")
-    assert measure_floor_shifts(real, floor)["value"].tolist() == pytest.approx([1.0])
+    assert shift_floor(real, floor)["shift"].tolist() == pytest.approx([1.0])
 
 
-@pytest.mark.parametrize(
-    ("real", "floor", "reason"),
-    [
-        (REAL, [2.0, nan], "not estimable on 1 of 2 cohorts resampled from the real patients: no events in the treated arm"),
-        (combined_row(nan, nan, nan, nan, rule="none"), [2.0, 2.0], "not estimable on the real patients: no events"),
-        (combined_row(2.0, 1.0, 0.0, 4.0, rule="none", design="other"), [2.0, 2.0], "no estimate on cohorts resampled from the real patients"),
-    ],
-)
-def test_what_the_floor_cannot_tell_has_a_reason(real: pd.DataFrame, floor: list[float], reason: str) -> None:
-    (row,) = measure_floor_shifts(real, estimate_rows(floor, [1.0, 1.0])).to_dict("records")
-    assert isnan(row["value"])
-    assert row["reason"] == reason
+def test_cohorts_without_an_estimate_are_left_out_and_counted() -> None:
+    (row,) = shift_floor(REAL, estimate_rows([2.0, nan, 3.0], [1.0] * 3)).to_dict("records")
+    assert (row["shift"], row["estimable"], row["replicates"]) == (pytest.approx(1 / 2), 2, 3)
+    assert isnan(shift_floor(combined_row(nan, nan, nan, nan, rule="none"), estimate_rows([2.0, 2.0], [1.0] * 2))["shift"].iloc[0])
 
 
 def test_the_floor_stands_beside_the_shift() -> None:
@@ -107,9 +89,16 @@ def test_a_floor_at_the_gate_is_testable_and_beyond_it_is_not() -> None:
 
 
 def test_a_floor_that_cannot_be_estimated_leaves_the_gate_open() -> None:
-    table = read([2.0, nan])
+    table = read([2.0, 2.0, nan, nan])
     assert table.loc["testable_here", "value"] == 0.0
-    assert table.loc["shift_in_real_se", "reason"].startswith("not testable here: not estimable on 1 of 2 cohorts")
+    assert "most cohorts resampled from the real patients have no estimate" in table.loc["shift_in_real_se", "reason"]
+    assert read([2.0, 2.0, 2.0, nan]).loc["testable_here", "value"] == 1.0
+
+
+def test_without_a_floor_nothing_is_added() -> None:
+    agreement = measure_agreement(REAL, combined_row(2.5, 1.0, 0.0, 4.0), floor=no_floor(), primary=PRIMARY, gates=GATES)
+    overlap = pd.DataFrame({"design": ["overlap"], "max_weight": [3.0]})
+    pd.testing.assert_frame_equal(read_against_floor(agreement, real_overlap=overlap, designs=weighted()), agreement)
 
 
 def test_matching_is_judged_beyond_the_floor_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf, log, log1p
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.special import expit
 
 from parallax.errors import NotEstimable, StatisticsError
 from parallax.statistics.poisson import fit_poisson
+from parallax.synthesis.hazards import IntervalHazard
 from parallax.synthesis.outcome_models import BinaryModel, ContinuousModel, CountModel, EventTimes, PersonTime
 
 #: covariate effects are penalised away
@@ -50,7 +52,7 @@ def test_rates_that_cannot_be_estimated():
 def test_competing_events_are_drawn_in_the_shares_of_aalen_and_johansen():
     # day 1: one of four has the event. Day 2: of the three left one has the event, one the competing event and one is lost, at the same time
     days, event = np.array([1.0, 2.0, 2.0, 2.0]), np.array([1, 2, 1, 0])
-    model = EventTimes.fit(days, event, COLUMN, causes=3, horizons=(1.0, 90.0), ridge=NONE)
+    model = EventTimes.fit(days, event, COLUMN, causes=3, horizons=(1.0, 90.0), fit_hazard=partial(IntervalHazard.fit, ridge=NONE))
     drawn = model.draw(MANY, rng=np.random.default_rng(1))
     shares = {(day, code): np.mean((drawn["days"] == day) & (drawn["event"] == code)) for day in (1.0, 2.0) for code in (0, 1, 2, 3)}
     expected = dict.fromkeys(shares, 0.0) | {(1.0, 1): 1 / 4, (2.0, 1): 1 / 4, (2.0, 2): 1 / 4, (2.0, 0): 1 / 4}

@@ -7,15 +7,11 @@ import pandas as pd
 import pytest
 
 from parallax.errors import GenerationError
-from parallax.protocol import Covariates, GaussianCopulaGenerator, OutcomesSection, SequentialGenerator, TvaeGenerator
+from parallax.protocol import Covariates, OutcomesSection
 from parallax.synthesis.registry import GENERATORS, draw_replicates, fit_generator
 from parallax.tables import cohort_schema
+from simulated_cohorts import SETTINGS
 
-SETTINGS = {
-    "sequential": SequentialGenerator(method="sequential"),
-    "gaussian_copula": GaussianCopulaGenerator(method="gaussian_copula"),
-    "tvae": TvaeGenerator(method="tvae", epochs=2, batch_size=50),
-}
 COVARIATES = Covariates(numeric=("age",), categorical=("sex",))
 OUTCOMES = OutcomesSection.of(
     {

@@ -9,18 +9,10 @@ import pandas as pd
 import pytest
 
 from parallax.errors import GenerationError
-from parallax.protocol import GaussianCopulaGenerator, SequentialGenerator, TvaeGenerator
 from parallax.synthesis.registry import GENERATORS, draw_replicates, fit_generator
 from parallax.tables import cohort_schema
-from simulated_cohorts import COVARIATES, END, EVERY_OUTCOME, simulate_every_outcome
+from simulated_cohorts import COVARIATES, END, EVERY_OUTCOME, LEARNS_MARGINS, SETTINGS, simulate_every_outcome
 
-SETTINGS = {
-    "sequential": SequentialGenerator(method="sequential"),
-    "gaussian_copula": GaussianCopulaGenerator(method="gaussian_copula"),
-    "tvae": TvaeGenerator(method="tvae", epochs=2, batch_size=50),
-}
-#: a network of two epochs has learnt no margin yet
-LEARNS_MARGINS = ("sequential", "gaussian_copula")
 PATIENTS = 320
 SEEDS = (11, 12, 13)
 

@@ -19,7 +19,7 @@ from parallax.validation.fidelity import measure_fidelity
 from parallax.validation.metrics import METRICS, Metric, metric_row
 from parallax.validation.privacy import measure_privacy
 from parallax.validation.records import RecordColumns
-from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, replicate_of, split_cohort
+from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, no_floor, replicate_of, split_cohort
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
@@ -170,7 +170,7 @@ def test_privacy(case: Callable[[np.random.Generator], tuple[pd.DataFrame, pd.Da
 
 def test_agreement_without_synthetic_estimates() -> None:
     empty = COMBINED.validate(pd.DataFrame(columns=list(COMBINED.columns)))
-    table = measure_agreement(combined_row(0.1, 0.1, -0.1, 0.3, rule="none"), empty, primary=PRIMARY, gates=Gates())
+    table = measure_agreement(combined_row(0.1, 0.1, -0.1, 0.3, rule="none"), empty, floor=no_floor(), primary=PRIMARY, gates=Gates())
     keeps_declarations(table, "agreement")
     assert set(table["reason"]) == {"no synthetic estimate"}
 

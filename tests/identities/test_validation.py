@@ -10,12 +10,12 @@ from parallax.protocol.validation import Gates
 from parallax.validation.agreement import measure_agreement
 from parallax.validation.combining import combine, combine_partial
 from parallax.validation.fidelity import measure_fidelity
-from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, estimate_rows, replicate_of
+from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, estimate_rows, no_floor, replicate_of
 
 
 def test_the_same_estimate_does_not_shift_and_overlaps_wholly() -> None:
     row = combined_row(0.3, 0.1, 0.1, 0.5)
-    table = measure_agreement(row.assign(rule="none"), row, primary=PRIMARY, gates=Gates()).set_index("metric")["value"]
+    table = measure_agreement(row.assign(rule="none"), row, floor=no_floor(), primary=PRIMARY, gates=Gates()).set_index("metric")["value"]
     assert table.to_dict() == pytest.approx(
         {
             "shift_in_real_se": 0,

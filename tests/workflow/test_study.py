@@ -53,7 +53,7 @@ def test_two_runs_in_two_folders_are_identical(finished: Study, fresh: Study) ->
     assert done.returncode == 0, done.stderr
     for name in READER_FILES:
         assert (fresh.results / name).read_bytes() == (finished.results / name).read_bytes(), name
-    for name in ("estimates", "fidelity"):
+    for name in ("shifts", "fidelity"):
         path = f"exact/clinic/floor/{name}.parquet"
         pd.testing.assert_frame_equal(pd.read_parquet(fresh.results / path), pd.read_parquet(finished.results / path), check_exact=True)
 
@@ -69,7 +69,7 @@ def test_row_level_folders_can_be_entered_by_their_owner_only(finished: Study) -
 def test_the_floor_leaves_results_and_no_patient(finished: Study) -> None:
     folders = {path.relative_to(finished.results).parts[0] for path in finished.results.rglob("*floor*")}
     assert folders == {"exact", "logs", "benchmarks"}
-    assert sorted(path.name for path in (finished.results / "exact/clinic/floor").iterdir()) == ["estimates.parquet", "fidelity.parquet"]
+    assert sorted(path.name for path in (finished.results / "exact/clinic/floor").iterdir()) == ["fidelity.parquet", "shifts.parquet"]
     assert all("patient_id" not in pd.read_parquet(path) for path in (finished.results / "exact/clinic/floor").iterdir())
     manifest = json.loads((finished.results / "manifest.json").read_text())
     assert not any("floor" in name for name in [*manifest["inputs"], *manifest["outputs"]])

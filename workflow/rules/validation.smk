@@ -1,6 +1,38 @@
 # synthetic against real → agreement, fidelity, privacy → verdict
 
 
+# what sampling alone does: cohorts resampled from the real patients, which exist in the job's memory only
+rule measure_floor:
+    input:
+        cohort="<patients>/{site}/real/cohort.parquet",
+        estimates="<exact>/{site}/real/estimates.parquet",
+        overlap="<exact>/{site}/real/overlap.parquet",
+    output:
+        shifts="<exact>/{site}/floor/shifts.parquet",
+        fidelity="<exact>/{site}/floor/fidelity.parquet",
+    log:
+        "<logs>/measure_floor/{site}.log",
+    benchmark:
+        "<benchmarks>/measure_floor/{site}.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        seeds=lambda wildcards: [
+            derive_seed(PROTOCOL.study.seed, wildcards.site, FLOOR, replicate)
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, wildcards.site, FLOOR, "designs"
+        ),
+        code=code_digest("parallax.validation.floor", "parallax.protocol.sections"),
+    script:
+        "../scripts/measure_floor.py"
+
+
 rule combine_replicates:
     input:
         unpack(answers_of),
@@ -29,43 +61,12 @@ rule combine_replicates:
         "../scripts/combine_replicates.py"
 
 
-# the floor: the same analysis of cohorts resampled from the real patients, who are never written down
-rule measure_floor:
-    input:
-        cohort="<patients>/{site}/real/cohort.parquet",
-        overlap="<exact>/{site}/real/overlap.parquet",
-    output:
-        estimates="<exact>/{site}/floor/estimates.parquet",
-        fidelity="<exact>/{site}/floor/fidelity.parquet",
-    log:
-        "<logs>/measure_floor/{site}.log",
-    benchmark:
-        "<benchmarks>/measure_floor/{site}.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-    params:
-        sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
-        seeds=lambda wildcards: [
-            derive_seed(PROTOCOL.study.seed, wildcards.site, FLOOR, "draw", replicate)
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, FLOOR, "designs"
-        ),
-        code=code_digest("parallax.validation.floor", "parallax.protocol.sections"),
-    script:
-        "../scripts/measure_floor.py"
-
-
 rule measure_agreement:
     input:
         real="<exact>/{site}/real/combined.parquet",
         real_overlap="<exact>/{site}/real/overlap.parquet",
-        floor="<exact>/{site}/floor/estimates.parquet",
         synthetic="<exact>/{site}/{generator}/combined.parquet",
+        floor="<exact>/{site}/floor/shifts.parquet",
     output:
         "<exact>/{site}/{generator}/agreement.parquet",
     log:
@@ -114,7 +115,7 @@ rule measure_fidelity:
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, "fidelity"
         ),
-        code=code_digest("parallax.validation.fidelity"),
+        code=code_digest("parallax.validation.fidelity", "parallax.validation.floor"),
     script:
         "../scripts/measure_fidelity.py"
 

@@ -10,6 +10,7 @@ from parallax.protocol.validation import Gates
 from parallax.storage import read_table, write_table
 from parallax.tables import FIDELITY, OVERLAP, cohort_schema
 from parallax.validation.fidelity import measure_fidelity
+from parallax.validation.floor import label_floor
 
 
 def measure(input, output, params):
@@ -24,7 +25,7 @@ def measure(input, output, params):
         covariates=covariates,
         outcomes=outcomes,
         gates=Gates.of(params.gates),
-        floor=read_table(input.floor, FIDELITY),
+        floor=label_floor(read_table(input.floor, FIDELITY)),
         rng=np.random.default_rng(params.seed),
     )
     write_table(output[0], fidelity, FIDELITY, restricted=True)

@@ -1,27 +1,27 @@
-"""Resample the real patients and put them through the study's analysis; only the results are written."""
+"""Run cohorts resampled from the real patients through the study; what is kept is how far they move its answers, never the patients."""
 
 from parallax.job import job
 from parallax.protocol.sections import read_sections
 from parallax.storage import read_table, write_table
-from parallax.tables import ESTIMATES, FIDELITY, OVERLAP, cohort_schema
-from parallax.validation.floor import measure_floor
+from parallax.tables import ESTIMATES, FIDELITY, FLOOR, OVERLAP, cohort_schema
 
 
 def measure(input, output, params):
+    from parallax.validation.floor import measure_floor
+
     study = read_sections(params.sections)
-    covariates, outcomes = study["cohort"].covariates, study["outcomes"]
+    covariates = study["cohort"].covariates
     floor = measure_floor(
-        read_table(input.cohort, cohort_schema(covariates, outcomes)),
+        read_table(input.cohort, cohort_schema(covariates, study["outcomes"])),
+        real_estimates=read_table(input.estimates, ESTIMATES),
         real_overlap=read_table(input.overlap, OVERLAP),
-        covariates=covariates,
-        designs=study["designs"],
-        propensity=study["propensity"],
-        outcomes=outcomes,
         primary=study["question"].primary,
+        covariates=covariates,
+        **{name: study[name] for name in ("designs", "propensity", "outcomes")},
         seeds=params.seeds,
         seed=params.seed,
     )
-    write_table(output.estimates, floor.estimates, ESTIMATES, restricted=True)
+    write_table(output.shifts, floor.shifts, FLOOR, restricted=True)
     write_table(output.fidelity, floor.fidelity, FIDELITY, restricted=True)
 
 

@@ -86,5 +86,9 @@ class GeneratorCapability:
 GENERATORS: Final[Mapping[str, GeneratorCapability]] = {
     "sequential": GeneratorCapability(flat=False, random_fit=False),
     "gaussian_copula": GeneratorCapability(flat=True, random_fit=False),
+    "ctgan": GeneratorCapability(flat=True, random_fit=True),
+    "copula_gan": GeneratorCapability(flat=True, random_fit=True),
     "tvae": GeneratorCapability(flat=True, random_fit=True),
+    "cart": GeneratorCapability(flat=True, random_fit=False),
+    "independent": GeneratorCapability(flat=True, random_fit=False),
 }

@@ -324,6 +324,9 @@ HAZARD_COURSE: Final = _table(
 
 AGREEMENT: Final = _table(_TARGET | {"metric": _text()} | _METRIC)
 
+#: how far resampled real patients move a target: ``shift`` in real standard errors, over ``estimable`` of ``replicates`` cohorts
+FLOOR: Final = _table(_TARGET | {"shift": _number(), "lower": _number(), "upper": _number(), "estimable": _count(), "replicates": _count()})
+
 #: ``variable`` names the arm or the covariate that a metric belongs to
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)
 

@@ -30,7 +30,7 @@ CONTRASTS: Final[tuple[str, ...]] = get_args(Contrast)
 ARMS: Final[tuple[str, ...]] = get_args(Arm)
 
 REAL: Final = "real"
-#: cohorts resampled from the real patients, which show what sampling alone does
+#: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
 #: folders of a study: neither a site nor a generator can be called so
 RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", "floor"})

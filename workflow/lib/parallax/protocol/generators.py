@@ -9,14 +9,6 @@ from pydantic import Field, TypeAdapter
 from parallax.protocol.base import Section
 
 
-class SequentialGenerator(Section):
-    """Covariates, then treatment given covariates, then event and censoring times given both: the survival-aware generator."""
-
-    method: Literal["sequential"]
-    ridge_treatment: float = Field(default=1.0, ge=0, description="penalty on the standardised columns of the treatment model")
-    ridge_outcome: float = Field(default=30.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
-
-
 class GaussianCopulaGenerator(Section):
     """SDV's Gaussian copula over all columns at once."""
 
@@ -24,17 +16,92 @@ class GaussianCopulaGenerator(Section):
     default_distribution: Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"] = Field(
         default="beta", description="the shape of every numeric margin"
     )
+    distributions: dict[str, Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"]] = Field(
+        default_factory=dict, description="the shape of single margins, by column of the cohort table"
+    )
 
 
-class TvaeGenerator(Section):
+class Network(Section):
+    """How a network is trained."""
+
+    epochs: int = Field(default=100, ge=1, description="passes over the patients")
+    batch_size: int = Field(default=500, ge=10, multiple_of=2, description="patients per step of the optimiser")
+    gpu: bool = Field(default=False, description="train on a GPU where torch sees one; the result then depends on the machine")
+
+
+class TvaeGenerator(Network):
     """SDV's variational autoencoder over all columns at once."""
 
     method: Literal["tvae"]
-    epochs: int = Field(default=100, ge=1, description="passes over the patients")
-    batch_size: int = Field(default=500, ge=10, description="patients per step of the optimiser")
 
 
-Generator = Annotated[SequentialGenerator | GaussianCopulaGenerator | TvaeGenerator, Field(discriminator="method")]
+class CtganGenerator(Network):
+    """SDV's conditional adversarial network over all columns at once."""
+
+    method: Literal["ctgan"]
+    epochs: int = Field(default=300, ge=1, description="passes over the patients")
+
+
+class CopulaGanGenerator(Network):
+    """SDV's adversarial network on copula-transformed columns, all at once."""
+
+    method: Literal["copula_gan"]
+    epochs: int = Field(default=300, ge=1, description="passes over the patients")
+
+
+class IndependentGenerator(Section):
+    """Every column from its own margin: the baseline that knows nothing of how columns belong together."""
+
+    method: Literal["independent"]
+
+
+class CartGenerator(Section):
+    """Classification and regression trees, column by column, each given those before it; values are drawn from the leaves."""
+
+    method: Literal["cart"]
+    order: tuple[str, ...] = Field(default=(), description="covariates that come first, in this order; the others follow in the protocol's")
+    minimum_leaf: int = Field(default=50, ge=20, description="patients per leaf; a smaller leaf hands out records of single patients")
+
+
+class EmpiricalCopula(Section):
+    """A Gaussian copula with empirical margins; missing values and levels are latent cuts."""
+
+    method: Literal["empirical_copula"]
+
+
+class CovariateChain(Section):
+    """Covariates one by one, each by a regression on those before it."""
+
+    method: Literal["one_by_one"]
+    order: tuple[str, ...] = Field(default=(), description="every covariate once; without it, the protocol's order")
+
+
+FlatGenerator = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator | CartGenerator | IndependentGenerator
+CovariateModel = Annotated[EmpiricalCopula | CovariateChain | FlatGenerator, Field(discriminator="method")]
+
+
+class SequentialGenerator(Section):
+    """Covariates and treatment, then event and censoring times given both: the survival-aware generator."""
+
+    method: Literal["sequential"]
+    recipe: Literal["direct", "calibrated"] = Field(
+        default="direct",
+        description="direct: covariates, then treatment given them. calibrated: treatment, then covariates per arm, tilted to the real scores, and "
+        "baselines solved so that each arm's curves are kept",
+    )
+    covariates: CovariateModel = Field(
+        default=EmpiricalCopula(method="empirical_copula"), description="the joint model of the covariates, with its settings; direct recipe only"
+    )
+    treatment_squares: bool = Field(default=True, description="whether the treatment model has the squares of the numeric covariates")
+    treatment_interactions: tuple[tuple[str, str], ...] = Field(default=(), description="pairs of covariates whose products the treatment model has")
+    event_times: Literal["piecewise_cox", "flexible_parametric", "forest"] = Field(
+        default="piecewise_cox", description="how times to events and to censoring depend on the covariates, per arm"
+    )
+    ridge_treatment: float = Field(default=10.0, ge=0, description="penalty on the standardised columns of the treatment model")
+    ridge_outcome: float = Field(default=10.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
+
+
+Generator = Annotated[SequentialGenerator | FlatGenerator, Field(discriminator="method")]
 
 
 def parse_generator(settings: object) -> Generator:

@@ -56,12 +56,33 @@ class _Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Numeric:
-    """How a numeric covariate is read off its latent variables: the share missing, and the observed values in order."""
+class NumericMargin:
+    """The margin of a numeric covariate: the share missing, and the observed values in order."""
 
     missing: float
     ordered: FloatArray
     grid: Grid
+
+    @classmethod
+    def of(cls, values: FloatArray) -> Self:
+        """The margin of ``values`` (n,) with NaN where missing."""
+        known = values[~np.isnan(values)]
+        return cls(float(1.0 - known.size / values.size), np.sort(known), Grid.of(known))
+
+    def quantile(self, probability: FloatArray) -> FloatArray:
+        """The empirical quantile: a step function onto a list, linear between neighbours elsewhere."""
+        last = self.ordered.size - 1
+        if self.grid.listed is not None:
+            return self.ordered[np.minimum((probability * self.ordered.size).astype(np.int64), last)]
+        position = np.clip(probability * self.ordered.size - 0.5, 0.0, last)
+        return self.grid.nearest(np.interp(position, np.arange(last + 1), self.ordered))
+
+
+def ordered_levels(values: pd.Series) -> tuple[str | None, ...]:
+    """The levels of a categorical covariate, the commonest first; ``None``, where some are missing, before all."""
+    counts = values.value_counts()
+    common = sorted((str(level) for level in counts.index), key=lambda level: (-int(counts[level]), level))
+    return (None, *common) if values.isna().any() else tuple(common)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +98,23 @@ class CovariateCopula:
     """A fitted copula: ``factor`` (q, q) with factor·factor' the latent correlation, and each covariate's reading in order."""
 
     factor: FloatArray
-    readings: Mapping[str, _Numeric | _Categorical]
+    readings: Mapping[str, NumericMargin | _Categorical]
 
     @classmethod
     def fit(cls, cohort: pd.DataFrame, context: Context) -> Self:
         """Learn margins, missingness and dependence of the covariates."""
-        readings: dict[str, _Numeric | _Categorical] = {}
+        readings: dict[str, NumericMargin | _Categorical] = {}
         questions: list[_Question] = []
         for name in context.covariates.numeric:
             values = cohort[name].to_numpy(float)
             known = ~np.isnan(values)
-            readings[name] = _Numeric(float(1.0 - known.mean()), np.sort(values[known]), Grid.of(values[known]))
+            readings[name] = NumericMargin.of(values)
             questions += _ask_missing(name, known)
             answers = np.full(values.size, -1, dtype=np.int64)
             answers[known] = np.unique(values[known], return_inverse=True)[1]
             questions.append(_Question(name, answers))
         for name in context.covariates.categorical:
-            counts = cohort[name].value_counts()
-            common = sorted((str(level) for level in counts.index), key=lambda level: (-int(counts[level]), level))
-            levels = [None, *common] if cohort[name].isna().any() else common
+            levels = ordered_levels(cohort[name])
             left = np.ones(len(cohort), dtype=bool)
             shares = []
             for level in levels[:-1]:
@@ -103,7 +122,7 @@ class CovariateCopula:
                 questions.append(_Question(name, np.where(left, is_level.astype(np.int64), -1)))
                 shares.append(float(is_level[left].mean()))
                 left = left & ~is_level
-            readings[name] = _Categorical(tuple(levels), tuple(shares))
+            readings[name] = _Categorical(levels, tuple(shares))
         return cls(factor=_correlation_factor(questions), readings=readings)
 
     def draw(self, patients: int, *, rng: np.random.Generator) -> dict[str, object]:
@@ -112,12 +131,12 @@ class CovariateCopula:
         drawn: dict[str, object] = {}
         column = 0
         for name, reading in self.readings.items():
-            if isinstance(reading, _Numeric):
+            if isinstance(reading, NumericMargin):
                 missing = np.zeros(patients, dtype=bool)
                 if reading.missing > 0.0:
                     missing = uniform[:, column] >= 1.0 - reading.missing
                     column += 1
-                drawn[name] = np.where(missing, np.nan, _quantile(reading, uniform[:, column]))
+                drawn[name] = np.where(missing, np.nan, reading.quantile(uniform[:, column]))
                 column += 1
                 continue
             chosen = np.full(patients, reading.levels[-1], dtype=object)
@@ -133,15 +152,6 @@ class CovariateCopula:
 
 def _ask_missing(name: str, known: NDArray[np.bool_]) -> list[_Question]:
     return [] if known.all() else [_Question(name, (~known).astype(np.int64))]
-
-
-def _quantile(reading: _Numeric, probability: FloatArray) -> FloatArray:
-    """The empirical quantile: a step function onto a list, linear between neighbours elsewhere."""
-    last = reading.ordered.size - 1
-    if reading.grid.listed is not None:
-        return reading.ordered[np.minimum((probability * reading.ordered.size).astype(np.int64), last)]
-    position = np.clip(probability * reading.ordered.size - 0.5, 0.0, last)
-    return reading.grid.nearest(np.interp(position, np.arange(last + 1), reading.ordered))
 
 
 def _correlation_factor(questions: list[_Question]) -> FloatArray:

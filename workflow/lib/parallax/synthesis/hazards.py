@@ -1,9 +1,9 @@
-"""Event or censoring times of one arm: a Cox–Breslow model of its own in every interval between the horizons."""
+"""Event or censoring times of one arm: what every model of them offers, and a Cox–Breslow model in every interval between the horizons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,31 @@ from parallax.statistics.cox import baseline_hazard, fit_cox
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+
+class Hazard(Protocol):
+    """A fitted hazard of one arm."""
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> FloatArray:
+        """One time for each row of ``columns`` (n, p); infinite for those whom it never happens to."""
+        ...
+
+
+class FitHazard(Protocol):
+    """How a hazard is learnt."""
+
+    def __call__(self, days: FloatArray, event: BoolArray, columns: FloatArray, *, edges: tuple[float, ...]) -> Hazard:
+        """Fit to follow-up ``days`` (n,), ``event`` (n,) and standardised ``columns`` (n, p); effects may change at ``edges``, increasing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NeverHappens:
+    """The hazard of what no patient of the arm has had."""
+
+    def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> FloatArray:  # noqa: ARG002 -- part of the interface
+        """Infinite times."""
+        return np.full(columns.shape[0], np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +61,7 @@ class IntervalHazard:
     intervals: tuple[_Interval, ...]
 
     @classmethod
-    def fit(cls, days: FloatArray, event: BoolArray, columns: FloatArray, *, edges: tuple[float, ...], ridge: float) -> Self:
+    def fit(cls, days: FloatArray, event: BoolArray, columns: FloatArray, *, edges: tuple[float, ...], ridge: float | FloatArray) -> Self:
         """Fit to follow-up ``days`` (n,), ``event`` (n,) and standardised ``columns`` (n, p); ``edges`` are the inner bounds, increasing."""
         intervals = []
         for start, end in zip((0.0, *edges), (*edges, np.inf), strict=True):
@@ -64,3 +89,11 @@ class IntervalHazard:
             times[ends] = interval.times[step[ends]]
             credit = credit - risk * interval.cumulative[-1]
         return times
+
+    def with_increments(self, increments: tuple[FloatArray, ...]) -> IntervalHazard:
+        """The same effects on other baselines: the increments of each interval at its times."""
+        return IntervalHazard(
+            tuple(
+                _Interval(interval.coefficients, interval.times, np.cumsum(steps)) for interval, steps in zip(self.intervals, increments, strict=True)
+            )
+        )

@@ -16,9 +16,10 @@ from scipy.special import expit
 
 from parallax.protocol import OutcomesSection
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, SurvivalOutcome
+from parallax.statistics.increments import solve_increments
 from parallax.statistics.logistic import fit_logistic
 from parallax.statistics.poisson import fit_poisson
-from parallax.synthesis.hazards import IntervalHazard
+from parallax.synthesis.hazards import FitHazard, Hazard, IntervalHazard
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -34,8 +35,14 @@ class OutcomeModel(Protocol):
         """The outcome's columns by their part of the cohort table's name, for patients with standardised covariates ``columns`` (n, p)."""
         ...
 
+    def slopes(self) -> FloatArray:
+        """The linear predictors of the outcome as columns (p, k), none where the model has no such thing."""
+        ...
 
-def fit_outcome_models(arm: pd.DataFrame, columns: FloatArray, outcomes: OutcomesSection, *, ridge: float) -> dict[str, OutcomeModel]:
+
+def fit_outcome_models(
+    arm: pd.DataFrame, columns: FloatArray, outcomes: OutcomesSection, *, ridge: float | FloatArray, fit_hazard: FitHazard
+) -> dict[str, OutcomeModel]:
     """A model of every outcome for the patients of one arm; raises NotEstimable where a model without penalty has no finite estimate."""
     models: dict[str, OutcomeModel] = {}
     for name, outcome in outcomes.items():
@@ -44,7 +51,7 @@ def fit_outcome_models(arm: pd.DataFrame, columns: FloatArray, outcomes: Outcome
             case SurvivalOutcome():
                 events = parts["event"].astype(np.int64)
                 models[name] = EventTimes.fit(
-                    parts["days"], events, columns, causes=1 + len(outcome.competing), horizons=outcome.horizons_days, ridge=ridge
+                    parts["days"], events, columns, causes=1 + len(outcome.competing), horizons=outcome.horizons_days, fit_hazard=fit_hazard
                 )
             case BinaryOutcome():
                 models[name] = BinaryModel.fit(parts["value"], columns, ridge=ridge)
@@ -64,19 +71,19 @@ class EventTimes:
     it: the survival of an average patient is then the product-limit one, its incidences Aalen and Johansen's.
     """
 
-    causes: tuple[IntervalHazard, ...]
-    censoring: IntervalHazard
+    causes: tuple[Hazard, ...]
+    censoring: Hazard
     latest: float
 
     @classmethod
-    def fit(cls, days: FloatArray, event: IntArray, columns: FloatArray, *, causes: int, horizons: tuple[float, ...], ridge: float) -> Self:
+    def fit(cls, days: FloatArray, event: IntArray, columns: FloatArray, *, causes: int, horizons: tuple[float, ...], fit_hazard: FitHazard) -> Self:
         """Fit to ``days`` (n,), ``event`` (n,) with 0 for censoring and 1 … ``causes``; covariate effects change at the ``horizons``."""
         edges = tuple(edge for edge in horizons if edge < days.max())
         hazards, at_risk_until = [], days
         for cause in range(1, causes + 1):
-            hazards.append(IntervalHazard.fit(at_risk_until, event == cause, columns, edges=edges, ridge=ridge))
+            hazards.append(fit_hazard(at_risk_until, event == cause, columns, edges=edges))
             at_risk_until = np.where(event == cause, np.nextafter(days, 0.0), at_risk_until)
-        censoring = IntervalHazard.fit(at_risk_until, event == 0, columns, edges=edges, ridge=ridge)
+        censoring = fit_hazard(at_risk_until, event == 0, columns, edges=edges)
         return cls(tuple(hazards), censoring, float(days.max()))
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
@@ -90,6 +97,46 @@ class EventTimes:
             "event": np.where(happens, times.argmin(axis=1) + 1.0, 0.0),
         }
 
+    def slopes(self) -> FloatArray:
+        """The log hazard ratios of every cause in every interval; censoring's are none of the outcome's."""
+        effects = [interval.coefficients for cause in self.causes if isinstance(cause, IntervalHazard) for interval in cause.intervals]
+        return np.column_stack(effects) if effects else np.zeros((0, 0))
+
+    def recalibrate(self, days: FloatArray, event: IntArray, columns: FloatArray) -> EventTimes:
+        """The same effects, with baselines under which patients with ``columns`` (M, p) leave the risk set at the rates observed.
+
+        At every observed time the share of the M patients still at risk that have each cause, and that are censored, is that of the arm's
+        ``days`` (n,) and ``event`` (n,), in the causes' order and censoring last: product-limit curves and incidences of drawn patients equal
+        the arm's but for chance, whatever the covariates' effect on censoring. What is fitted by construction validates nothing.
+        """
+        hazards = [hazard for hazard in (*self.causes, self.censoring) if isinstance(hazard, IntervalHazard)]
+        codes = [*range(1, len(self.causes) + 1), 0]
+        risks: list[FloatArray] = []
+        steps: list[tuple[float, int, int, int]] = []
+        for order, (hazard, code) in enumerate(zip(hazards, codes, strict=True)):
+            for interval in hazard.intervals:
+                steps += [(float(time), order, code, len(risks)) for time in interval.times]
+                risks.append(np.exp(columns @ interval.coefficients))
+        placed = sorted(range(len(steps)), key=lambda k: steps[k][:2])
+        ordered = np.sort(days)
+        share = np.empty(len(steps))
+        for place, k in enumerate(placed):
+            time, order, code, _ = steps[k]
+            earlier = sum(int(((days == time) & (event == before)).sum()) for before in codes[:order])
+            at_risk = days.size - int(np.searchsorted(ordered, time)) - earlier
+            share[place] = int(((days == time) & (event == code)).sum()) / at_risk
+        solved = solve_increments(np.vstack(risks), np.array([steps[k][3] for k in placed]), share)
+        increments = np.empty(len(steps))
+        increments[placed] = solved
+        found, start = [], 0
+        for hazard in hazards:
+            parts = []
+            for interval in hazard.intervals:
+                parts.append(increments[start : start + interval.times.size])
+                start += interval.times.size
+            found.append(hazard.with_increments(tuple(parts)))
+        return EventTimes(tuple(found[:-1]), found[-1], self.latest)
+
 
 @dataclass(frozen=True, slots=True)
 class BinaryModel:
@@ -98,7 +145,7 @@ class BinaryModel:
     coefficients: FloatArray
 
     @classmethod
-    def fit(cls, value: FloatArray, columns: FloatArray, *, ridge: float) -> Self:
+    def fit(cls, value: FloatArray, columns: FloatArray, *, ridge: float | FloatArray) -> Self:
         """Fit to ``value`` (n,) of 0 and 1 by penalised logistic regression."""
         if value.min() == value.max():
             return cls(_only_intercept(np.inf if value[0] == 1.0 else -np.inf, columns))
@@ -108,6 +155,10 @@ class BinaryModel:
         """One value per patient."""
         share = expit(self.coefficients[0] + columns @ self.coefficients[1:])
         return {"value": (rng.random(columns.shape[0]) < share).astype(np.float64)}
+
+    def slopes(self) -> FloatArray:
+        """The coefficients without the intercept."""
+        return self.coefficients[1:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +173,21 @@ class ContinuousModel:
     residuals: FloatArray
 
     @classmethod
-    def fit(cls, value: FloatArray, columns: FloatArray, *, ridge: float) -> Self:
+    def fit(cls, value: FloatArray, columns: FloatArray, *, ridge: float | FloatArray) -> Self:
         """Fit to ``value`` (n,) by ridge regression; without a penalty, collinear columns share their effect."""
         centre, spread = columns.mean(axis=0), value.std() or 1.0
         x, y = columns - centre, (value - value.mean()) / spread
-        slopes = spread * np.linalg.lstsq(x.T @ x + ridge * np.eye(x.shape[1]), x.T @ y, rcond=None)[0]
+        slopes = spread * np.linalg.lstsq(x.T @ x + np.diag(np.broadcast_to(ridge, x.shape[1])), x.T @ y, rcond=None)[0]
         coefficients = np.concatenate([[value.mean() - centre @ slopes], slopes])
         return cls(coefficients, value - _with_intercept(columns) @ coefficients)
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
         """One value per patient, not yet on the real grid."""
         return {"value": self.coefficients[0] + columns @ self.coefficients[1:] + rng.choice(self.residuals, columns.shape[0])}
+
+    def slopes(self) -> FloatArray:
+        """The coefficients without the intercept."""
+        return self.coefficients[1:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +204,7 @@ class CountModel:
     dispersion: float
 
     @classmethod
-    def fit(cls, value: FloatArray, person_days: FloatArray | None, columns: FloatArray, *, ridge: float) -> Self:
+    def fit(cls, value: FloatArray, person_days: FloatArray | None, columns: FloatArray, *, ridge: float | FloatArray) -> Self:
         """Fit to ``value`` (n,), counts in ``person_days`` (n,), or in the same time for everybody (None)."""
         person_time = None if person_days is None else PersonTime.fit(person_days, columns, ridge=ridge)
         if not value.any():
@@ -169,6 +224,10 @@ class CountModel:
         counts = {"value": rng.poisson(np.minimum(mean, _BOUND)).astype(np.float64)}
         return counts if days is None else counts | {"person_days": days}
 
+    def slopes(self) -> FloatArray:
+        """The coefficients without the intercept."""
+        return self.coefficients[1:, None]
+
 
 @dataclass(frozen=True, slots=True)
 class PersonTime:
@@ -178,7 +237,7 @@ class PersonTime:
     longest: float
 
     @classmethod
-    def fit(cls, days: FloatArray, columns: FloatArray, *, ridge: float) -> Self:
+    def fit(cls, days: FloatArray, columns: FloatArray, *, ridge: float | FloatArray) -> Self:
         """Fit to ``days`` (n,) above zero."""
         return cls(IntervalHazard.fit(days, days < days.max(), columns, edges=(), ridge=ridge), float(days.max()))
 
@@ -191,8 +250,8 @@ def _with_intercept(columns: FloatArray) -> FloatArray:
     return np.column_stack([np.ones(columns.shape[0]), columns])
 
 
-def _penalty(columns: FloatArray, ridge: float) -> FloatArray:
-    return np.concatenate([[0.0], np.full(columns.shape[1], ridge)])
+def _penalty(columns: FloatArray, ridge: float | FloatArray) -> FloatArray:
+    return np.concatenate([[0.0], np.broadcast_to(ridge, columns.shape[1])])
 
 
 def _only_intercept(intercept: float, columns: FloatArray) -> FloatArray:

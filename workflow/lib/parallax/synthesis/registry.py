@@ -10,23 +10,43 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import Covariates, GaussianCopulaGenerator, OutcomesSection, SequentialGenerator, TvaeGenerator
+from parallax.protocol import Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
+from parallax.protocol.generators import CovariateChain as CovariateChainSettings
+from parallax.protocol.generators import EmpiricalCopula
+from parallax.synthesis.baseline import CovariateModel
+from parallax.synthesis.cart import Cart
+from parallax.synthesis.chain import CovariateChain
+from parallax.synthesis.copula import CovariateCopula
 from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
+from parallax.synthesis.margins import Independent
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
 
 
 def _sequential(settings: SequentialGenerator) -> Generator:
-    return Sequential(ridge_treatment=settings.ridge_treatment, ridge_outcome=settings.ridge_outcome)
+    def fit_covariates(cohort: pd.DataFrame, context: Context, rng: np.random.Generator) -> CovariateModel:
+        chosen = settings.covariates
+        if isinstance(chosen, EmpiricalCopula):
+            return CovariateCopula.fit(cohort, context)
+        if isinstance(chosen, CovariateChainSettings):
+            return CovariateChain.fit(cohort, context, order=chosen.order)
+        alone = Context(context.covariates, OutcomesSection.model_construct({}))
+        return FlatCovariates(GENERATORS[chosen.method](chosen).fit(cohort[["treated", *context.covariates.names]], context=alone, rng=rng))
 
-
-def _sdv(settings: GaussianCopulaGenerator | TvaeGenerator) -> Generator:
-    return SdvGenerator(settings)
+    return Sequential(settings, fit_covariates)
 
 
 #: the protocol's ``method`` → the generator set up with the entry's settings
-GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {"sequential": _sequential, "gaussian_copula": _sdv, "tvae": _sdv}
+GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
+    "sequential": _sequential,
+    "gaussian_copula": SdvGenerator,
+    "ctgan": SdvGenerator,
+    "copula_gan": SdvGenerator,
+    "tvae": SdvGenerator,
+    "cart": lambda settings: Cart(settings.order, settings.minimum_leaf),
+    "independent": lambda _: Independent(),
+}
 
 
 def fit_generator(
@@ -50,6 +70,21 @@ def fit_generator(
     learnt = cohort.drop(columns=list(constants)).reset_index(drop=True)
     fitted = GENERATORS[settings.method](settings).fit(learnt, context=varying, rng=np.random.default_rng(seed))
     return fitted if constants.empty else WithConstants(fitted, constants, context.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatCovariates:
+    """The covariates of a flat generator; the treatment that it draws with them is left out."""
+
+    fitted: FittedGenerator
+
+    def draw(self, patients: int, *, rng: np.random.Generator) -> dict[str, object]:
+        """Covariates of new patients, by name: float arrays with NaN, object arrays with None."""
+        drawn = self.fitted.draw(patients, rng=rng).drop(columns="treated")
+        return {
+            str(name): column.to_numpy(float) if column.dtype == np.float64 else column.astype(object).where(column.notna(), None).to_numpy()
+            for name, column in drawn.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

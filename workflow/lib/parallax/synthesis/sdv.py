@@ -20,17 +20,14 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import GaussianCopulaGenerator, TvaeGenerator
-from parallax.protocol.outcomes import BinaryOutcome
+from parallax.protocol.generators import CopulaGanGenerator, CtganGenerator, GaussianCopulaGenerator, TvaeGenerator
+from parallax.synthesis.encoding import decode, encode
 from parallax.synthesis.generator import Context
 from parallax.synthesis.records import RecordForm
-from parallax.vocabulary import MISSING_LEVEL
+
+SdvSettings = GaussianCopulaGenerator | CopulaGanGenerator | CtganGenerator | TvaeGenerator
 
 _TABLE: Final = "patients"
-_YES: Final = "yes"
-_NO: Final = "no"
-_CENSORED: Final = "censored"
-_COMPLETED: Final = "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +44,19 @@ class FittedSdv:
             self.synthesizer.reset_sampling()
             self.synthesizer._set_random_state(seed)
             sampled = self.synthesizer.sample(patients)[_TABLE]
-        return self.form.restore(_decode(sampled, self.form))
+        return self.form.restore(decode(sampled, self.form))
 
 
 @dataclass(frozen=True, slots=True)
 class SdvGenerator:
     """Set-up of an SDV synthesizer: the protocol's entry says which, and with which settings."""
 
-    settings: GaussianCopulaGenerator | TvaeGenerator
+    settings: SdvSettings
 
     def fit(self, cohort: pd.DataFrame, *, context: Context, rng: np.random.Generator) -> FittedSdv:
         """Fit to all columns at once."""
         form = RecordForm.of(cohort, context)
-        table = _encode(cohort, form)
+        table = encode(cohort, form)
         with _own_state(int(rng.integers(2**31))):
             synthesizer = _construct(self.settings, table)
             try:
@@ -71,73 +68,25 @@ class SdvGenerator:
         return FittedSdv(form, synthesizer)
 
 
-def _construct(settings: GaussianCopulaGenerator | TvaeGenerator, table: pd.DataFrame) -> Any:
+def _construct(settings: SdvSettings, table: pd.DataFrame) -> Any:
     from sdv.metadata import Metadata
-    from sdv.single_table import GaussianCopulaSynthesizer, TVAESynthesizer
+    from sdv.single_table import CopulaGANSynthesizer, CTGANSynthesizer, GaussianCopulaSynthesizer, TVAESynthesizer
 
     columns = {name: {"sdtype": "numerical" if table[name].dtype == np.float64 else "categorical"} for name in table.columns}
     metadata = Metadata.load_from_dict({"tables": {_TABLE: {"columns": columns}}})
     if isinstance(settings, GaussianCopulaGenerator):
-        return GaussianCopulaSynthesizer(metadata, default_distribution=settings.default_distribution)
-    return TVAESynthesizer(metadata, epochs=settings.epochs, batch_size=settings.batch_size, enable_gpu=False)
-
-
-def _encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
-    """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (the
-    event), a competing event, censored, or completed (the study's end)."""
-    encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
-    for name in form.context.covariates.numeric:
-        encoded[name] = cohort[name].fillna(cohort[name].median()).astype(np.float64)
-        if cohort[name].isna().any():
-            encoded[f"{name} missing"] = _flag(cohort[name].isna())
-    for name in form.context.covariates.categorical:
-        encoded[name] = cohort[name].fillna(MISSING_LEVEL).astype(object)
-    for name, follow_up in form.follow_up.items():
-        encoded[f"{name}_days"] = cohort[f"{name}_days"].astype(np.float64)
-        ends = np.full(len(cohort), _CENSORED, dtype=object)
-        if follow_up.administrative is not None:
-            ends[cohort[f"{name}_days"].eq(follow_up.administrative).to_numpy()] = _COMPLETED
-        for text, code in _event_codes(form, name).items():
-            ends[cohort[f"{name}_event"].eq(code).to_numpy()] = text
-        encoded[f"{name}_event"] = pd.Series(ends, index=cohort.index, dtype=object)
-    for name in form.values:
-        encoded[name] = _flag(cohort[name].eq(1.0)) if name in _binary_columns(form) else cohort[name].astype(np.float64)
-    return pd.DataFrame(encoded).reset_index(drop=True)
-
-
-def _decode(sampled: pd.DataFrame, form: RecordForm) -> dict[str, Any]:
-    drawn: dict[str, Any] = {"treated": sampled["treated"].eq(_YES).to_numpy()}
-    for name in form.context.covariates.numeric:
-        values = sampled[name].to_numpy(float)
-        gaps = f"{name} missing"
-        drawn[name] = np.where(sampled[gaps].eq(_YES), np.nan, values) if gaps in sampled else values
-    for name in form.context.covariates.categorical:
-        levels = sampled[name].astype(object)
-        drawn[name] = levels.where(levels != MISSING_LEVEL, None).to_numpy()
-    for name, follow_up in form.follow_up.items():
-        days = sampled[f"{name}_days"].to_numpy(float)
-        ending = sampled[f"{name}_event"].to_numpy()
-        codes = pd.Series(ending, dtype=object).map(_event_codes(form, name)).fillna(0).to_numpy(np.int64)
-        if follow_up.administrative is not None:
-            earlier = np.where(codes > 0, days, np.minimum(days, follow_up.grid.before(follow_up.administrative)))
-            days = np.where(ending == _COMPLETED, follow_up.administrative, earlier)
-        drawn |= {f"{name}_days": days, f"{name}_event": codes}
-    for name in form.values:
-        drawn[name] = sampled[name].eq(_YES).to_numpy(float) if name in _binary_columns(form) else sampled[name].to_numpy(float)
-    return drawn
-
-
-def _event_codes(form: RecordForm, name: str) -> dict[str, int]:
-    competing = form.context.outcomes.survival[name].competing
-    return {_YES: 1} | {f"competing {place}": place + 1 for place in range(1, len(competing) + 1)}
-
-
-def _binary_columns(form: RecordForm) -> frozenset[str]:
-    return frozenset(f"{name}_value" for name, outcome in form.context.outcomes.values.items() if isinstance(outcome, BinaryOutcome))
-
-
-def _flag(values: pd.Series) -> pd.Series:
-    return pd.Series(np.where(values, _YES, _NO), index=values.index, dtype=object)
+        unknown = [name for name in settings.distributions if name not in table.columns or table[name].dtype != np.float64]
+        if unknown:
+            found = f'"{unknown[0]}", no numeric column of the cohort'
+            raise GenerationError(f"gaussian_copula: distributions: found {found}; allowed are numeric covariates and times; correct the name")
+        margins = dict(settings.distributions)
+        return GaussianCopulaSynthesizer(metadata, default_distribution=settings.default_distribution, numerical_distributions=margins)
+    trained: dict[str, Any] = {"epochs": settings.epochs, "batch_size": settings.batch_size, "enable_gpu": settings.gpu}
+    if isinstance(settings, TvaeGenerator):
+        return TVAESynthesizer(metadata, **trained)
+    # the critic sees ten patients at a time (Xu et al. 2019, section 4.4), where the batch divides by ten
+    pac = 10 if settings.batch_size % 10 == 0 else 1
+    return (CTGANSynthesizer if isinstance(settings, CtganGenerator) else CopulaGANSynthesizer)(metadata, **trained, pac=pac)
 
 
 @contextmanager

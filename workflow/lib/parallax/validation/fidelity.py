@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.tables import FIDELITY
 from parallax.validation.marginals import measure_half_split_ks, measure_ks, measure_sdmetrics_quality, measure_total_variation
-from parallax.validation.metrics import FLOORED, METRICS, metric_row
+from parallax.validation.metrics import METRICS, metric_row
 from parallax.validation.records import RecordColumns
 from parallax.validation.survival_fidelity import FollowUp, measure_half_split_band, measure_km_gap
 from parallax.vocabulary import ARMS
@@ -30,27 +30,27 @@ def measure_fidelity(
     covariates: Covariates,
     outcomes: OutcomesSection,
     gates: Gates,
-    floor: pd.DataFrame | None = None,
     rng: np.random.Generator,
+    floor: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The FIDELITY table of a generator.
 
-    ``real`` and ``synthetic`` are cohort tables, the overlaps OVERLAP tables; ``floor`` are the same gaps of the resampled cohorts
-    (:func:`parallax.validation.floor.measure_floor`), which stand at the end. Gates: ``propensity_c_gap`` (mean over replicates of the
+    ``real`` and ``synthetic`` are cohort tables, the overlaps OVERLAP tables. Gates: ``propensity_c_gap`` (mean over replicates of the
     primary design's c-statistic, minus the real one) and the gap of either arm of the primary outcome: ``km_gap`` of curves, ``outcome_gap``
     of the distributions of an outcome that is one value per patient. It passes up to the protocol's threshold ``km_gap`` or up to the real
     patients' half-split band, whichever is larger. Everything else is reported: other outcomes', censoring's, competing events' and
     person-time's gaps; for each covariate and the arm the distance of the marginals, all replicates together; the SDMetrics quality of
-    replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits.
+    replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits. ``floor`` holds rows of the resampled real
+    patients, which stand among the generator's.
     """
+    overlaps = {"real_overlap": real_overlap, "synthetic_overlap": synthetic_overlap}
     rows = [
-        _propensity_gap(real_overlap, synthetic_overlap, primary.design, METRICS["propensity_c_gap"].threshold(gates)),
-        *_outcome_gaps(real, synthetic, outcomes, {primary.outcome: gates.km_gap}, rng),
+        *measure_gaps(real, synthetic, **overlaps, primary=primary, outcomes=outcomes, gates=gates, rng=rng),
+        *([] if floor is None else floor.to_dict("records")),
         *_marginal_gaps(real, synthetic, covariates),
         _quality(real, synthetic, covariates, outcomes),
     ]
-    measured = FIDELITY.validate(pd.DataFrame(rows, columns=list(FIDELITY.columns)))
-    return measured if floor is None else FIDELITY.validate(pd.concat([measured, floor], ignore_index=True))
+    return FIDELITY.validate(pd.DataFrame(rows, columns=list(FIDELITY.columns)))
 
 
 def measure_gaps(
@@ -59,18 +59,20 @@ def measure_gaps(
     *,
     real_overlap: pd.DataFrame,
     synthetic_overlap: pd.DataFrame,
-    design: str,
+    primary: PrimaryEstimate,
     outcomes: OutcomesSection,
+    gates: Gates | None,
+    rng: np.random.Generator,
 ) -> list[dict[str, object]]:
-    """The gaps of score and outcomes that :func:`measure_fidelity` measures, as FIDELITY rows without a gate or a band."""
-    rows = [
-        _propensity_gap(real_overlap, synthetic_overlap, design, math.nan),
-        *_outcome_gaps(real, synthetic, outcomes, {}, None),
+    """The rows of the score's and the outcomes' gaps alone (see :func:`measure_fidelity`); without ``gates`` nothing is judged."""
+    return [
+        _propensity_gap(real_overlap, synthetic_overlap, primary.design, gates),
+        *_outcome_gaps(real, synthetic, primary.outcome, outcomes, gates, rng),
     ]
-    return [row for row in rows if row["metric"] in FLOORED]
 
 
-def _propensity_gap(real: pd.DataFrame, synthetic: pd.DataFrame, design: str, threshold: float) -> dict[str, object]:
+def _propensity_gap(real: pd.DataFrame, synthetic: pd.DataFrame, design: str, gates: Gates | None) -> dict[str, object]:
+    threshold = math.nan if gates is None else METRICS["propensity_c_gap"].threshold(gates)
     found = [overlap.loc[overlap["design"] == design, "c_statistic"].to_numpy(dtype=float) for overlap in (real, synthetic)]
     failed = int(np.isnan(found[1]).sum())
     reason = (
@@ -87,10 +89,10 @@ def _propensity_gap(real: pd.DataFrame, synthetic: pd.DataFrame, design: str, th
 
 
 def _outcome_gaps(
-    real: pd.DataFrame, synthetic: pd.DataFrame, outcomes: OutcomesSection, allowed_of: Mapping[str, float], rng: np.random.Generator | None
+    real: pd.DataFrame, synthetic: pd.DataFrame, primary: str, outcomes: OutcomesSection, gates: Gates | None, rng: np.random.Generator
 ) -> Iterator[dict[str, object]]:
     for outcome, section in outcomes.items():
-        allowed = allowed_of.get(outcome, math.nan)
+        allowed = gates.km_gap if gates is not None and outcome == primary else math.nan
         for arm in ARMS:
             patients = real[real["treated"] == (arm == "treated")]
             drawn = [replicate[replicate["treated"] == (arm == "treated")] for _, replicate in synthetic.groupby("replicate", sort=True)]
@@ -120,7 +122,7 @@ def _curve_gaps(
     section: SurvivalOutcome,
     allowed: float,
     lacking: str | None,
-    rng: np.random.Generator | None,
+    rng: np.random.Generator,
 ) -> Iterator[dict[str, object]]:
     reported = ["censoring_km_gap", *(["competing_gap"] if section.competing else [])]
     if lacking:
@@ -129,7 +131,7 @@ def _curve_gaps(
         return
     horizon = max(section.horizons_days)
     real, synthetic = _follow(patients, outcome), [_follow(replicate, outcome) for replicate in drawn]
-    band = math.nan if rng is None else measure_half_split_band(real, horizon_days=horizon, rng=rng)
+    band = measure_half_split_band(real, horizon_days=horizon, rng=rng)
     yield _judge_gap("km_gap", measure_km_gap(real, synthetic, horizon_days=horizon), band, allowed)
     yield metric_row("km_half_split_band", band)
     yield metric_row("censoring_km_gap", measure_km_gap(real.censoring(), [arm.censoring() for arm in synthetic], horizon_days=horizon))
@@ -146,7 +148,7 @@ def _value_gaps(
     section: ValueOutcome,
     allowed: float,
     lacking: str | None,
-    rng: np.random.Generator | None,
+    rng: np.random.Generator,
 ) -> Iterator[dict[str, object]]:
     if lacking:
         yield metric_row("outcome_gap", math.nan, threshold=allowed, reason=lacking)
@@ -155,7 +157,7 @@ def _value_gaps(
         return
     together = pd.concat(drawn)
     real, synthetic = ({part: table[f"{outcome}_{part}"].to_numpy(dtype=np.float64) for part in section.columns} for table in (patients, together))
-    band = math.nan if rng is None else measure_half_split_ks(real["value"], rng=rng)
+    band = measure_half_split_ks(real["value"], rng=rng)
     yield _judge_gap("outcome_gap", measure_ks(real["value"], synthetic["value"]), band, allowed)
     yield metric_row("outcome_half_split_band", band)
     if "person_days" in section.columns:

@@ -12,7 +12,7 @@ from pathlib import Path
 from parallax import __version__
 from parallax.protocol.protocol import Protocol
 from parallax.seeds import derive_seed
-from parallax.vocabulary import REAL
+from parallax.vocabulary import FLOOR, REAL
 
 PACKAGES = (
     "snakemake", "pandas", "numpy", "scipy", "numba", "sdv", "sdmetrics", "torch", "scikit-learn", "statsmodels", "lifelines", "matplotlib",
@@ -82,7 +82,14 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
         for site in protocol.sites
         for generator in protocol.generators
     }
-    return {"study": study} | of_sites | {name: seeds | of_generators.get(name, {}) for name, seeds in of_datasets.items()}
+    of_floors: dict[str, object] = {
+        f"{site}/{FLOOR}": {
+            "designs": derive_seed(study, site, FLOOR, "designs"),
+            "replicates": [derive_seed(study, site, FLOOR, replicate) for replicate in range(protocol.synthesis.replicates)],
+        }
+        for site in protocol.sites
+    }
+    return of_floors | {"study": study} | of_sites | {name: seeds | of_generators.get(name, {}) for name, seeds in of_datasets.items()}
 
 
 def read_commit(repository: Path) -> str | None:

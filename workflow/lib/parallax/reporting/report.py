@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from parallax.protocol.designs import MatchDesign
 from parallax.protocol.protocol import Protocol
+from parallax.protocol.synthesis import SynthesisSection
 from parallax.reporting.answers import of_target, tabulate_family, tabulate_interactions, tabulate_robustness, tell_hazards, tell_robustness
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.numbers import format_number, format_signed, spell
@@ -168,7 +169,7 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         (
             "Synthetic patients",
             f"{len(protocol.generators)} generators ({', '.join(map(plain, protocol.generators))}), {protocol.synthesis.replicates} replicates each, "
-            "every replicate as large as the cohort",
+            + _describe_replicates(protocol.synthesis),
         ),
         (
             "What decides",
@@ -177,6 +178,12 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         ),
         ("What is shown", f"counts below {minimum.minimum_count} are suppressed, others rounded to multiples of {minimum.round_to}"),
     )
+
+
+def _describe_replicates(synthesis: SynthesisSection) -> str:
+    size = "as large as the cohort" if synthesis.patients == 1.0 else f"{synthesis.patients:g} times as large as the cohort"
+    fits = "" if synthesis.fit == "single" else ", and drawn from a fit of its own to patients resampled with replacement"
+    return f"every replicate {size}{fits}"
 
 
 def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict]) -> SitePage:

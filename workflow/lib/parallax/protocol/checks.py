@@ -29,7 +29,15 @@ from parallax.protocol.designs import (
     StandardisedDesign,
     WeightDesign,
 )
-from parallax.protocol.generators import AdversarialNetwork, CopulaGanGenerator, GaussianCopulaGenerator, SequentialGenerator
+from parallax.protocol.generators import (
+    AdversarialNetwork,
+    CartGenerator,
+    CopulaGanGenerator,
+    CovariateChain,
+    EmpiricalCopula,
+    GaussianCopulaGenerator,
+    SequentialGenerator,
+)
 from parallax.protocol.outcomes import BinaryOutcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
@@ -87,6 +95,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
         (_check_scores, ("propensity", "cohort")),
+        (_check_terms, ("synthesis", "cohort")),
         (_check_designs, ("designs", "propensity", "cohort")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
     )
@@ -282,6 +291,31 @@ def _check_constraints(synthesis: SynthesisSection, cohort: CohortSection) -> It
                 yield unknown(f"{where}.{key}", column, known, f"{kind} covariate")
         for column in _repeated(constraint.columns):
             yield Fault(where, f'"{column}" more than once', "every covariate once", "name another covariate")
+
+
+def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:
+    """Covariates that a generator's settings name, and recipes that do not go together."""
+    names = cohort.covariates.names
+    for generator, settings in synthesis.generators.items():
+        where = f"synthesis.generators.{generator}"
+        asked: dict[str, tuple[str, ...]] = {}
+        if isinstance(settings, CartGenerator):
+            asked["order"] = settings.order
+        if isinstance(settings, SequentialGenerator):
+            asked["treatment_interactions"] = tuple(name for pair in settings.treatment_interactions for name in pair)
+            if isinstance(settings.covariates, CovariateChain):
+                order = settings.covariates.order
+                asked["covariates.order"] = order
+                if order and sorted(order) != sorted(names):
+                    yield Fault(f"{where}.covariates.order", f"{len(order)} names", "every covariate once", "complete the order, or leave it out")
+            if settings.recipe == "calibrated" and not (settings.event_times == "piecewise_cox" and isinstance(settings.covariates, EmpiricalCopula)):
+                found = "recipe: calibrated with other models of covariates or times"
+                allowed = "event_times: piecewise_cox and covariates: {method: empirical_copula}"
+                yield Fault(where, found, allowed, "use recipe: direct, or the models that it calibrates")
+        for part, columns in asked.items():
+            for column in columns:
+                if column not in names:
+                    yield Fault(f"{where}.{part}", f'"{column}", no covariate', ", ".join(names), "correct the name")
 
 
 def _check_scores(propensity: PropensitySection, cohort: CohortSection) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,8 @@ from parallax.synthesis.generator import Context, FittedGenerator, Generator, ch
 from parallax.synthesis.margins import Independent
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
+
+logger = logging.getLogger("parallax.synthesis")
 
 
 def _sequential(settings: SequentialGenerator) -> Generator:
@@ -83,6 +86,36 @@ def fit_generator(
     return Constrained(fitted, rules) if rules.constraints else fitted
 
 
+def refit_generator(
+    settings: GeneratorSettings,
+    cohort: pd.DataFrame,
+    *,
+    covariates: Covariates,
+    outcomes: OutcomesSection,
+    seeds: Sequence[int],
+    constraints: Sequence[Constraint] = (),
+) -> Refitted:
+    """One fit for every seed, each to n of the n patients drawn with replacement from that seed: replicates then vary by the fit as well.
+
+    What a resample lacks (a level, an event of an arm) its replicate lacks. Raises GenerationError where nothing can be learnt from one.
+    """
+    fits = []
+    for number, seed in enumerate(seeds, start=1):
+        rng = np.random.default_rng(seed)
+        resample = cohort.iloc[rng.integers(len(cohort), size=len(cohort))].reset_index(drop=True)
+        own = int(rng.integers(2**31))
+        fits.append(fit_generator(settings, resample, covariates=covariates, outcomes=outcomes, seed=own, constraints=constraints))
+        logger.info("fit %d of %d", number, len(seeds))
+    return Refitted(tuple(fits))
+
+
+@dataclass(frozen=True, slots=True)
+class Refitted:
+    """A fit for each replicate."""
+
+    fits: tuple[FittedGenerator, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class FlatCovariates:
     """The covariates of a flat generator; the treatment that it draws with them is left out."""
@@ -112,16 +145,18 @@ class WithConstants:
         return pd.concat([self.fitted.draw(patients, rng=rng), same], axis=1)[list(self.columns)]
 
 
-def draw_replicates(fitted: FittedGenerator, *, replicates: int, patients: int, seeds: Sequence[int]) -> pd.DataFrame:
+def draw_replicates(fitted: FittedGenerator | Refitted, *, replicates: int, patients: int, seeds: Sequence[int]) -> pd.DataFrame:
     """A cohort table of ``replicates`` replicates of ``patients`` patients each, replicate i from ``seeds[i]`` alone.
 
-    Columns: ``replicate`` (0 …), ``patient_id`` ("1" … within a replicate), then as in the real cohort.
+    A :class:`Refitted` generator draws replicate i from its i-th fit. Columns: ``replicate`` (0 …), ``patient_id`` ("1" … within a
+    replicate), then as in the real cohort.
     """
     if len(seeds) != replicates or len(set(seeds)) != replicates:
         raise GenerationError(f"seeds: found {len(set(seeds))} different ones; allowed is one for each of {replicates} replicates")
     tables = []
     for replicate, seed in enumerate(seeds):
-        drawn = fitted.draw(patients, rng=np.random.default_rng(seed))
+        source = fitted.fits[replicate] if isinstance(fitted, Refitted) else fitted
+        drawn = source.draw(patients, rng=np.random.default_rng(seed))
         identity = pd.DataFrame({"replicate": np.full(patients, replicate, dtype=np.int64), "patient_id": np.arange(1, patients + 1).astype(str)})
         tables.append(pd.concat([identity.astype({"patient_id": "string"}), drawn], axis=1))
     return pd.concat(tables, ignore_index=True)

@@ -15,7 +15,7 @@ import torch
 from parallax.errors import GenerationError
 from parallax.synthesis import progress
 from parallax.synthesis.registry import draw_replicates, fit_generator
-from simulated_cohorts import COVARIATES, OUTCOMES, SETTINGS, simulate_cohort
+from simulated_cohorts import COVARIATES, EVERY_OUTCOME, OUTCOMES, SETTINGS, simulate_cohort, simulate_every_outcome
 
 NETWORKS = ("copula_gan", "ctgan", "tvae")
 
@@ -142,3 +142,15 @@ def test_a_network_draws_where_it_was_fitted(method, real):
     restored.synthesizer._model.set_device = moved.append
     draw(restored)
     assert moved == ["cpu"]
+
+
+def test_margins_by_rule_fit_counts_and_scales():
+    real = simulate_every_outcome(600, seed=3)
+    settings = SETTINGS["gaussian_copula"].model_copy(update={"default_distribution": "by_rule", "distributions": {"albumin": "norm"}})
+    fitted = fit_generator(settings, real, covariates=COVARIATES, outcomes=EVERY_OUTCOME, seed=5)
+    learnt = {name: entry["distribution"] for name, entry in fitted.synthesizer.get_learned_distributions().items()}
+    shapes = {"visits": "gaussian_kde", "visitors_value": "gaussian_kde", "age": "beta", "death_days": "beta", "albumin": "norm"}
+    assert {name: learnt[name] for name in shapes} == shapes
+    drawn = draw_replicates(fitted, replicates=3, patients=600, seeds=[1, 2, 3])
+    for name in ("visits", "falls_value", "visitors_value"):
+        assert drawn[name].mean() == pytest.approx(real[name].mean(), abs=4 * real[name].std() * np.sqrt(1 / 600 + 1 / 1800)), name

@@ -58,7 +58,7 @@ def describe_model(settings: Mapping[str, object], *, fit: str, seed: int, patie
         "seed": seed,
         "patients": patients,
         "columns": list(columns),
-        "machine_dependent": bool(settings.get("gpu", False)),
+        "machine_dependent": any(isinstance(part, Mapping) and part.get("gpu", False) for part in (settings, *settings.values())),
         "versions": {name: version for name in MODEL_PACKAGES if (version := find_version(name))},
     }
 

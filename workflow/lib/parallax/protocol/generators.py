@@ -10,7 +10,12 @@ from parallax.protocol.base import Section
 
 Margin = Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"]
 
-_DEFAULT_MARGIN: Final = "the shape of every numeric margin that distributions does not name"
+DefaultMargin = Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde", "by_rule"]
+
+_DEFAULT_MARGIN: Final = (
+    "the shape of every numeric margin that distributions does not name; by_rule: gaussian_kde where two patients or more share a value on average "
+    "(counts, scales; follow-up times aside), beta elsewhere"
+)
 _MARGINS: Final = "the shape of single margins, by column of the cohort table: a numeric covariate, `death_days`"
 
 
@@ -18,7 +23,7 @@ class GaussianCopulaGenerator(Section):
     """SDV's Gaussian copula over all columns at once."""
 
     method: Literal["gaussian_copula"]
-    default_distribution: Margin = Field(default="beta", description=_DEFAULT_MARGIN)
+    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
     distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 
@@ -57,7 +62,7 @@ class CopulaGanGenerator(AdversarialNetwork):
     """SDV's adversarial network on copula-transformed columns, all at once."""
 
     method: Literal["copula_gan"]
-    default_distribution: Margin = Field(default="beta", description=_DEFAULT_MARGIN)
+    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
     distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 

@@ -27,7 +27,7 @@ from parallax.synthesis.constraints import fill_in_order
 from parallax.synthesis.encoding import decode, encode
 from parallax.synthesis.generator import Context
 from parallax.synthesis.progress import logged_epochs
-from parallax.synthesis.records import RecordForm
+from parallax.synthesis.records import Grid, RecordForm
 
 _TABLE: Final = "patients"
 
@@ -70,7 +70,7 @@ class SdvGenerator:
         }
         table = encode(cohort, form, filled)
         with _own_state(int(rng.integers(2**31))), logged_epochs(self.settings.method):
-            synthesizer = _construct(self.settings, table)
+            synthesizer = _construct(self.settings, table, form)
             try:
                 if constraints:
                     synthesizer.add_constraints([_to_sdv(constraint) for constraint in constraints])
@@ -82,7 +82,7 @@ class SdvGenerator:
         return FittedSdv(form, synthesizer, _device(synthesizer))
 
 
-def _construct(settings: SdvSettings, table: pd.DataFrame) -> Any:
+def _construct(settings: SdvSettings, table: pd.DataFrame, form: RecordForm) -> Any:
     from sdv.metadata import Metadata
     from sdv.single_table import CopulaGANSynthesizer, CTGANSynthesizer, GaussianCopulaSynthesizer, TVAESynthesizer
 
@@ -90,7 +90,7 @@ def _construct(settings: SdvSettings, table: pd.DataFrame) -> Any:
     metadata = Metadata.load_from_dict({"tables": {_TABLE: {"columns": columns}}})
     options = settings.model_dump(exclude={"method", "gpu", "distributions"})
     if isinstance(settings, GaussianCopulaGenerator | CopulaGanGenerator):
-        options["numerical_distributions"] = {name: shape for name, shape in settings.distributions.items() if name in columns}
+        options |= _margins(settings, table, form)
     if not isinstance(settings, GaussianCopulaGenerator):
         options["enable_gpu"] = settings.gpu
     match settings:
@@ -102,6 +102,21 @@ def _construct(settings: SdvSettings, table: pd.DataFrame) -> Any:
             return CopulaGANSynthesizer(metadata, **options)
         case CtganGenerator():
             return CTGANSynthesizer(metadata, **options)
+
+
+def _margins(settings: GaussianCopulaGenerator | CopulaGanGenerator, table: pd.DataFrame, form: RecordForm) -> dict[str, Any]:
+    """The default shape and the named ones; a covariate that is the same for all patients is not there and needs none.
+
+    A beta distribution has no way to fit a count with many zeros or a scale of few values: it was off by up to 0.7 standard deviations in the
+    mean of simulated counts where a kernel estimate was off by 0.03. ``by_rule`` therefore gives columns of shared values a kernel estimate.
+    """
+    named = {name: shape for name, shape in settings.distributions.items() if name in table}
+    if settings.default_distribution != "by_rule":
+        return {"default_distribution": settings.default_distribution, "numerical_distributions": named}
+    times = {f"{name}_days" for name in form.follow_up}
+    numeric = [name for name in table if table[name].dtype == np.float64 and name not in times]
+    shared = {str(name): "gaussian_kde" for name in numeric if Grid.of(table[name].to_numpy()).listed is not None}
+    return {"default_distribution": "beta", "numerical_distributions": shared | named}
 
 
 def _check_batches(settings: SdvSettings, patients: int) -> None:

@@ -14,6 +14,7 @@ include: "workflow/rules/cohort.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/design.smk"
 include: "workflow/rules/outcomes.smk"
+include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
 
@@ -23,6 +24,12 @@ rule all:
     input:
         "<study>/report.html",
         "<study>/manifest.json",
+
+
+# studies with a known effect through the whole chain: snakemake certify
+rule certify:
+    input:
+        "<study>/certification.csv",
 
 
 onstart:

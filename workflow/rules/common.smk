@@ -9,10 +9,11 @@ if str(LIBRARY) not in sys.path:
 
 from parallax.digest import code_digest
 from parallax.errors import ParallaxError
+from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
 from parallax.seeds import derive_seed
-from parallax.vocabulary import FLOOR, REAL
+from parallax.vocabulary import CERTIFICATION, FLAT_COPULA, FLOOR, REAL
 
 try:
     PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")
@@ -51,6 +52,16 @@ wildcard_constraints:
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
     dataset="|".join((REAL, *PROTOCOL.generators)),
+
+
+#: the target certify also serves a study whose verdict does without
+CERTIFIED = PROTOCOL.validation.certification.repetitions > 0
+REPETITIONS = PROTOCOL.validation.certification.repetitions or 200
+BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
+EFFECTS = {
+    name: getattr(PROTOCOL.validation.certification, name)
+    for name in ("minimal_important_effect", "stronger_effect")
+}
 
 
 def section(name):
@@ -103,6 +114,13 @@ def answers_of(wildcards):
             "real_cohort": "<patients>/{site}/real/cohort.parquet",
         }
     return files
+
+
+def synthesis_of(generator):
+    """The section synthesis with one generator only, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
+    entries = PROTOCOL.synthesis.generators
+    settings = {generator: entries[generator]} if generator in entries else {FLAT_COPULA: FLAT}
+    return PROTOCOL.synthesis.model_copy(update={"generators": settings}).plain()
 
 
 def restrict_folders():

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from parallax.analysis import estimate_hypothesis, scores_of
-from parallax.certification.references import fit_reference
+from parallax.certification.correct import CorrectGenerator
 from parallax.errors import Fault, ParallaxError, ProtocolError
+from parallax.protocol.cohort import CohortSection
 from parallax.protocol.designs import DesignsSection, MatchDesign
 from parallax.protocol.generators import Generator, SequentialGenerator
 from parallax.protocol.outcomes import Outcome, OutcomesSection
-from parallax.protocol.protocol import Protocol
-from parallax.protocol.question import PrimaryEstimate
+from parallax.protocol.propensity import PropensitySection
+from parallax.protocol.question import PrimaryEstimate, QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import Certification, Gates
 from parallax.seeds import derive_seed
@@ -58,20 +59,29 @@ class Chain:
     synthetic: float
 
     @classmethod
-    def of(cls, protocol: Protocol) -> Self:
+    def of(
+        cls,
+        *,
+        question: QuestionSection,
+        cohort: CohortSection,
+        synthesis: SynthesisSection,
+        designs: DesignsSection,
+        propensity: PropensitySection,
+        outcomes: OutcomesSection,
+        gates: Gates,
+    ) -> Self:
         """The chain of a study."""
-        primary, designs = protocol.question.primary, protocol.designs
-        outcome = protocol.outcomes[primary.outcome].model_copy(update={"contrasts": (primary.contrast,)})
-        outcomes = OutcomesSection({primary.outcome: outcome})
+        primary, covariates = question.primary, cohort.covariates
+        outcome = outcomes[primary.outcome].model_copy(update={"contrasts": (primary.contrast,)})
+        alone = OutcomesSection({primary.outcome: outcome})
         study = {
-            "covariates": protocol.cohort.covariates,
+            "covariates": covariates,
             "designs": DesignsSection({primary.design: designs[primary.design]}),
-            "propensity": scores_of(designs[primary.design], protocol.propensity),
-            "outcomes": outcomes,
+            "propensity": scores_of(designs[primary.design], propensity),
+            "outcomes": alone,
         }
-        context = Context(protocol.cohort.covariates, outcomes, protocol.synthesis.constraints)
-        synthesis = protocol.synthesis
-        return cls(context, outcome, primary, study, protocol.validation.gates, synthesis.replicates, synthesis.patients)
+        context = Context(covariates, alone, synthesis.constraints)
+        return cls(context, outcome, primary, study, gates, synthesis.replicates, synthesis.patients)
 
     def size(self, cohort: pd.DataFrame) -> int:
         """Patients of a replicate (k)."""
@@ -139,11 +149,11 @@ def synthesise_by(settings: Generator, synthesis: SynthesisSection, chain: Chain
     return synthesise
 
 
-def synthesise_reference(name: str, chain: Chain) -> Synthesise:
-    """How a reference generator makes a study's replicates, fitted once."""
+def synthesise_correctly(chain: Chain) -> Synthesise:
+    """How the generator that is right by construction makes a study's replicates, fitted once."""
 
     def synthesise(cohort: pd.DataFrame, seed_of: SeedOf) -> pd.DataFrame:
-        return _draw_at_once(fit_reference(name, cohort, context=chain.context, seed=seed_of("fit")), cohort, chain, seed_of)
+        return _draw_at_once(CorrectGenerator.fit(cohort, chain.context), cohort, chain, seed_of)
 
     return synthesise
 

@@ -144,6 +144,9 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         "an attacker may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
         brief="attack TPR",
     ),
+    "detection": MetricWords(
+        "Flat copulas caught", "the agreement gate would catch {value} of flat copulas ({bound} is asked for)", 2, brief="flat copulas caught"
+    ),
 }
 
 

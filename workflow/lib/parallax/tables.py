@@ -338,7 +338,7 @@ PRIVACY: Final = _table({"metric": _text()} | _METRIC)
 SIMULATED_STUDIES: Final = _table(
     {
         "generator": _text(),
-        "effect": _text(allowed=("null", "minimal_important", "stronger")),
+        "effect": _text(allowed=("no_effect", "minimal_important", "stronger")),
         "repetition": _count(),
         "rule": _text(),
         "truth": _number(nullable=False),

@@ -118,7 +118,7 @@ def list_effects(certification: Certification, *, ratio: bool) -> dict[str, floa
     stronger = certification.stronger_effect
     scale = np.log if ratio else float
     smallest = float(scale(minimal))
-    return {"null": 0.0, "minimal_important": smallest, "stronger": 2.0 * smallest if stronger is None else float(scale(stronger))}
+    return {"no_effect": 0.0, "minimal_important": smallest, "stronger": 2.0 * smallest if stronger is None else float(scale(stronger))}
 
 
 def model_effects(cohort: pd.DataFrame, chain: Chain, certification: Certification) -> list[KnownEffect]:
@@ -190,15 +190,18 @@ def run_studies(
 
     A study of ``patients`` (None: as many as the cohort has) is drawn from (``seed``, effect, number) alone, so that all generators see the same
     studies; a generator's seeds follow from its name as well. Which numbers are run together never changes a row. What it will take is logged
-    once the first study shows it.
+    once the first studies show it.
     """
     planned = [(number, effect) for number in repetitions for effect in effects]
     rows: list[dict[str, object]] = []
-    begun = time.process_time()
+    begun = 0.0
     for done, (number, effect) in enumerate(planned):
-        if done == 1:
+        if done == 1:  # the first one also loads what the generator needs
+            begun = time.process_time()
+        elif done == 2:
             spent = time.process_time() - begun
-            logger.info("%s: one simulated study takes %.1f CPU seconds, all %d of this job %.1f minutes", generator, spent, len(planned), spent * len(planned) / 60)
+            left = spent * (len(planned) - done) / 60
+            logger.info("%s: a simulated study takes %.2f CPU seconds, the %d left %.1f minutes", generator, spent, len(planned) - done, left)
         of_study = (CERTIFICATION, effect.name, number)
         simulated = simulate_cohort(
             effect.plasmode,

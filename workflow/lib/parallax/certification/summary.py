@@ -43,7 +43,7 @@ def summarise(studies: pd.DataFrame, *, patients: int, replicates: int) -> pd.Da
     rows: list[dict[str, object]] = []
     for (generator, effect, rule), group in once.groupby(["generator", "effect", "rule"], sort=False):
         labels = {"generator": generator, "effect": effect, "rule": rule} | size
-        rows += [labels | row for row in _of_rule(group, null=effect == "null")]
+        rows += [labels | row for row in _of_rule(group, null=effect == "no_effect")]
         if rule == "partial":
             rows += [labels | row for row in _of_gate(group)]
     return CERTIFICATION.validate(pd.DataFrame(rows, columns=list(CERTIFICATION.columns)))

@@ -63,6 +63,9 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     "inconclusive": ("Inconclusive", "?"),
 }
 
+#: combining rules, and the study's own analysis (none), in words; one without words bears its name
+RULES: Final[Mapping[str, str]] = {"none": "its own analysis", "partial": "valid rule", "naive": "naive", "stacked": "stacked"}
+
 GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {"passed": ("passed", "✓"), "failed": ("failed", "✕"), "not_evaluated": ("not evaluated", "?")}
 
 STAGES: Final[Mapping[str, str]] = {

@@ -34,6 +34,7 @@ rule certify:
 
 onstart:
     restrict_folders()
+    state_costs()
 
 
 onsuccess:

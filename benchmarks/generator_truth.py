@@ -121,7 +121,11 @@ def summarise(found: pd.DataFrame) -> pd.DataFrame:
     for labels, group in found[found["rule"] == "partial"].groupby(keys, sort=False):
         own = found[(found["rule"] == "none") & np.logical_and.reduce([found[key] == label for key, label in zip(keys[1:], labels[1:], strict=True)])]
         pairs = group.merge(own.drop_duplicates("repetition"), on="repetition", suffixes=("", "_real")).dropna(subset=["estimate", "estimate_real"])
-        parts = {"bias": pairs["estimate"] - pairs["truth"], "real": pairs["estimate_real"] - pairs["truth"], "beyond": pairs["estimate"] - pairs["estimate_real"]}
+        parts = {
+            "bias": pairs["estimate"] - pairs["truth"],
+            "real": pairs["estimate_real"] - pairs["truth"],
+            "beyond": pairs["estimate"] - pairs["estimate_real"],
+        }
         row = dict(zip(keys, labels, strict=True)) | {"truth": pairs["truth"].iloc[0], "studies": len(group), "estimable": len(pairs)}
         for part, values in parts.items():
             row |= {part: values.mean(), f"{part}_error": values.std() / sqrt(len(values))}
@@ -138,7 +142,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     counts = {name: int(count) for name, _, count in (entry.partition("=") for entry in chosen.studies)}
-    jobs = [(name, *scene, count, chosen.patients) for name, count in counts.items() for scene in product(("linear", "bent"), ("proportional", "fading"))]
+    jobs = [
+        (name, *scene, count, chosen.patients) for name, count in counts.items() for scene in product(("linear", "bent"), ("proportional", "fading"))
+    ]
     with ProcessPoolExecutor(chosen.cores) as pool:
         table = summarise(pd.concat(pool.map(measure, jobs), ignore_index=True))
     print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))

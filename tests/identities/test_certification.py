@@ -133,7 +133,9 @@ def test_a_generator_that_fails_is_a_row_with_its_reason() -> None:
     assert found["passed"].isna().all()
 
 
-@pytest.mark.parametrize(("design", "contrast", "truth"), [("overlap", "hazard_ratio", -0.4), ("iptw", "risk_difference", 0.05), ("iptw", "rmst_difference", -9.0)])
+@pytest.mark.parametrize(
+    ("design", "contrast", "truth"), [("overlap", "hazard_ratio", -0.4), ("iptw", "risk_difference", 0.05), ("iptw", "rmst_difference", -9.0)]
+)
 def test_an_effect_is_solved_for_its_marginal_truth(design: str, contrast: str, truth: float) -> None:
     chain = chain_of(design, contrast=contrast)
     null = model_study(PATIENTS, covariates=COVARIATES, name="death", outcome=OUTCOMES["death"])

@@ -52,10 +52,10 @@ def test_a_certified_study_has_rates_a_gate_and_a_figure(study: Study) -> None:
 
 
 def test_simulated_patients_are_not_kept(study: Study) -> None:
-    kept = [path for path in (study.results / "exact/clinic/certification").rglob("*.parquet")]
+    kept = list((study.results / "exact/clinic/certification").rglob("*.parquet"))
     assert len(kept) == 3 * 3 + 1
     assert all("patient_id" not in pd.read_parquet(path) for path in kept)
-    assert not [path for path in (study.results / "patients").rglob("*certif*")]
+    assert not list((study.results / "patients").rglob("*certif*"))
 
 
 def test_a_changed_effect_simulates_again_and_a_changed_gap_does_not(study: Study) -> None:

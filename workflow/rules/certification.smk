@@ -27,14 +27,14 @@ rule certify_generator:
         shift=PROTOCOL.validation.gates.shift_in_real_se,
         effects=EFFECTS,
         repetitions=lambda wildcards: [
-            *range(REPETITIONS)[int(wildcards.scatteritem.split("-")[0]) - 1 :: BATCHES]
+            *range(REPETITIONS)[
+                int(wildcards.scatteritem.split("-")[0]) - 1 :: BATCHES
+            ]
         ],
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, CERTIFICATION
         ),
-        code=code_digest(
-            "parallax.certification.studies", "parallax.protocol.sections"
-        ),
+        code=code_digest("parallax.certification.studies", "parallax.protocol.sections"),
     script:
         "../scripts/certify_generator.py"
 

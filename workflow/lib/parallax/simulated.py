@@ -56,7 +56,9 @@ def fit_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outcom
         case SurvivalOutcome(competing=()):
             days, event = cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1
             edges = (0.0, *(horizon for horizon in outcome.horizons_days if (event & (days > horizon)).any()))
-            return Plasmode(terms, treatment, fit_survival(terms, treated, days, event, end_days=float(np.ceil(days.max())), edges=edges, ridge=ridge))
+            return Plasmode(
+                terms, treatment, fit_survival(terms, treated, days, event, end_days=float(np.ceil(days.max())), edges=edges, ridge=ridge)
+            )
         case BinaryOutcome():
             return Plasmode(terms, treatment, fit_binary(terms, treated, cohort[f"{name}_value"], ridge=ridge))
         case ContinuousOutcome():
@@ -93,7 +95,7 @@ def find_truth(plasmode: Plasmode, hypothesis: Hypothesis, design: Design) -> fl
     Assumption: the design reaches its stated estimand: a caliper or a bin that leaves patients out moves it a little, which is not in here.
     Raises NotEstimable where the truth is not known: another contrast, a design without an estimand or with trimmed or truncated weights.
     """
-    estimand = getattr(design, "estimand", "ATT" if design.method in ("match", "coarsen") else None)
+    estimand: Any = getattr(design, "estimand", "ATT" if design.method in ("match", "coarsen") else None)
     if hypothesis.contrast not in _TRUE_CONTRASTS or estimand not in ESTIMANDS:
         raise NotEstimable(f"no truth is known of the contrast {hypothesis.contrast} under a design with method: {design.method}")
     if getattr(design, "trim", None) is not None or getattr(design, "truncate", None) is not None:

@@ -46,11 +46,12 @@ def certify(studies: pd.DataFrame, protocol: Protocol, *, patients: int) -> tupl
 
 def record(table: pd.DataFrame, needed: Needed, protocol: Protocol) -> dict[str, object]:
     """The certificate as the verdict reads it: detection and false alarm at the decisive effect, the threshold, and what would do."""
-    found = table[(table["effect"] == DECISIVE) & (table["metric"] == "gate_failure")].set_index("generator")
+    gate = table[(table["effect"] == DECISIVE) & (table["metric"] == "gate_failure")]
+    found = {str(row["generator"]): row for row in gate.to_dict("records")}
     by_name = {"detection": FLAT_COPULA, "false_alarm": CORRECT}
     measured = {
-        name: {column: float(found.at[generator, column]) for column in ("value", "lower", "upper")}
+        name: {column: float(found[generator][column]) for column in ("value", "lower", "upper")}
         for name, generator in by_name.items()
-        if generator in found.index
+        if generator in found
     }
     return measured | {"threshold": protocol.validation.certification.detection, "needed": asdict(needed)}

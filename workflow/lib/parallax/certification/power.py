@@ -64,7 +64,7 @@ class GatePower:
         return None
 
     def replicates_for(self, power: float) -> int | None:
-        """The fewest replicates, not below those there are, with this power; None: not a thousand, for chance of drawing is not what is in the way."""
+        """The fewest replicates, not below those there are, with this power; None: not a thousand would do."""
         found = (number for number in range(self.replicates, _MOST_REPLICATES + 1) if self.at(replicates=number) >= power)
         return next(found, None)
 

@@ -220,9 +220,7 @@ def run_studies(
     return SIMULATED_STUDIES.validate(pd.DataFrame(rows, columns=list(SIMULATED_STUDIES.columns)))
 
 
-def _run(
-    simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generator: str, seed_of: SeedOf, seed: int
-) -> Iterator[dict[str, object]]:
+def _run(simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generator: str, seed_of: SeedOf, seed: int) -> Iterator[dict[str, object]]:
     """The rows of one study: its own answer, then every rule's."""
     estimates = chain.estimate(simulated, seed=seed)
     real = take_real(estimates)

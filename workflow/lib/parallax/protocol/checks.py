@@ -278,7 +278,9 @@ def _check_certification(
             allowed = f"a {primary.contrast} other than {null:g}" + (", above zero" if ratio else "")
             yield Fault(f"{where}.{key}", f"{effect:g}", allowed, "state an effect on the scale of the primary contrast")
     if minimal not in (None, null) and stronger is not None and (stronger - minimal) * (minimal - null) <= 0:
-        yield Fault(f"{where}.stronger_effect", f"{stronger:g}", f"an effect further from {null:g} than {minimal:g}, on its side", "state another one")
+        yield Fault(
+            f"{where}.stronger_effect", f"{stronger:g}", f"an effect further from {null:g} than {minimal:g}, on its side", "state another one"
+        )
     if certification.repetitions == 0:
         return
     if minimal is None:

@@ -27,9 +27,7 @@ class Gates(Section):
 class Certification(Section):
     """Simulated studies through the whole chain: would the agreement gate catch a bad generator, and does it spare a good one?"""
 
-    repetitions: int = Field(
-        default=0, ge=0, le=100_000, description="simulated studies of every effect; 0: the verdict is marked as not certified"
-    )
+    repetitions: int = Field(default=0, ge=0, le=100_000, description="simulated studies of every effect; 0: the verdict is marked as not certified")
     minimal_important_effect: float | None = Field(
         default=None,
         description="the smallest effect that would matter, on the scale of the primary contrast (a hazard ratio of 0.8); the gate must catch a bad "

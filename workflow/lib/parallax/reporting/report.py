@@ -195,9 +195,7 @@ def _rates_of(inputs: ReportInputs, site: str) -> pd.DataFrame | None:
     return None if inputs.certification is None else inputs.certification[inputs.certification["site"] == site]
 
 
-def _describe_site(
-    site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict], rates: pd.DataFrame | None
-) -> SitePage:
+def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict], rates: pd.DataFrame | None) -> SitePage:
     labels = arm_labels(protocol)
     styles = dataset_styles(protocol.generators)
     names = {dataset: look.label for dataset, look in styles.items()}

@@ -44,7 +44,9 @@ def draw_certificate(rates: pd.DataFrame, *, generators: Sequence[str], styles: 
         for (generator, rule), y in lines.items():
             if rule in ("none", "partial"):
                 canvas.text(0.06, y, styles[generator].label, va="center", fontsize=8.5, fontweight="bold", color=styles[generator].colour)
-            canvas.text(label - 0.1, y, RULES.get(rule, plain(rule)) if generator != REAL else "", va="center", ha="right", fontsize=8, color=style.SOFT)
+            canvas.text(
+                label - 0.1, y, RULES.get(rule, plain(rule)) if generator != REAL else "", va="center", ha="right", fontsize=8, color=style.SOFT
+            )
         for place, (metric, title, effects, limits, line) in enumerate(_PANELS):
             left = label + place * (panel + between)
             axes = figure.add_axes((left / width, bottom / height, panel / width, depth / height))

@@ -47,7 +47,7 @@ from parallax.reporting.sections import (
     with_floor,
 )
 from parallax.reporting.style import dataset_styles
-from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, headline, read_verdicts, sentence
+from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, describe_registration, headline, read_verdicts, sentence
 from parallax.reporting.wording import (
     CONTRASTS,
     ESTIMANDS,
@@ -134,6 +134,8 @@ def render_report(inputs: ReportInputs) -> str:
         headline=headline(verdicts),
         certified=bool(inputs.verdict["certified"]),
         not_certified=sentence(NOT_CERTIFIED),
+        registration=inputs.verdict["registration"],
+        registered=describe_registration(inputs.verdict["registration"]),
         question=_question(protocol),
         primary_words=describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol)),
         sites=[

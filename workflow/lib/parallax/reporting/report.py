@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -128,14 +129,15 @@ def render_report(inputs: ReportInputs) -> str:
     )
     environment.globals["spell"] = spell
     primary = protocol.question.primary
+    registration: Any = inputs.verdict["registration"]
     return environment.get_template("report.html.j2").render(
         protocol=protocol,
         style=Markup(_style_sheet()),  # noqa: S704 -- our own file
         headline=headline(verdicts),
         certified=bool(inputs.verdict["certified"]),
         not_certified=sentence(NOT_CERTIFIED),
-        registration=inputs.verdict["registration"],
-        registered=describe_registration(inputs.verdict["registration"]),
+        registration=registration,
+        registered=describe_registration(registration),
         question=_question(protocol),
         primary_words=describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol)),
         sites=[

@@ -13,6 +13,7 @@ include: "workflow/rules/extract.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/design.smk"
+include: "workflow/rules/blinding.smk"
 include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
@@ -34,6 +35,7 @@ rule certify:
 
 onstart:
     restrict_folders()
+    register()
     state_costs()
 
 

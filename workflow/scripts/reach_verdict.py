@@ -22,7 +22,7 @@ def judge(folder, generator, protocol):
         generation=pd.concat([read_table(folder / f"{stage}.parquet", GENERATION) for stage in ("fit", "draw", "refit")]),
         gates=protocol.validation.gates,
         certified=protocol.validation.certification.repetitions > 0 and generator in protocol.certified_generators,
-        certificate=read_json(certificate) if certificate.exists() and protocol.validation.certification.repetitions > 0 else None,
+        certificate=read_json(certificate) if protocol.validation.certification.repetitions > 0 else None,
     ).plain()
 
 

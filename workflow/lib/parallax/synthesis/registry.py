@@ -15,6 +15,7 @@ from parallax.protocol import Constraint, Covariates, OutcomesSection, Sequentia
 from parallax.protocol import Generator as GeneratorSettings
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
 from parallax.protocol.generators import EmpiricalCopula
+from parallax.synthesis.arf import Arf
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
 from parallax.synthesis.chain import CovariateChain
@@ -48,6 +49,7 @@ GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
     "ctgan": SdvGenerator,
     "copula_gan": SdvGenerator,
     "tvae": SdvGenerator,
+    "arf": lambda settings: Arf(settings.trees, settings.minimum_leaf, settings.rounds),
     "cart": lambda settings: Cart(settings.order, settings.minimum_leaf),
     "independent": lambda _: Independent(),
 }

@@ -3,9 +3,9 @@
     PYTHONPATH=workflow/lib python benchmarks/generator_closeness.py [--studies rhc gbsg2] [--splits 5] [--out FILE]
 
 Half of the patients are seen by the generator and half are not, by a split from each pre-listed seed; from a fit to the seen half m = 10
-replicates are drawn. A share of 0.5 tells nothing of who was seen. The interval (95 %) is that of the mean over splits: its half-width is the
-larger of the one that the spread of splits gives (Student's t) and the one that their own give, taken as independent. Copies: share of patients with a synthetic
-record equal in every column, seen and unseen.
+replicates are drawn. A share of 0.5 tells nothing of who was seen. The interval (95 %) is that of the mean over splits: the wider of the one
+that the spread of splits gives (Student's t) and the one that their own intervals give, taken as independent. Copies: share of patients with a
+synthetic record equal in every column, seen and unseen.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def main() -> None:
     for name in SETTINGS:
         cells = []
         for study in asked.studies:
-            rows = table.query("study == @study and generator == @name")
+            rows = table[(table["study"] == study) & (table["generator"] == name)]
             splits = len(rows)
             spread = float(stdtrit(splits - 1, 0.975)) * rows["share"].std() / np.sqrt(splits) if splits > 1 else 0.0
             half_width = max(spread, rows["half_width"].mean() / np.sqrt(splits))

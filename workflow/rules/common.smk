@@ -7,12 +7,14 @@ LIBRARY = REPOSITORY / "workflow/lib"
 if str(LIBRARY) not in sys.path:
     sys.path.insert(0, str(LIBRARY))
 
+from parallax.capabilities import GENERATORS
 from parallax.digest import code_digest
 from parallax.errors import ParallaxError
+from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
 from parallax.seeds import derive_seed
-from parallax.vocabulary import FLOOR, REAL
+from parallax.vocabulary import CERTIFICATION, FLAT_COPULA, FLOOR, REAL
 
 try:
     PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")
@@ -70,6 +72,16 @@ wildcard_constraints:
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
     dataset="|".join((REAL, *PROTOCOL.generators)),
+
+
+#: the target certify also serves a study whose verdict does without
+CERTIFIED = PROTOCOL.validation.certification.repetitions > 0
+REPETITIONS = PROTOCOL.validation.certification.repetitions or 200
+BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
+EFFECTS = {
+    name: getattr(PROTOCOL.validation.certification, name)
+    for name in ("minimal_important_effect", "stronger_effect")
+}
 
 
 def section(name):
@@ -144,6 +156,42 @@ def answers_of(wildcards):
             "real_cohort": "<patients>/{site}/real/cohort.parquet",
         }
     return files
+
+
+def synthesis_of(generator):
+    """The section synthesis with one generator only, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
+    entries = PROTOCOL.synthesis.generators
+    settings = (
+        {generator: entries[generator]} if generator in entries else {FLAT_COPULA: FLAT}
+    )
+    return PROTOCOL.synthesis.model_copy(update={"generators": settings}).plain()
+
+
+def state_costs():
+    """What certifying a network will take, before it starts: from the study's own fit, where there is one."""
+    settings, synthesis = PROTOCOL.synthesis.generators, PROTOCOL.synthesis
+    for name in PROTOCOL.certified_generators:
+        done = list((STUDY / "exact").glob(f"*/certification/{name}/*.parquet"))
+        if not GENERATORS[settings[name].method].network or done:
+            continue
+        fits = (
+            3 * REPETITIONS * (synthesis.replicates if synthesis.fit != "single" else 1)
+        )
+        told = f"certifying {name} fits a network {fits} times at each site"
+        logs = [
+            STUDY / f"benchmarks/fit_generator/{site}/{name}.tsv"
+            for site in PROTOCOL.sites
+        ]
+        seconds = [
+            float(log.read_text().split("\n")[1].split("\t")[0])
+            for log in logs
+            if log.exists()
+        ]
+        print(
+            f"{told}, about {fits * sum(seconds) / 3600:.1f} hours on one core"
+            if seconds
+            else f"{told}; a fit's time is known once the study ran"
+        )
 
 
 def restrict_folders():

@@ -158,6 +158,9 @@ rule reach_verdict:
         fit=every("<exact>/{site}/{generator}/fit.parquet"),
         draw=every("<exact>/{site}/{generator}/draw.parquet"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
+        certificates=(
+            every("<exact>/{site}/certification/certificate.json") if CERTIFIED else []
+        ),
     output:
         report(
             "<study>/verdict.json", caption="../report/verdict.rst", category="Results"

@@ -66,6 +66,9 @@ class CopulaGanGenerator(AdversarialNetwork):
     distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 
+#: the flat copula that a certificate holds the agreement gate against
+FLAT: Final = GaussianCopulaGenerator(method="gaussian_copula")
+
 #: those that SDV fits
 SdvSettings = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator
 

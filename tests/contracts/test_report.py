@@ -279,6 +279,17 @@ def test_a_generator_with_empty_tables_is_left_out_of_the_figures(inputs: Report
     assert "Right heart" in render_report(replace(inputs, sites={"support": replace(site, **empty)}))  # type: ignore[arg-type]
 
 
+def test_a_generator_that_stays_near_those_whom_it_saw_is_flagged() -> None:
+    inputs = simulated_inputs()
+    (site,) = inputs.sites.values()
+    assert "nearer to those whom the generator saw" not in render_report(inputs)
+    rows = site.privacy["sequential"]
+    near = rows.assign(lower=rows["lower"].where(rows["metric"] != "closest_to_train", 0.501))
+    flagged = replace(site, privacy=dict(site.privacy) | {"sequential": near})
+    text = render_report(replace(inputs, sites={"support": flagged}))
+    assert "The patients of sequential lie nearer to those whom the generator saw" in text
+
+
 def simulated_rates(sites: tuple[str, ...], generators: tuple[str, ...]) -> pd.DataFrame:
     """What certification.csv holds, every share a half."""
     rows = []

@@ -55,7 +55,20 @@ pathvars:
     benchmarks=str(STUDY / "benchmarks"),
 
 
+# batches of the fits to bootstrap resamples: snakemake --set-scatter fits=5
+scattergather:
+    fits=1,
+
+
+BATCHES = (
+    min(len(gather.fits("{scatteritem}")), PROTOCOL.synthesis.replicates)
+    if PROTOCOL.synthesis.fit == "bootstrap"
+    else 1
+)
+
+
 wildcard_constraints:
+    scatteritem="[0-9]+-of-[0-9]+",
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
     dataset="|".join((REAL, *PROTOCOL.generators)),
@@ -105,6 +118,28 @@ def every(pattern, **wildcards):
         dataset=(REAL, *PROTOCOL.generators),
         **wildcards,
     )
+
+
+def batches(pattern):
+    """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
+    items = [f"{number}-of-{BATCHES}" for number in range(1, BATCHES + 1)]
+    return expand(pattern, scatteritem=items, allow_missing=True)
+
+
+def fit_seeds(wildcards, *purpose):
+    """The seeds of a batch's fits, by replicate: every n-th one, n batches in all."""
+    number, total = map(int, wildcards.scatteritem.split("-of-"))
+    return {
+        replicate: derive_seed(
+            PROTOCOL.study.seed,
+            wildcards.site,
+            wildcards.generator,
+            *purpose,
+            "fit",
+            replicate,
+        )
+        for replicate in range(number - 1, PROTOCOL.synthesis.replicates, total)
+    }
 
 
 def answers_of(wildcards):

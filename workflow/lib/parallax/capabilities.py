@@ -92,5 +92,6 @@ GENERATORS: Final[Mapping[str, GeneratorCapability]] = {
     "copula_gan": GeneratorCapability(flat=True, random_fit=True, network=True),
     "tvae": GeneratorCapability(flat=True, random_fit=True, network=True),
     "cart": GeneratorCapability(flat=True, random_fit=False),
+    "arf": GeneratorCapability(flat=True, random_fit=True),
     "independent": GeneratorCapability(flat=True, random_fit=False),
 }

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import yaml
@@ -66,6 +66,9 @@ from parallax.reporting.wording import (
     plain,
 )
 from parallax.vocabulary import FLOOR, REAL
+
+#: share of synthetic records nearer to patients seen than to patients not seen, of a generator that tells nothing
+EVEN_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,4 +348,10 @@ def _warnings(tables: SiteTables, protocol: Protocol, failed: Failed, names: Map
         judged = [of_target(table, primary) for table in tables.agreement.values() if len(table)]
         untestable = [table.loc[(table["metric"] == "testable_here") & (table["value"] == 0), "reason"] for table in judged]
         found += [sentence(f"the primary estimate is {reasons.iloc[0]}") for reasons in untestable if len(reasons)][:1]
+    near = [names[name] for name, table in tables.privacy.items() if (table.loc[table["metric"] == "closest_to_train", "lower"] > EVEN_SHARE).any()]
+    if near:
+        found.append(
+            f"The patients of {', '.join(near)} lie nearer to those whom the generator saw than to those whom it did not: it hands out part "
+            "of what it learnt from single patients, even where no attack succeeds."
+        )
     return tuple(found)

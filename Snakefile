@@ -16,6 +16,7 @@ include: "workflow/rules/design.smk"
 include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/uses.smk"
 
 
 rule all:
@@ -23,6 +24,12 @@ rule all:
     input:
         "<study>/report.html",
         "<study>/manifest.json",
+
+
+# patients under either arm: snakemake twins --config generator=NAME twins=NUMBER refits=NUMBER
+rule twins:
+    input:
+        "<study>/twins.csv",
 
 
 onstart:

@@ -53,6 +53,19 @@ wildcard_constraints:
     dataset="|".join((REAL, *PROTOCOL.generators)),
 
 
+SEQUENTIAL = [
+    name
+    for name, settings in PROTOCOL.synthesis.generators.items()
+    if settings.method == "sequential"
+]
+CHOSEN = str(config.get("generator", (*SEQUENTIAL, *PROTOCOL.generators)[0]))
+if CHOSEN not in PROTOCOL.generators:
+    sys.exit(
+        f"--config generator={CHOSEN}\n    found    a name that is not in the protocol\n"
+        f"    allowed  {', '.join(PROTOCOL.generators)}\n    to do    name one of them"
+    )
+
+
 def section(name):
     """A section of the protocol as a rule's params carry it."""
     return getattr(PROTOCOL, name).plain()
@@ -87,6 +100,11 @@ def every(pattern, **wildcards):
         dataset=(REAL, *PROTOCOL.generators),
         **wildcards,
     )
+
+
+def of_chosen(pattern):
+    """The pattern for every site and the generator named on the command line; the survival-aware one where none is."""
+    return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
 
 
 def answers_of(wildcards):

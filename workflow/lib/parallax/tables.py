@@ -331,3 +331,49 @@ FLOOR: Final = _table(_TARGET | {"shift": _number(), "lower": _number(), "upper"
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)
 
 PRIVACY: Final = _table({"metric": _text()} | _METRIC)
+
+#: virtual twins: a patient's curves under either arm; ``survival`` of all causes, and where events compete the ``incidence`` of the event
+TWIN_CURVES: Final = _table(
+    {
+        "patient_id": _text(),
+        "outcome": _text(),
+        "arm": _text(allowed=ARMS),
+        "quantity": _text(allowed=("survival", "incidence")),
+        "time_days": _number(nullable=False, minimum=0),
+        "value": _number(nullable=False, minimum=0),
+        "lower": _number(minimum=0),
+        "upper": _number(minimum=0),
+    }
+)
+
+#: their averages over patients, and the difference between the arms; ``at_risk`` and ``events`` of the real patients in the smaller arm
+TWIN_AVERAGES: Final = _table(
+    {
+        "outcome": _text(),
+        "arm": _text(allowed=(*ARMS, "difference")),
+        "quantity": _text(allowed=("survival", "incidence")),
+        "time_days": _number(nullable=False, minimum=0),
+        "value": _number(nullable=False),
+        "lower": _number(),
+        "upper": _number(),
+        "at_risk": _count(),
+        "events": _count(),
+        "refits": _count(),
+    }
+)
+
+#: estimates on a twin cohort beside the truth of both potential outcomes; ``truth_error`` on the analysis scale
+TWIN_TRUTHS: Final = _table(
+    _TARGET
+    | {
+        "effective_estimand": _text(),
+        "truth": _number(),
+        "truth_error": _number(minimum=0),
+        "estimate": _number(),
+        "lower": _number(),
+        "upper": _number(),
+        "deviation": _number(),
+        "covered": _flag(nullable=True),
+        "reason": _text(nullable=True),
+    }
+)

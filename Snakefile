@@ -32,6 +32,12 @@ rule twins:
         "<study>/twins.csv",
 
 
+# a generator's settings on simulated studies: snakemake tune --config generator=NAME
+rule tune:
+    input:
+        "<study>/tuning.csv",
+
+
 onstart:
     restrict_folders()
 

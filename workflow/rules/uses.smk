@@ -62,3 +62,27 @@ rule show_twins:
         ),
     script:
         "../scripts/show_twins.py"
+
+
+rule tune_generator:
+    input:
+        cohorts=expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.sites),
+    output:
+        table="<study>/tuning.csv",
+        record="<study>/tuning.json",
+    log:
+        "<logs>/tune_generator.log",
+    benchmark:
+        "<benchmarks>/tune_generator.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    params:
+        protocol=PROTOCOL.plain(),
+        generator=CHOSEN,
+        seed=derive_seed(PROTOCOL.study.seed, CHOSEN, "tune"),
+        code=code_digest("parallax.tuning"),
+    script:
+        "../scripts/tune_generator.py"

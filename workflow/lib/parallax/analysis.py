@@ -235,7 +235,7 @@ def estimate_subgroups(
         changed["horizons_days"] = (primary.horizon_days,)
     asked = OutcomesSection({primary.outcome: outcome.model_copy(update=changed)})
     design = DesignsSection({primary.design: designs[primary.design]})
-    propensity = _scores_of(designs[primary.design], propensity)
+    propensity = scores_of(designs[primary.design], propensity)
     parts = []
     for name, levels in subgroups.items():
         belongs = {level: evaluate(cohort, expression, where=f"subgroups.{name}.{level}") for level, expression in levels.items()}
@@ -279,7 +279,7 @@ def permute_treatment(
     settings = {
         "covariates": covariates,
         "designs": DesignsSection({primary.design: designs[primary.design]}),
-        "propensity": _scores_of(designs[primary.design], propensity),
+        "propensity": scores_of(designs[primary.design], propensity),
         "outcomes": OutcomesSection({primary.outcome: outcome.model_copy(update=changed)}),
         "seed": seed,
     }
@@ -324,7 +324,7 @@ def _score_name(design: Design) -> str | None:
     return design.score if isinstance(design, ScoredDesign) else None
 
 
-def _scores_of(design: Design, propensity: PropensitySection) -> PropensitySection:
+def scores_of(design: Design, propensity: PropensitySection) -> PropensitySection:
     """The scores that a design needs, its own first."""
     if not isinstance(design, ScoredDesign):
         return DEFAULT_PROPENSITY

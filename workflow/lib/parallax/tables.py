@@ -377,3 +377,22 @@ TWIN_TRUTHS: Final = _table(
         "reason": _text(nullable=True),
     }
 )
+
+#: a generator's candidate settings on simulated studies; ``effect`` is missing where all effects count. Shifts are in standard errors of the
+#: analysis of the simulated patients; ``bias``, ``bias_error`` and ``truth_bias`` are of the primary estimate, ``rmse`` and ``worst`` of all
+TUNING: Final = _table(
+    {
+        "setting": _text(),
+        "effect": _number(),
+        "repetitions": _count(),
+        "bias": _number(),
+        "bias_error": _number(minimum=0),
+        "truth_bias": _number(),
+        "rmse": _number(minimum=0),
+        "rmse_error": _number(minimum=0),
+        "worst": _number(minimum=0),
+        "failed": _count(),
+        "cpu_seconds": _number(minimum=0),
+        "chosen": _flag(),
+    }
+)

@@ -42,7 +42,7 @@ def _draw_curves(axes: Axes, averages: pd.DataFrame) -> None:
 
 
 def _draw_truths(axes: Axes, truths: pd.DataFrame, primary: Hypothesis) -> None:
-    axes.set_title("The study's designs on the twin cohort (○ truth)")
+    axes.set_title("Designs on the twin cohort (○ truth)")
     for place, row in enumerate(truths.to_dict("records")):
         axes.plot([row["lower"], row["upper"]], [place, place], color=INK, linewidth=1.2)
         axes.plot(row["estimate"], place, "D", color=INK, markersize=4)

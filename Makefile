@@ -12,7 +12,11 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help install run twins tune examples test recovery lint bench shift docs clean
+=======
+.PHONY: help install run examples test recovery lint bench shift cost docs clean
+>>>>>>> main
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -65,6 +69,9 @@ bench: $(VENV)/.compiled ## time the kernels beside their peers (about ten minut
 
 shift: $(VENV)/.compiled ## measure the generators' shift on RHC over pre-listed seeds (long)
 	@$(BIN)/python benchmarks/generator_shift.py
+
+cost: $(VENV)/.compiled ## measure what generators cost beside SDV called directly (long)
+	@$(BIN)/python benchmarks/generator_cost.py
 
 docs: $(VENV)/.compiled ## write config/README.md and the JSON schema from the protocol models
 	@$(BIN)/python -m parallax.protocol.documentation

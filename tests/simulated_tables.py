@@ -17,11 +17,12 @@ from parallax.disclosure.designs import disclose_balance, disclose_calibration, 
 from parallax.protocol.outcomes import asked_of
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.inputs import ReportInputs, SiteTables
+from parallax.validation.against_floor import read_against_floor
 from parallax.validation.agreement import measure_agreement
+from parallax.validation.floor import shift_floor
 from parallax.validation.metrics import metric_row
 from parallax.validation.verdict import reach_verdict
 from parallax.vocabulary import RATIO_CONTRASTS
-from validation_tables import no_floor
 
 RHC = Path(__file__).parents[1] / "config" / "studies" / "rhc.yaml"
 
@@ -288,8 +289,22 @@ def simulated_fidelity(protocol: Protocol, dataset: str) -> pd.DataFrame:
         *({"variable": name} | metric_row("marginal_ks", rng.uniform(0, 0.08)) for name in protocol.cohort.covariates.numeric),
         *({"variable": name} | metric_row("marginal_tv", rng.uniform(0, 0.05)) for name in protocol.cohort.covariates.categorical),
         {"variable": None} | metric_row("sdmetrics_quality", 0.94),
+        {"variable": None} | metric_row("floor_propensity_c_gap", 0.007),
+        *({"variable": f"death/{arm}"} | metric_row("floor_km_gap", 0.005) for arm in tables.ARMS),
+        *({"variable": f"death/{arm}"} | metric_row("floor_censoring_km_gap", 0.004) for arm in tables.ARMS),
     ]
     return tables.FIDELITY.validate(pd.DataFrame(rows, columns=list(tables.FIDELITY.columns)))
+
+
+def simulated_floor(real: pd.DataFrame) -> pd.DataFrame:
+    """Ten resampled cohorts whose estimates scatter by one standard error; matched ones are moved by one and a half."""
+    noise = np.random.default_rng(12).normal(0, 1, (10, 1))
+    moved = (noise - noise.mean() + np.where(real["design"] == "matched", 1.5, 0.1)) * real["std_error"].to_numpy()
+    ratio = real["contrast"].isin(RATIO_CONTRASTS).to_numpy()
+    columns = list(tables.ESTIMATES.columns)
+    estimates = [np.where(ratio, real["estimate"] * np.exp(move), real["estimate"] + move) for move in moved]
+    replicates = [real.assign(replicate=number, estimate=estimate)[columns] for number, estimate in enumerate(estimates)]
+    return tables.ESTIMATES.validate(pd.concat(replicates, ignore_index=True))
 
 
 def simulated_privacy(protocol: Protocol, dataset: str) -> pd.DataFrame:
@@ -318,8 +333,9 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
     curves = {name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets}
     subgroups = {name: simulated_subgroups(protocol, name) for name in datasets}
     gates = protocol.validation.gates
-    compared = {"floor": no_floor(), "primary": protocol.question.primary, "gates": gates}
-    agreement = {name: measure_agreement(combined["real"], combined[name], **compared) for name in generators}
+    compared = {"floor": shift_floor(combined["real"], simulated_floor(combined["real"])), "primary": protocol.question.primary, "gates": gates}
+    reading = {"real_overlap": simulated_overlap(protocol, "real"), "designs": protocol.designs}
+    agreement = {name: read_against_floor(measure_agreement(combined["real"], combined[name], **compared), **reading) for name in generators}
     fidelity = {name: simulated_fidelity(protocol, name) for name in generators}
     privacy = {name: simulated_privacy(protocol, name) for name in generators}
     stages = ("fit", "draw", "refit")

@@ -29,7 +29,21 @@ ESTIMATES = [
         "reason",
     ),
 ]
-AGREEMENT = ["site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed"]
+AGREEMENT = [
+    "site",
+    "generator",
+    "design",
+    "outcome",
+    "contrast",
+    "horizon_days",
+    "metric",
+    "value",
+    "lower",
+    "upper",
+    "threshold",
+    "passed",
+    "reason",
+]
 PRIVACY = ["site", "generator", "metric", "value", "lower", "upper", "threshold", "passed"]
 
 

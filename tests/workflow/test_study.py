@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from workflow.conftest import PROTOCOL, READER_FILES, REPOSITORY, Study
@@ -52,6 +53,9 @@ def test_two_runs_in_two_folders_are_identical(finished: Study, fresh: Study) ->
     assert done.returncode == 0, done.stderr
     for name in READER_FILES:
         assert (fresh.results / name).read_bytes() == (finished.results / name).read_bytes(), name
+    for name in ("shifts", "fidelity"):
+        path = f"exact/clinic/floor/{name}.parquet"
+        pd.testing.assert_frame_equal(pd.read_parquet(fresh.results / path), pd.read_parquet(finished.results / path), check_exact=True)
 
 
 def test_row_level_folders_can_be_entered_by_their_owner_only(finished: Study) -> None:
@@ -62,11 +66,35 @@ def test_row_level_folders_can_be_entered_by_their_owner_only(finished: Study) -
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
+def test_the_floor_leaves_results_and_no_patient(finished: Study) -> None:
+    folders = {path.relative_to(finished.results).parts[0] for path in finished.results.rglob("*floor*")}
+    assert folders == {"exact", "logs", "benchmarks"}
+    assert sorted(path.name for path in (finished.results / "exact/clinic/floor").iterdir()) == ["fidelity.parquet", "shifts.parquet"]
+    assert all("patient_id" not in pd.read_parquet(path) for path in (finished.results / "exact/clinic/floor").iterdir())
+    manifest = json.loads((finished.results / "manifest.json").read_text())
+    assert not any("floor" in name for name in [*manifest["inputs"], *manifest["outputs"]])
+    assert len(manifest["seeds"]["clinic/floor"]["replicates"]) == PROTOCOL["synthesis"]["replicates"]
+
+
+def test_the_floor_stands_beside_every_shift_and_is_no_dataset_of_a_reader(finished: Study) -> None:
+    agreement = pd.read_csv(finished.results / "agreement.csv").set_index("metric")
+    assert set(agreement["generator"]) == {"sequential", "gaussian_copula"}
+    shifts, floors = agreement.loc["shift_in_real_se"], agreement.loc["floor_shift_in_real_se"]
+    assert len(shifts) == len(floors) == len(agreement.loc["testable_here"])
+    assert floors["value"].notna().all()
+    assert (floors["lower"] < floors["value"]).all()
+    of_generator = dict(iter(floors.groupby("generator")["value"]))
+    assert of_generator["sequential"].tolist() == of_generator["gaussian_copula"].tolist()
+    assert set(pd.read_csv(finished.results / "estimates.csv")["dataset"]) == {"real", "sequential", "gaussian_copula"}
+
+
 def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
     edited.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
     rules = planned_rules(edited)
     assert "measure_fidelity" in rules
-    assert rules.isdisjoint({"extract_patients", "select_cohort", "fit_generator", "draw_replicates", "refit_generator", "estimate_effects"})
+    assert rules.isdisjoint(
+        {"extract_patients", "select_cohort", "fit_generator", "draw_replicates", "refit_generator", "measure_floor", "estimate_effects"}
+    )
 
 
 def test_a_changed_horizon_reruns_synthesis_but_not_extraction(edited: Study) -> None:

@@ -93,6 +93,7 @@ rule write_manifest:
             "<study>/robustness.csv",
             "<study>/agreement.csv",
             "<study>/privacy.csv",
+            *every("<exact>/{site}/{generator}/model.json"),
         ],
     output:
         "<study>/manifest.json",

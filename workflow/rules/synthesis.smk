@@ -6,6 +6,7 @@ rule fit_generator:
         cohort="<patients>/{site}/real/cohort.parquet",
     output:
         model="<patients>/{site}/{generator}/model.pkl",
+        record="<exact>/{site}/{generator}/model.json",
         generation="<exact>/{site}/{generator}/fit.parquet",
     log:
         "<logs>/fit_generator/{site}/{generator}.log",
@@ -20,12 +21,24 @@ rule fit_generator:
         generator=lambda wildcards: PROTOCOL.synthesis.generators[
             wildcards.generator
         ].plain(),
+        constraints=PROTOCOL.synthesis.plain()["constraints"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),
+        fit=PROTOCOL.synthesis.fit,
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "fit"
         ),
-        code=code_digest("parallax.synthesis.registry"),
+        refits=lambda wildcards: [
+            derive_seed(
+                PROTOCOL.study.seed,
+                wildcards.site,
+                wildcards.generator,
+                "fit",
+                replicate,
+            )
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        code=code_digest("parallax.synthesis.registry", "parallax.provenance"),
     script:
         "../scripts/fit_generator.py"
 
@@ -34,6 +47,7 @@ rule draw_replicates:
     input:
         cohort="<patients>/{site}/real/cohort.parquet",
         model="<patients>/{site}/{generator}/model.pkl",
+        record="<exact>/{site}/{generator}/model.json",
         generation="<exact>/{site}/{generator}/fit.parquet",
     output:
         cohort="<patients>/{site}/{generator}/cohort.parquet",
@@ -50,6 +64,7 @@ rule draw_replicates:
     params:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
+        patients=PROTOCOL.synthesis.patients,
         seeds=lambda wildcards: [
             derive_seed(
                 PROTOCOL.study.seed,
@@ -86,11 +101,25 @@ rule refit_generator:
         generator=lambda wildcards: PROTOCOL.synthesis.generators[
             wildcards.generator
         ].plain(),
+        constraints=PROTOCOL.synthesis.plain()["constraints"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),
+        fit=PROTOCOL.synthesis.fit,
+        patients=PROTOCOL.synthesis.patients,
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit"
         ),
+        refits=lambda wildcards: [
+            derive_seed(
+                PROTOCOL.study.seed,
+                wildcards.site,
+                wildcards.generator,
+                "refit",
+                "fit",
+                replicate,
+            )
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
         seeds=lambda wildcards: [
             derive_seed(
                 PROTOCOL.study.seed,

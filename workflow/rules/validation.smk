@@ -64,6 +64,7 @@ rule combine_replicates:
 rule measure_agreement:
     input:
         real="<exact>/{site}/real/combined.parquet",
+        real_overlap="<exact>/{site}/real/overlap.parquet",
         synthetic="<exact>/{site}/{generator}/combined.parquet",
         floor="<exact>/{site}/floor/shifts.parquet",
     output:
@@ -79,8 +80,11 @@ rule measure_agreement:
         mem_mb=1000,
     params:
         primary=section("question")["primary"],
+        designs=section("designs"),
         gates=section("validation")["gates"],
-        code=code_digest("parallax.validation.agreement"),
+        code=code_digest(
+            "parallax.validation.agreement", "parallax.validation.against_floor"
+        ),
     script:
         "../scripts/measure_agreement.py"
 

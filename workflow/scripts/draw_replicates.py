@@ -1,9 +1,9 @@
-"""Draw all replicates of one fitted generator, each as large as the real cohort."""
+"""Draw all replicates of one fitted generator, each as large as the protocol asks for."""
 
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection
-from parallax.storage import read_model, read_table, write_table
+from parallax.storage import read_json, read_model, read_table, write_table
 from parallax.tables import GENERATION, cohort_schema, empty_table, failure_reason, generation_row
 
 
@@ -11,8 +11,10 @@ def draw(input, output, params):
     from parallax.synthesis.registry import draw_replicates
 
     schema = cohort_schema(CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes))
-    patients = len(read_table(input.cohort, schema))
-    cohort = draw_replicates(read_model(input.model), replicates=len(params.seeds), patients=patients, seeds=params.seeds)
+    patients = max(round(params.patients * len(read_table(input.cohort, schema))), 1)
+    cohort = draw_replicates(
+        read_model(input.model, sha256=read_json(input.record)["sha256"]), replicates=len(params.seeds), patients=patients, seeds=params.seeds
+    )
     write_table(output.cohort, cohort, schema, restricted=True)
 
 

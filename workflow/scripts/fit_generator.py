@@ -2,23 +2,35 @@
 
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
+from parallax.protocol.constraints import parse_constraints
 from parallax.protocol.generators import parse_generator
 from parallax.protocol.outcomes import OutcomesSection
-from parallax.storage import read_table, write_model, write_table
+from parallax.provenance import describe_model
+from parallax.storage import read_table, write_json, write_model, write_table
 from parallax.tables import GENERATION, cohort_schema, generation_row
 
 
 def fit(input, output, params):
-    from parallax.synthesis.registry import fit_generator
+    from parallax.synthesis.registry import fit_generator, refit_generator
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     cohort = read_table(input.cohort, cohort_schema(covariates, outcomes))
+    study = {"covariates": covariates, "outcomes": outcomes, "constraints": parse_constraints(params.constraints)}
     settings = parse_generator(params.generator)
-    write_model(output.model, fit_generator(settings, cohort, covariates=covariates, outcomes=outcomes, seed=params.seed))
+    if params.fit == "bootstrap":
+        model = refit_generator(settings, cohort, seeds=params.refits, **study)
+    else:
+        model = fit_generator(settings, cohort, seed=params.seed, **study)
+    record(output, params, write_model(output.model, model), cohort)
+
+
+def record(output, params, sha256, cohort=()):
+    made = {"fit": params.fit, "seed": params.seed, "patients": len(cohort), "columns": list(cohort)}
+    write_json(output.record, describe_model(params.generator, **made, sha256=sha256), restricted=True)
 
 
 with job(snakemake.log[0]):
     reason = contain(lambda: fit(snakemake.input, snakemake.output, snakemake.params))
     if reason is not None:
-        write_model(snakemake.output.model, None)
+        record(snakemake.output, snakemake.params, write_model(snakemake.output.model, None))
     write_table(snakemake.output.generation, generation_row(snakemake.wildcards.generator, "fit", reason), GENERATION, restricted=True)

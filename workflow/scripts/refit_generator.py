@@ -2,6 +2,7 @@
 
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
+from parallax.protocol.constraints import parse_constraints
 from parallax.protocol.generators import parse_generator
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.storage import read_table, write_table
@@ -9,13 +10,19 @@ from parallax.tables import GENERATION, SPLIT, cohort_schema, empty_table, gener
 
 
 def refit(input, output, params, schema):
-    from parallax.synthesis.registry import draw_replicates, fit_generator
+    from parallax.synthesis import registry
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
+    study = {"covariates": covariates, "outcomes": outcomes, "constraints": parse_constraints(params.constraints)}
     cohort, split = read_table(input.cohort, schema), read_table(input.split, SPLIT)
     train = cohort[cohort["patient_id"].isin(split.loc[split["part"] == "train", "patient_id"])].reset_index(drop=True)
-    fitted = fit_generator(parse_generator(params.generator), train, covariates=covariates, outcomes=outcomes, seed=params.seed)
-    drawn = draw_replicates(fitted, replicates=len(params.seeds), patients=len(train), seeds=params.seeds)
+    settings = parse_generator(params.generator)
+    if params.fit == "bootstrap":
+        fitted = registry.refit_generator(settings, train, seeds=params.refits, **study)
+    else:
+        fitted = registry.fit_generator(settings, train, seed=params.seed, **study)
+    patients = max(round(params.patients * len(train)), 1)
+    drawn = registry.draw_replicates(fitted, replicates=len(params.seeds), patients=patients, seeds=params.seeds)
     write_table(output.cohort, drawn, schema, restricted=True)
 
 

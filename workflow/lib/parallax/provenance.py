@@ -12,12 +12,15 @@ from pathlib import Path
 from parallax import __version__
 from parallax.protocol.protocol import Protocol
 from parallax.seeds import derive_seed
-from parallax.vocabulary import REAL
+from parallax.vocabulary import FLOOR, REAL
 
 PACKAGES = (
     "snakemake", "pandas", "numpy", "scipy", "numba", "sdv", "sdmetrics", "torch", "scikit-learn", "statsmodels", "lifelines", "matplotlib",
     "pyarrow", "pandera", "pydantic", "duckdb", "SurvSet", "causaldata",
 )  # fmt: skip
+
+#: what a fitted generator is made with
+MODEL_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "sdv", "torch")
 
 
 def describe_run(protocol: Protocol, *, repository: Path) -> dict[str, object]:
@@ -42,6 +45,24 @@ def find_version(package: str) -> str | None:
         return None
 
 
+def describe_model(settings: Mapping[str, object], *, fit: str, seed: int, patients: int, columns: Iterable[str], sha256: str) -> dict[str, object]:
+    """What a fitted generator's file is: its digest and what made it; of the patients only how many there were and their columns' names.
+
+    ``machine_dependent`` where it may have been trained on a GPU, whose sums depend on the device.
+    """
+    return {
+        "sha256": sha256,
+        "parallax": __version__,
+        "settings": settings,
+        "fit": fit,
+        "seed": seed,
+        "patients": patients,
+        "columns": list(columns),
+        "machine_dependent": any(isinstance(part, Mapping) and part.get("gpu", False) for part in (settings, *settings.values())),
+        "versions": {name: version for name in MODEL_PACKAGES if (version := find_version(name))},
+    }
+
+
 def list_seeds(protocol: Protocol) -> dict[str, object]:
     """The study's seed and those derived from it, per site, dataset and generator."""
     study = protocol.study.seed
@@ -61,7 +82,14 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
         for site in protocol.sites
         for generator in protocol.generators
     }
-    return {"study": study} | of_sites | {name: seeds | of_generators.get(name, {}) for name, seeds in of_datasets.items()}
+    of_floors: dict[str, object] = {
+        f"{site}/{FLOOR}": {
+            "designs": derive_seed(study, site, FLOOR, "designs"),
+            "replicates": [derive_seed(study, site, FLOOR, replicate) for replicate in range(protocol.synthesis.replicates)],
+        }
+        for site in protocol.sites
+    }
+    return of_floors | {"study": study} | of_sites | {name: seeds | of_generators.get(name, {}) for name, seeds in of_datasets.items()}
 
 
 def read_commit(repository: Path) -> str | None:

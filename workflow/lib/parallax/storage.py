@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -47,9 +48,9 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
     write_text(path, frame.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
 
 
-def write_json(path: str | Path, content: Mapping[str, object]) -> None:
-    """Write JSON with sorted keys, so that equal content is equal bytes."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: str | Path, content: Mapping[str, object], *, restricted: bool = False) -> None:
+    """Write JSON with sorted keys, so that equal content is equal bytes; ``restricted`` as for tables."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", restricted=restricted)
 
 
 def read_json(path: str | Path) -> dict[str, object]:
@@ -58,19 +59,33 @@ def read_json(path: str | Path) -> dict[str, object]:
     return content
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, *, restricted: bool = False) -> None:
     """Write a text file in UTF-8."""
-    _write_whole(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    _write_whole(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"), restricted=restricted)
 
 
-def write_model(path: str | Path, model: object) -> None:
-    """Write a fitted generator, readable by its owner only: it knows the real patients."""
-    _write_whole(Path(path), lambda temporary: temporary.write_bytes(pickle.dumps(model, protocol=5)), restricted=True)
+def write_model(path: str | Path, model: object) -> str:
+    """Write a fitted generator, readable by its owner only, for it knows the real patients; its SHA-256 is returned."""
+    content = pickle.dumps(model, protocol=5)
+    _write_whole(Path(path), lambda temporary: temporary.write_bytes(content), restricted=True)
+    return hashlib.sha256(content).hexdigest()
 
 
-def read_model(path: str | Path) -> object:
-    """Read a fitted generator that this study wrote."""
-    return pickle.loads(Path(path).read_bytes())  # noqa: S301 -- the study's own file in a folder of mode 0700
+def read_model(path: str | Path, *, sha256: str) -> object:
+    """Read a fitted generator that this study wrote.
+
+    To unpickle is to run code: nothing is unpickled but the very bytes whose digest was recorded when they were written. Raises StorageError.
+    """
+    if not Path(path).is_file():
+        raise StorageError(f"{path}\n    found    no such file\n    allowed  the model that this study fitted\n    to do    run the study again")
+    content = Path(path).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise StorageError(
+            f"{path}\n    found    a model with the SHA-256 {found[:16]}…\n    allowed  the one that this study fitted, {sha256[:16]}…\n"
+            "    to do    find out who changed the file; delete it and run the study again"
+        )
+    return pickle.loads(content)  # noqa: S301 -- the bytes that this study wrote, by their digest
 
 
 def _check(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.DataFrame:

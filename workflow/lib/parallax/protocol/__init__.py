@@ -6,10 +6,19 @@
 from __future__ import annotations
 
 from parallax.protocol.cohort import Arms, CohortSection, Covariates, Criterion
+from parallax.protocol.constraints import Constraint, FixedCombinationsConstraint, InequalityConstraint, OrderConstraint, RangeConstraint
 from parallax.protocol.data import DataSection, FileColumn, FileSource, PackageSource, Source
 from parallax.protocol.designs import CoarsenDesign, CrudeDesign, Design, DesignsSection, EntropyDesign, MatchDesign, Trim, WeightDesign
 from parallax.protocol.disclosure import DisclosureSection
-from parallax.protocol.generators import GaussianCopulaGenerator, Generator, SequentialGenerator, TvaeGenerator
+from parallax.protocol.generators import (
+    CopulaGanGenerator,
+    CtganGenerator,
+    GaussianCopulaGenerator,
+    Generator,
+    SdvSettings,
+    SequentialGenerator,
+    TvaeGenerator,
+)
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, Outcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import BoostedScore, EnsembleScore, LogisticScore, PenalisedScore, PropensityModel, PropensitySection
 from parallax.protocol.protocol import Protocol
@@ -25,11 +34,14 @@ __all__ = [
     "Certification",
     "CoarsenDesign",
     "CohortSection",
+    "Constraint",
     "ContinuousOutcome",
+    "CopulaGanGenerator",
     "CountOutcome",
     "Covariates",
     "Criterion",
     "CrudeDesign",
+    "CtganGenerator",
     "DataSection",
     "Design",
     "DesignsSection",
@@ -38,12 +50,15 @@ __all__ = [
     "EntropyDesign",
     "FileColumn",
     "FileSource",
+    "FixedCombinationsConstraint",
     "Gates",
     "GaussianCopulaGenerator",
     "Generator",
     "Hypothesis",
+    "InequalityConstraint",
     "LogisticScore",
     "MatchDesign",
+    "OrderConstraint",
     "Outcome",
     "OutcomesSection",
     "PackageSource",
@@ -53,6 +68,8 @@ __all__ = [
     "PropensitySection",
     "Protocol",
     "QuestionSection",
+    "RangeConstraint",
+    "SdvSettings",
     "SequentialGenerator",
     "Source",
     "StudySection",

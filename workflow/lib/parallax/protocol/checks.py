@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import lcm
 from typing import Any, Final, Literal, TypeVar
 
 from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.cohort import CohortSection
+from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
 from parallax.protocol.data import DataSection, FileColumn, FileSource
 from parallax.protocol.designs import (
     CoarsenDesign,
@@ -27,7 +29,16 @@ from parallax.protocol.designs import (
     StandardisedDesign,
     WeightDesign,
 )
-from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
+from parallax.protocol.generators import (
+    AdversarialNetwork,
+    CartGenerator,
+    CopulaGanGenerator,
+    CovariateChain,
+    EmpiricalCopula,
+    GaussianCopulaGenerator,
+    SequentialGenerator,
+)
+from parallax.protocol.outcomes import BinaryOutcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, QuestionSection
@@ -81,7 +92,10 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_covariates, ("cohort", "outcomes")),
         (_check_identifiers, ("cohort", "data")),
         (_check_names, ("data", "synthesis")),
+        (_check_generators, ("synthesis", "cohort", "outcomes")),
+        (_check_constraints, ("synthesis", "cohort")),
         (_check_scores, ("propensity", "cohort")),
+        (_check_terms, ("synthesis", "cohort")),
         (_check_designs, ("designs", "propensity", "cohort")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
     )
@@ -240,6 +254,68 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+
+
+def _check_generators(synthesis: SynthesisSection, cohort: CohortSection, outcomes: OutcomesSection) -> Iterator[Fault]:
+    times = [f"{name}_{part}" for name, outcome in outcomes.items() for part in outcome.columns if part != "event"]
+    binary = {f"{name}_value" for name, outcome in outcomes.items() if isinstance(outcome, BinaryOutcome)}
+    numeric = [*cohort.covariates.numeric, *(column for column in times if column not in binary)]
+    ordered = {name for constraint in synthesis.constraints if isinstance(constraint, OrderConstraint) for name in constraint.columns}
+    for name, settings in synthesis.generators.items():
+        where = f"synthesis.generators.{name}"
+        yield from _check_generator(where, settings, numeric, ordered)
+        if isinstance(settings, SequentialGenerator):
+            yield from _check_generator(f"{where}.covariates", settings.covariates, cohort.covariates.numeric, ordered)
+
+
+def _check_generator(where: str, settings: object, numeric: Iterable[str], ordered: Iterable[str]) -> Iterator[Fault]:
+    if isinstance(settings, AdversarialNetwork) and settings.batch_size % (unit := lcm(2, settings.pac)):
+        found = f"{settings.batch_size}, with pac {settings.pac}"
+        yield Fault(f"{where}.batch_size", found, f"an even multiple of pac: {unit}, {2 * unit}, …", "change one of the two")
+    if isinstance(settings, GaussianCopulaGenerator | CopulaGanGenerator):
+        for column in settings.distributions:
+            if column not in numeric:
+                yield unknown(f"{where}.distributions.{column}", column, numeric, "numeric covariate or outcome column")
+            elif column in ordered:
+                found = f'a shape for "{column}", whose differences are learnt in its place because a constraint orders it'
+                yield Fault(f"{where}.distributions.{column}", found, "columns that no constraint orders", "remove the shape or the constraint")
+
+
+def _check_constraints(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:
+    for number, constraint in enumerate(synthesis.constraints):
+        where, fixed = f"synthesis.constraints[{number}]", isinstance(constraint, FixedCombinationsConstraint)
+        kind, known = ("categorical", cohort.covariates.categorical) if fixed else ("numeric", cohort.covariates.numeric)
+        keys = ["columns"] * len(constraint.columns) if fixed else [key for key in ("low", "middle", "high") if hasattr(constraint, key)]
+        for key, column in zip(keys, constraint.columns, strict=True):
+            if column not in known:
+                yield unknown(f"{where}.{key}", column, known, f"{kind} covariate")
+        for column in _repeated(constraint.columns):
+            yield Fault(where, f'"{column}" more than once', "every covariate once", "name another covariate")
+
+
+def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:
+    """Covariates that a generator's settings name, and recipes that do not go together."""
+    names = cohort.covariates.names
+    for generator, settings in synthesis.generators.items():
+        where = f"synthesis.generators.{generator}"
+        asked: dict[str, tuple[str, ...]] = {}
+        if isinstance(settings, CartGenerator):
+            asked["order"] = settings.order
+        if isinstance(settings, SequentialGenerator):
+            asked["treatment_interactions"] = tuple(name for pair in settings.treatment_interactions for name in pair)
+            if isinstance(settings.covariates, CovariateChain):
+                order = settings.covariates.order
+                asked["covariates.order"] = order
+                if order and sorted(order) != sorted(names):
+                    yield Fault(f"{where}.covariates.order", f"{len(order)} names", "every covariate once", "complete the order, or leave it out")
+            if settings.recipe == "calibrated" and not (settings.event_times == "piecewise_cox" and isinstance(settings.covariates, EmpiricalCopula)):
+                found = "recipe: calibrated with other models of covariates or times"
+                allowed = "event_times: piecewise_cox and covariates: {method: empirical_copula}"
+                yield Fault(where, found, allowed, "use recipe: direct, or the models that it calibrates")
+        for part, columns in asked.items():
+            for column in columns:
+                if column not in names:
+                    yield Fault(f"{where}.{part}", f'"{column}", no covariate', ", ".join(names), "correct the name")
 
 
 def _check_scores(propensity: PropensitySection, cohort: CohortSection) -> Iterator[Fault]:

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
 from parallax.protocol.base import Section
+
+Margin = Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"]
+
+DefaultMargin = Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde", "by_rule"]
+
+_DEFAULT_MARGIN: Final = (
+    "the shape of every numeric margin that distributions does not name; by_rule: gaussian_kde where two patients or more share a value on average "
+    "(counts, scales; follow-up times aside), beta elsewhere"
+)
+_MARGINS: Final = "the shape of single margins, by column of the cohort table: a numeric covariate, `death_days`"
 
 
 class GaussianCopulaGenerator(Section):
     """SDV's Gaussian copula over all columns at once."""
 
     method: Literal["gaussian_copula"]
-    default_distribution: Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"] = Field(
-        default="beta", description="the shape of every numeric margin"
-    )
-    distributions: dict[str, Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"]] = Field(
-        default_factory=dict, description="the shape of single margins, by column of the cohort table"
-    )
+    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
+    distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 
 class Network(Section):
     """How a network is trained."""
 
     epochs: int = Field(default=100, ge=1, description="passes over the patients")
-    batch_size: int = Field(default=500, ge=10, multiple_of=2, description="patients per step of the optimiser")
+    batch_size: int = Field(default=500, ge=10, multiple_of=2, description="patients per step of the optimiser, at most those of the cohort")
     gpu: bool = Field(default=False, description="train on a GPU where torch sees one; the result then depends on the machine")
 
 
@@ -35,18 +41,33 @@ class TvaeGenerator(Network):
     method: Literal["tvae"]
 
 
-class CtganGenerator(Network):
+class AdversarialNetwork(Network):
+    """How a generator and its critic are trained against each other."""
+
+    epochs: int = Field(default=300, ge=1, description="passes over the patients")
+    pac: int = Field(default=10, ge=1, description="patients whom the critic judges together; divides batch_size")
+    discriminator_steps: int = Field(default=1, ge=1, description="steps of the critic for each of the generator")
+    embedding_dim: int = Field(default=128, ge=1, description="random numbers from which a patient is made")
+    generator_lr: float = Field(default=2e-4, gt=0, description="learning rate of the generator")
+    discriminator_lr: float = Field(default=2e-4, gt=0, description="learning rate of the critic")
+
+
+class CtganGenerator(AdversarialNetwork):
     """SDV's conditional adversarial network over all columns at once."""
 
     method: Literal["ctgan"]
-    epochs: int = Field(default=300, ge=1, description="passes over the patients")
 
 
-class CopulaGanGenerator(Network):
+class CopulaGanGenerator(AdversarialNetwork):
     """SDV's adversarial network on copula-transformed columns, all at once."""
 
     method: Literal["copula_gan"]
-    epochs: int = Field(default=300, ge=1, description="passes over the patients")
+    default_distribution: DefaultMargin = Field(default="beta", description=_DEFAULT_MARGIN)
+    distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
+
+
+#: those that SDV fits
+SdvSettings = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator
 
 
 class IndependentGenerator(Section):

@@ -74,7 +74,8 @@ def describe(node: Node) -> str:
     if "prefixItems" in node:
         return f"a list of {len(node['prefixItems'])}, each {describe(node['prefixItems'][0])}"
     if kind == "array":
-        return f"a list{' of at least one' if node.get('minItems') else ''}, each {describe(node['items'])}"
+        least = {0: "", 1: " of at least one"}.get(fewest := node.get("minItems", 0), f" of at least {fewest}")
+        return f"a list{least}, each {describe(node['items'])}"
     if kind == "string":
         return NAME_IN_WORDS if node.get("pattern") == NAME_PATTERN else "text, not empty" if node.get("minLength") else "text"
     words = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "null": "null"}[kind]

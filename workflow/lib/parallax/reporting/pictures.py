@@ -25,11 +25,11 @@ from parallax.reporting.figures.survival import draw_survival
 from parallax.reporting.inputs import SiteTables
 from parallax.reporting.numbers import format_number, format_signed
 from parallax.reporting.sections import Failed
-from parallax.reporting.style import dataset_styles, to_svg
+from parallax.reporting.style import FLOOR_STYLE, dataset_styles, to_svg
 from parallax.reporting.verdicts import GeneratorVerdict
-from parallax.reporting.wording import CONTRASTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
+from parallax.reporting.wording import CONTRASTS, SHIFTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
 from parallax.tables import INTERACTIONS, empty_table
-from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS, REAL
+from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, RATIO_CONTRASTS, REAL
 
 #: lines of the love plot that are shown at once; the others unfold
 LOVE_LINES = 24
@@ -83,13 +83,16 @@ def picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts:
         verdict.generator: f"{format_signed(gate.value, decimals=2)} SE"
         for verdict in verdicts
         for gate in verdict.gates
-        if gate.metric == "shift_in_real_se" and math.isfinite(gate.value)
+        if gate.metric in SHIFTS and math.isfinite(gate.value)
     }
     rows = []
     for dataset in (REAL, *protocol.generators):
         found = primary_estimate(tables.combined.get(dataset), protocol) or dict.fromkeys(("estimate", "lower", "upper", "std_error"), math.nan)
         rows.append(PrimaryRow(dataset, **found, shift=shifts.get(dataset, ""), note=notes.get(dataset, "")))
-    styles = dataset_styles(protocol.generators)
+    styles = dataset_styles(protocol.generators) | {FLOOR: FLOOR_STYLE}
+    floor = _floor_row(tables, protocol, rows[0])
+    if floor is not None:
+        rows.insert(1, floor)
     figure = draw_primary(rows, contrast=primary.contrast, gate=protocol.validation.gates.shift_in_real_se, styles=styles)
     effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
     told = "; ".join(
@@ -98,7 +101,29 @@ def picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts:
         if math.isfinite(row.estimate)
     )
     alt = f"Primary estimate, {effect}, design {plain(primary.design)}: {told}."
-    return Picture(_inline(figure, f"{site}-primary", alt), f"Primary estimate: {effect}, design {plain(primary.design)}. Bars are 95% intervals.")
+    caption = f"Primary estimate: {effect}, design {plain(primary.design)}. Bars are 95% intervals."
+    if floor is not None:
+        caption += (
+            f" Grey: the floor, where sampling alone takes the estimate; {protocol.synthesis.replicates} cohorts resampled from the real patients "
+            f"shift it by {floor.shift}, and the bar holds 95 of 100 such shifts."
+        )
+    return Picture(_inline(figure, f"{site}-primary", alt), caption)
+
+
+def _floor_row(tables: SiteTables, protocol: Protocol, real: PrimaryRow) -> PrimaryRow | None:
+    """Where the floor takes the primary estimate; None where it is not known."""
+    primary = protocol.question.primary
+    found = [of_target(table, primary) for table in tables.agreement.values() if len(table)]
+    rows = pd.concat([table[table["metric"] == "floor_shift_in_real_se"].dropna(subset=["value"]) for table in found]) if found else pd.DataFrame()
+    if not len(rows) or not math.isfinite(real.estimate):
+        return None
+    shift, lower, upper = (float(rows[name].iloc[0]) for name in ("value", "lower", "upper"))
+
+    def taken(by: float) -> float:
+        step = by * real.std_error
+        return real.estimate * math.exp(step) if primary.contrast in RATIO_CONTRASTS else real.estimate + step
+
+    return PrimaryRow(FLOOR, taken(shift), taken(lower), taken(upper), math.nan, f"{format_signed(shift, decimals=2)} SE", "sampling alone")
 
 
 def picture_comparability(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str]) -> tuple[Picture, ...]:

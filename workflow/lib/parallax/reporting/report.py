@@ -12,7 +12,9 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from parallax.protocol.designs import MatchDesign
 from parallax.protocol.protocol import Protocol
+from parallax.protocol.synthesis import SynthesisSection
 from parallax.reporting.answers import of_target, tabulate_family, tabulate_interactions, tabulate_robustness, tell_hazards, tell_robustness
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.numbers import format_number, format_signed, spell
@@ -42,6 +44,7 @@ from parallax.reporting.sections import (
     tabulate_metrics,
     tabulate_positivity,
     tabulate_shifts,
+    with_floor,
 )
 from parallax.reporting.style import dataset_styles
 from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, headline, read_verdicts, sentence
@@ -59,7 +62,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
-from parallax.vocabulary import REAL
+from parallax.vocabulary import FLOOR, REAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         (
             "Synthetic patients",
             f"{len(protocol.generators)} generators ({', '.join(map(plain, protocol.generators))}), {protocol.synthesis.replicates} replicates each, "
-            "every replicate as large as the cohort",
+            + _describe_replicates(protocol.synthesis),
         ),
         (
             "What decides",
@@ -175,6 +178,12 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         ),
         ("What is shown", f"counts below {minimum.minimum_count} are suppressed, others rounded to multiples of {minimum.round_to}"),
     )
+
+
+def _describe_replicates(synthesis: SynthesisSection) -> str:
+    size = "as large as the cohort" if synthesis.patients == 1.0 else f"{synthesis.patients:g} times as large as the cohort"
+    fits = "" if synthesis.fit == "single" else ", and drawn from a fit of its own to patients resampled with replacement"
+    return f"every replicate {size}{fits}"
 
 
 def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict]) -> SitePage:
@@ -191,10 +200,11 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         for row in tables.overlap[dataset].to_dict("records")
         if row["status"] == "ok" and row["failed"]
     }
-    fidelity = {name: tables.fidelity[name] for name in present(tables.fidelity, generators)}
+    fidelity = with_floor({name: tables.fidelity[name] for name in present(tables.fidelity, generators)})
     privacy = {name: tables.privacy[name] for name in present(tables.privacy, generators)}
     shown_generators = list(protocol.generators)
     competing, modelled = competing_outcomes(protocol), modelled_designs(protocol)
+    matched = [name for name, design in protocol.designs.items() if isinstance(design, MatchDesign)]
     return SitePage(
         name=plain(site),
         cards=tuple(_card(verdict, tables, protocol, names, labels) for verdict in verdicts),
@@ -233,13 +243,21 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         if REAL in tables.robustness
         else None,
         estimates=tabulate_estimates({name: tables.combined[name] for name in datasets}, labels=names, failed=failed, competing=competing),
-        shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, failed=failed)
+        shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, failed=failed, matched=matched)
         if measured
         else None,
         agreement=tuple(
             tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, failed=failed) for name in measured
         ),
-        fidelity=tabulate_metrics(fidelity, generators=shown_generators, labels=names, arm_labels=labels, caption="Fidelity") if fidelity else None,
+        fidelity=tabulate_metrics(
+            fidelity,
+            generators=[*shown_generators, *({FLOOR} & fidelity.keys())],
+            labels=names | {FLOOR: "floor"},
+            arm_labels=labels,
+            caption="Fidelity",
+        )
+        if fidelity
+        else None,
         privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
     )
 
@@ -307,4 +325,8 @@ def _warnings(tables: SiteTables, protocol: Protocol, failed: Failed, names: Map
     if primary_estimate(tables.combined[REAL], protocol) is None:
         reasons = of_target(tables.combined[REAL], primary)["reason"].dropna()
         found.append(f"The primary estimate cannot be made on the real patients{': ' + str(reasons.iloc[0]) if len(reasons) else ''}.")
+    else:
+        judged = [of_target(table, primary) for table in tables.agreement.values() if len(table)]
+        untestable = [table.loc[(table["metric"] == "testable_here") & (table["value"] == 0), "reason"] for table in judged]
+        found += [sentence(f"the primary estimate is {reasons.iloc[0]}") for reasons in untestable if len(reasons)][:1]
     return tuple(found)

@@ -16,6 +16,7 @@ ESTIMATES_COLUMNS: Final = (
 )  # fmt: skip
 AGREEMENT_COLUMNS: Final = (
     "site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed",
+    "reason",
 )  # fmt: skip
 SUBGROUPS_COLUMNS: Final = (
     "site", "dataset", "subgroup", "level", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value",

@@ -177,12 +177,20 @@ def tabulate_positivity(positivity: pd.DataFrame, *, arm_labels: Mapping[str, st
     return Table("Strata in which an arm is (nearly) empty", ("Stratum", "Patients", "Of an arm"), rows)
 
 
-def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str], primary: PrimaryEstimate, failed: Failed) -> Table:
-    """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns."""
+def tabulate_shifts(
+    agreement: Mapping[str, pd.DataFrame],
+    *,
+    labels: Mapping[str, str],
+    primary: PrimaryEstimate,
+    failed: Failed,
+    matched: Collection[str] = (),
+) -> Table:
+    """The shift of every estimate in real standard errors: generators and designs as lines, contrasts and horizons as columns.
+
+    Under each shift stands the floor's; the shift of a ``matched`` design is judged by what it is beyond the floor.
+    """
+    beside = {(name, target): rows for name, table in agreement.items() for target, rows in _by_target(table, "metric").items()}
     shifts = pd.concat([table[table["metric"] == "shift_in_real_se"].assign(generator=name) for name, table in agreement.items()])
-    floor = next(iter(agreement.values())).query("metric == 'floor_shift_in_real_se'")
-    shifts = pd.concat([floor.assign(generator=FLOOR), shifts])
-    labels = {**labels, FLOOR: "Real patients drawn again (the floor)"}
     shifts = shifts[~shifts["contrast"].isin(DIAGNOSTIC_CONTRASTS)]
     order = {name: position for position, name in enumerate(CONTRASTS)}
     columns = list(dict.fromkeys((row["outcome"], row["contrast"], _horizon(row)) for row in shifts.to_dict("records")))
@@ -198,11 +206,17 @@ def tabulate_shifts(agreement: Mapping[str, pd.DataFrame], *, labels: Mapping[st
         if labels[str(generator)] not in groups.values():
             groups[len(rows)] = labels[str(generator)]
         by_column = {(row["outcome"], row["contrast"], _horizon(row)): row for row in entries.to_dict("records")}
-        decides = design == primary.design and generator != FLOOR
-        decisive = (primary.outcome, primary.contrast, primary.horizon_days) if decides else None
-        cells = [_shift(by_column.get(column), is_primary=column == decisive) for column in columns]
-        rows.append((Cell(plain(str(design)), note="" if generator == FLOOR else _flag((REAL, str(generator)), str(design), failed)), *cells))
-    return Table("Synthetic minus real estimate, in standard errors of the real one", ("Design", *headings), tuple(rows), groups)
+        decisive = (primary.outcome, primary.contrast, primary.horizon_days) if design == primary.design else None
+        lines = [beside[str(generator), (*column, str(design))] if column in by_column else {} for column in columns]
+        cells = [
+            _shift(line, is_primary=column == decisive, beyond=design in matched and "testable_here" in line)
+            for column, line in zip(columns, lines, strict=True)
+        ]
+        heavy = any(isinstance(line.get("largest_weight", {}).get("reason"), str) for line in lines)
+        notes = [_flag((REAL, str(generator)), str(design), failed), "a real patient's weight reaches 20" if heavy else ""]
+        rows.append((Cell(plain(str(design)), note="; ".join(filter(None, notes))), *cells))
+    caption = "Synthetic minus real estimate, in standard errors of the real one; small, below each shift: the floor's"
+    return Table(caption, ("Design", *headings), tuple(rows), groups)
 
 
 def _flag(datasets: Sequence[str], design: str, failed: Failed) -> str:
@@ -211,18 +225,25 @@ def _flag(datasets: Sequence[str], design: str, failed: Failed) -> str:
     return f"{', '.join(words)} ({' and '.join(where)})" if where else ""
 
 
-def _shift(row: Row | None, *, is_primary: bool) -> Cell:
-    value = _number(row["value"]) if row else math.nan
+def _shift(line: Mapping[str, Row], *, is_primary: bool, beyond: bool) -> Cell:
+    """A shift with the floor's below it; ``beyond``: its look is that of the shift beyond the floor."""
+    value, floor, further = (
+        _number(line[name]["value"]) if name in line else math.nan
+        for name in ("shift_in_real_se", "floor_shift_in_real_se", "shift_beyond_floor_in_real_se")
+    )
     mark = " primary" if is_primary else ""
     if not math.isfinite(value):
         return Cell(NOT_AVAILABLE, look="none" + mark)
-    look = "near" if abs(value) <= 1 else "off" if abs(value) <= 2 else "far"
-    return Cell(format_signed(value, decimals=2), look=look + mark)
+    untestable = "testable_here" in line and _number(line["testable_here"]["value"]) == 0
+    notes = [format_signed(floor, decimals=2) if math.isfinite(floor) else "", "not testable here" if untestable else ""]
+    judged = abs(further if beyond else value)
+    look = "none" if untestable else "near" if judged <= 1 else "off" if judged <= 2 else "far"
+    return Cell(format_signed(value, decimals=2), note="; ".join(filter(None, notes)), look=look + mark)
 
 
 def tabulate_agreement(agreement: pd.DataFrame, *, caption: str, generator: str, failed: Failed) -> Table:
     """Every agreement metric of one generator: a line per estimate."""
-    metrics = list(dict.fromkeys(agreement["metric"]))
+    metrics = [metric for metric in dict.fromkeys(agreement["metric"]) if metric != "largest_weight"]
     rows = []
     for (outcome, contrast, horizon, design), by_metric in _by_target(agreement, "metric").items():
         cells = [_plain_value(metric, by_metric.get(metric)) for metric in metrics]
@@ -267,7 +288,7 @@ def tabulate_metrics(
         for row in entries.to_dict("records"):
             by_variable.setdefault(row["variable"], {})[row["generator"]] = row
         lines = [
-            (describe_variable(variable, arm_labels), [_metric_cell(str(metric), by_name.get(name)) for name in generators], _bound(by_name.values()))
+            (describe_variable(variable, arm_labels), [_metric_cell(str(metric), by_name, name) for name in generators], _bound(by_name.values()))
             for variable, by_name in by_variable.items()
         ]
         meaning = metric_meaning(str(metric))
@@ -285,6 +306,17 @@ def tabulate_metrics(
     return table, Table(f"{caption}, by variable", ("Variable", *headings), tuple(full), groups) if full else None
 
 
+def with_floor(fidelity: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The generators' tables without the floor's rows, and those once as a table of their own."""
+    sampled = {name: table["metric"].str.startswith("floor_") for name, table in fidelity.items()}
+    apart = {name: table[~sampled[name]] for name, table in fidelity.items()}
+    for name, table in fidelity.items():
+        if sampled[name].any():
+            rows = table[sampled[name]]
+            return apart | {FLOOR: rows.assign(metric=rows["metric"].str.removeprefix("floor_"))}
+    return apart
+
+
 def _bound(rows: Iterable[Row]) -> Cell:
     """The gate of a line; generators may differ in it where chance alone makes a gap as large."""
     gated = [row for row in rows if not pd.isna(row["threshold"])]
@@ -292,9 +324,10 @@ def _bound(rows: Iterable[Row]) -> Cell:
     return Cell(" / ".join(bounds) or "reported")
 
 
-def _metric_cell(metric: str, row: Row | None) -> Cell:
+def _metric_cell(metric: str, by_name: Mapping[str, Row], name: str) -> Cell:
+    row = by_name.get(name)
     if row is None:
-        return Cell(NOT_AVAILABLE, note="not measured", look="none")
+        return Cell("") if name == FLOOR else Cell(NOT_AVAILABLE, note="not measured", look="none")
     words = metric_words(metric)
     value, lower, upper = (_number(row[name]) for name in ("value", "lower", "upper"))
     if math.isnan(value):

@@ -71,6 +71,10 @@ class DatasetStyle:
     """On and off in line widths; empty for a solid line."""
 
 
+#: the floor is no generator: grey, a bar without a mark of its own
+FLOOR_STYLE: Final = DatasetStyle("floor", SOFT, "|", ())
+
+
 def dataset_styles(generators: Sequence[str]) -> dict[str, DatasetStyle]:
     """The real patients in black and solid, the generators in the protocol's order."""
     styles = {REAL: DatasetStyle("real", INK, "D", ())}

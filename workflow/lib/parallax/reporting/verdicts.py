@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from parallax.reporting.numbers import format_number, spell
-from parallax.reporting.wording import VERDICTS, describe_bound, describe_variable, metric_words, plain
+from parallax.reporting.wording import SHIFTS, VERDICTS, describe_bound, describe_variable, metric_words, plain
 
 NOT_CERTIFIED: Final = "not certified: the false-alarm rate of these gates has not been simulated for this study"
 
@@ -70,8 +70,8 @@ def decisive_reason(verdict: GeneratorVerdict, *, primary: str, arm_labels: Mapp
         return sentence(crash)
     if unknown:
         return sentence(unknown[0].reason)
-    shift = next((gate for gate in verdict.gates if gate.metric == "shift_in_real_se"), None)
-    told = f": the {primary} lies {format_number(abs(shift.value), decimals=2)} real standard errors from the real one" if shift else ""
+    shift = next((gate for gate in verdict.gates if gate.metric in SHIFTS), None)
+    told = f": {_clause(shift, primary=primary, arm_labels=arm_labels).partition(' (')[0]}" if shift else ""
     return sentence(f"every gate passed{told}")
 
 
@@ -125,7 +125,7 @@ def summarise(verdict: Mapping[str, Any], report_path: str) -> str:
 def _brief(row: GeneratorVerdict) -> str:
     """The decisive number in a few words."""
     failed = row.with_outcome("failed")
-    shown = list(failed[:1]) or [gate for gate in row.gates if gate.metric == "shift_in_real_se"]
+    shown = list(failed[:1]) or [gate for gate in row.gates if gate.metric in SHIFTS]
     if row.verdict == "inconclusive" or not shown:
         # a gate's sentence names the metric first; the reason alone is enough here
         return next((gate.reason.rpartition("not evaluated, ")[2] for gate in row.with_outcome("not_evaluated")), "")

@@ -97,10 +97,16 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         brief="effect shift",
         unit=" SE",
     ),
-    "floor_shift_in_real_se": MetricWords("Shift of resampled real patients", decimals=2),
-    "floor_propensity_c_gap": MetricWords("Propensity c gap of resampled real patients"),
-    "floor_km_gap": MetricWords("Survival curve gap of resampled real patients"),
-    "floor_outcome_gap": MetricWords("Outcome gap of resampled real patients"),
+    "floor_shift_in_real_se": MetricWords("Floor", decimals=2),
+    "shift_beyond_floor_in_real_se": MetricWords(
+        "Beyond the floor",
+        "the {primary} lies {value} real standard errors further from the real one than sampling alone takes it ({bound} is allowed)",
+        2,
+        brief="shift beyond the floor",
+        unit=" SE",
+    ),
+    "testable_here": MetricWords("Testable here", yes_no=True),
+    "largest_weight": MetricWords("Largest weight", decimals=1),
     "ci_overlap": MetricWords("Interval overlap", decimals=2),
     "decision_agreement": MetricWords("Same decision", yes_no=True),
     "estimate_agreement": MetricWords("Inside the real interval", yes_no=True),
@@ -139,6 +145,10 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         brief="attack TPR",
     ),
 }
+
+
+#: the shift that the primary gate judges: as it is, or beyond the floor where the primary design matches
+SHIFTS: Final = ("shift_in_real_se", "shift_beyond_floor_in_real_se")
 
 
 def metric_words(metric: str) -> MetricWords:

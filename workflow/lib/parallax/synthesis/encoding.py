@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -17,12 +18,14 @@ _CENSORED: Final = "censored"
 _COMPLETED: Final = "completed"
 
 
-def encode(cohort: pd.DataFrame, form: RecordForm) -> pd.DataFrame:
+def encode(cohort: pd.DataFrame, form: RecordForm, filled: Mapping[str, pd.Series] | None = None) -> pd.DataFrame:
     """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (the
-    event), a competing event, censored, or completed (the study's end)."""
+    event), a competing event, censored, or completed (the study's end). Gaps hold the median, or what ``filled`` has for a column."""
+    without_gaps = filled or {}
     encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
     for name in form.context.covariates.numeric:
-        encoded[name] = cohort[name].fillna(cohort[name].median()).astype(np.float64)
+        gapless = without_gaps[name] if name in without_gaps else cohort[name].fillna(cohort[name].median())
+        encoded[name] = gapless.astype(np.float64)
         if cohort[name].isna().any():
             encoded[f"{name} missing"] = _flag(cohort[name].isna())
     for name in form.context.covariates.categorical:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import Covariates, OutcomesSection
+from parallax.protocol import Constraint, Covariates, OutcomesSection
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, Outcome, SurvivalOutcome
 
 #: fewest patients in an arm: below, no model of an arm says anything
@@ -24,6 +24,8 @@ class Context:
 
     covariates: Covariates
     outcomes: OutcomesSection
+    constraints: tuple[Constraint, ...] = ()
+    """Kept by every draw, whatever a generator makes of them: ``synthesis.constraints`` draws anew what breaks one."""
 
     @property
     def columns(self) -> tuple[str, ...]:

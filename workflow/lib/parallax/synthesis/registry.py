@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,18 +11,21 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
-from parallax.protocol import Covariates, OutcomesSection, SequentialGenerator
+from parallax.protocol import Constraint, Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
 from parallax.protocol.generators import EmpiricalCopula
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
 from parallax.synthesis.chain import CovariateChain
+from parallax.synthesis.constraints import Constrained, Rules
 from parallax.synthesis.copula import CovariateCopula
 from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
 from parallax.synthesis.margins import Independent
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
+
+logger = logging.getLogger("parallax.synthesis")
 
 
 def _sequential(settings: SequentialGenerator) -> Generator:
@@ -31,7 +35,7 @@ def _sequential(settings: SequentialGenerator) -> Generator:
             return CovariateCopula.fit(cohort, context)
         if isinstance(chosen, CovariateChainSettings):
             return CovariateChain.fit(cohort, context, order=chosen.order)
-        alone = Context(context.covariates, OutcomesSection.model_construct({}))
+        alone = Context(context.covariates, OutcomesSection.model_construct({}), context.constraints)
         return FlatCovariates(GENERATORS[chosen.method](chosen).fit(cohort[["treated", *context.covariates.names]], context=alone, rng=rng))
 
     return Sequential(settings, fit_covariates)
@@ -50,26 +54,66 @@ GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
 
 
 def fit_generator(
-    settings: GeneratorSettings, cohort: pd.DataFrame, *, covariates: Covariates, outcomes: OutcomesSection, seed: int
+    settings: GeneratorSettings,
+    cohort: pd.DataFrame,
+    *,
+    covariates: Covariates,
+    outcomes: OutcomesSection,
+    seed: int,
+    constraints: Sequence[Constraint] = (),
 ) -> FittedGenerator:
     """Fit the generator that a protocol's entry names to a cohort (or a part of one).
 
     The same seed gives the same fit, bit for bit, in one environment with one thread. A covariate that is the same for all patients teaches
-    nothing: it is set aside, and written down again in every draw. Raises GenerationError, before anything costly, for a cohort that
-    nothing can be learnt from.
+    nothing: it is set aside, and written down again in every draw. Constraints hold in every draw. Raises GenerationError, before
+    anything costly, for a cohort that nothing can be learnt from or that breaks a constraint.
     """
-    context = Context(covariates, outcomes)
+    context = Context(covariates, outcomes, tuple(constraints))
     check_cohort(cohort, context)
+    rules = Rules.of(cohort, context.constraints)
     constants = cohort[[name for name in covariates.names if cohort[name].notna().all() and (cohort[name] == cohort[name].iloc[0]).all()]].head(1)
     varying = Context(
         covariates.model_copy(
             update={kind: tuple(name for name in getattr(covariates, kind) if name not in constants) for kind in ("numeric", "categorical")}
         ),
         outcomes,
+        context.constraints,
     )
     learnt = cohort.drop(columns=list(constants)).reset_index(drop=True)
     fitted = GENERATORS[settings.method](settings).fit(learnt, context=varying, rng=np.random.default_rng(seed))
-    return fitted if constants.empty else WithConstants(fitted, constants, context.columns)
+    if not constants.empty:
+        fitted = WithConstants(fitted, constants, context.columns)
+    return Constrained(fitted, rules) if rules.constraints else fitted
+
+
+def refit_generator(
+    settings: GeneratorSettings,
+    cohort: pd.DataFrame,
+    *,
+    covariates: Covariates,
+    outcomes: OutcomesSection,
+    seeds: Sequence[int],
+    constraints: Sequence[Constraint] = (),
+) -> Refitted:
+    """One fit for every seed, each to n of the n patients drawn with replacement from that seed: replicates then vary by the fit as well.
+
+    What a resample lacks (a level, an event of an arm) its replicate lacks. Raises GenerationError where nothing can be learnt from one.
+    """
+    fits = []
+    for number, seed in enumerate(seeds, start=1):
+        rng = np.random.default_rng(seed)
+        resample = cohort.iloc[rng.integers(len(cohort), size=len(cohort))].reset_index(drop=True)
+        own = int(rng.integers(2**31))
+        fits.append(fit_generator(settings, resample, covariates=covariates, outcomes=outcomes, seed=own, constraints=constraints))
+        logger.info("fit %d of %d", number, len(seeds))
+    return Refitted(tuple(fits))
+
+
+@dataclass(frozen=True, slots=True)
+class Refitted:
+    """A fit for each replicate."""
+
+    fits: tuple[FittedGenerator, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +145,18 @@ class WithConstants:
         return pd.concat([self.fitted.draw(patients, rng=rng), same], axis=1)[list(self.columns)]
 
 
-def draw_replicates(fitted: FittedGenerator, *, replicates: int, patients: int, seeds: Sequence[int]) -> pd.DataFrame:
+def draw_replicates(fitted: FittedGenerator | Refitted, *, replicates: int, patients: int, seeds: Sequence[int]) -> pd.DataFrame:
     """A cohort table of ``replicates`` replicates of ``patients`` patients each, replicate i from ``seeds[i]`` alone.
 
-    Columns: ``replicate`` (0 …), ``patient_id`` ("1" … within a replicate), then as in the real cohort.
+    A :class:`Refitted` generator draws replicate i from its i-th fit. Columns: ``replicate`` (0 …), ``patient_id`` ("1" … within a
+    replicate), then as in the real cohort.
     """
     if len(seeds) != replicates or len(set(seeds)) != replicates:
         raise GenerationError(f"seeds: found {len(set(seeds))} different ones; allowed is one for each of {replicates} replicates")
     tables = []
     for replicate, seed in enumerate(seeds):
-        drawn = fitted.draw(patients, rng=np.random.default_rng(seed))
+        source = fitted.fits[replicate] if isinstance(fitted, Refitted) else fitted
+        drawn = source.draw(patients, rng=np.random.default_rng(seed))
         identity = pd.DataFrame({"replicate": np.full(patients, replicate, dtype=np.int64), "patient_id": np.arange(1, patients + 1).astype(str)})
         tables.append(pd.concat([identity.astype({"patient_id": "string"}), drawn], axis=1))
     return pd.concat(tables, ignore_index=True)

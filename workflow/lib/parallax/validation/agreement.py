@@ -15,7 +15,7 @@ from parallax.tables import AGREEMENT
 from parallax.validation.combining import TARGET, to_analysis_scale
 from parallax.validation.metrics import METRICS, metric_row
 
-_METRICS = tuple(metric.name for metric in METRICS.values() if metric.table == "agreement" and not metric.name.startswith("floor_"))
+_METRICS = ("shift_in_real_se", "ci_overlap", "decision_agreement", "estimate_agreement", "standardised_difference", "same_side_of_null")
 _DECISIONS = {-1: "below the null", 0: "not significant", 1: "above the null"}
 
 
@@ -74,9 +74,12 @@ class _Floor:
         shift, allowed = float(row["shift"]), METRICS["shift_in_real_se"].threshold(gates)
         untestable = None
         if 2 * int(row["estimable"]) <= int(row["replicates"]):
-            untestable = "not testable here: most cohorts resampled from the real patients have no estimate"
+            untestable = "not testable here: the floor itself misses it, most cohorts resampled from the real patients have no estimate"
         elif abs(shift) > allowed:
-            untestable = f"not testable here: cohorts resampled from the real patients shift by {shift:.2f} themselves"
+            moved = f"{shift:+.2f}".replace("-", "−")
+            untestable = (
+                f"not testable here: the floor itself misses it, cohorts resampled from the real patients shift by {moved} real standard errors"
+            )
         lower, upper = float(row["lower"]), float(row["upper"])
         return cls([metric_row("floor_shift_in_real_se", shift, lower=lower, upper=upper, reason=untestable)], untestable)
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from parallax.reporting import style
 from parallax.reporting.numbers import format_number
 from parallax.reporting.wording import CONTRASTS, estimate_words
-from parallax.vocabulary import RATIO_CONTRASTS, REAL
+from parallax.vocabulary import FLOOR, RATIO_CONTRASTS, REAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,11 @@ def draw_primary(rows: Sequence[PrimaryRow], *, contrast: str, gate: float | Non
             )
             if math.isfinite(row.estimate):
                 scaled = [words.factor * number for number in (row.estimate, row.lower, row.upper)]
-                axes.plot(scaled[1:], [y, y], color=look.colour, lw=2.2, solid_capstyle="butt", zorder=3)
-                axes.plot([scaled[0]], [y], look.marker, color=look.colour, ms=7, mec="white", mew=0.8, zorder=4)
+                wide = row.dataset == FLOOR
+                axes.plot(scaled[1:], [y, y], color="#b4bac2" if wide else look.colour, lw=9 if wide else 2.2, solid_capstyle="butt", zorder=3)
+                axes.plot(
+                    [scaled[0]], [y], look.marker, color=look.colour, ms=7, mec=look.colour if wide else "white", mew=1.4 if wide else 0.8, zorder=4
+                )
                 figure.text(
                     (width - right + 0.2) / width,
                     (bottom + row_height * (y + 0.5)) / height,

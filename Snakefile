@@ -13,6 +13,7 @@ include: "workflow/rules/extract.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/design.smk"
+include: "workflow/rules/blinding.smk"
 include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
@@ -40,6 +41,7 @@ rule tune:
 
 onstart:
     restrict_folders()
+    register()
 
 
 onsuccess:

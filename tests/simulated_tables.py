@@ -389,6 +389,7 @@ def simulated_inputs(*, sites: Mapping[str, tuple[str, ...]] | None = None) -> R
     made = {site: simulated_site(protocol, crashed=crashed) for site, crashed in (sites or {"support": ()}).items()}
     verdict = {
         "study": protocol.study.name, "protocol_digest": protocol.digest, "certified": False,
+        "registration": {"attempt": 1, "before_effects": True, "changed": []},
         "sites": {site: verdicts for site, (_, verdicts) in made.items()},
     }  # fmt: skip
     provenance = {"commit": "0123abc", "python": "3.11.2", "versions": {"numpy": "2.4.6", "pandas": "2.3.3"}, "seeds": {"study": 20260101}}

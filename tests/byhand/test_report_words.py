@@ -11,7 +11,7 @@ from parallax.protocol.designs import DesignsSection
 from parallax.reporting.answers import tell_hazards
 from parallax.reporting.numbers import format_count, format_estimate, format_number, format_share, format_signed
 from parallax.reporting.sections import number_needed
-from parallax.reporting.verdicts import decisive_reason, headline, read_verdicts, summarise
+from parallax.reporting.verdicts import decisive_reason, describe_registration, headline, read_verdicts, summarise
 from parallax.reporting.wording import CONTRASTS, describe_design, describe_effect, describe_variable, estimate_words
 from parallax.vocabulary import CONTRASTS as ALL_CONTRASTS
 from parallax.vocabulary import RATIO_CONTRASTS
@@ -123,6 +123,7 @@ def gate(metric: str, value: float | None, threshold: float, outcome: str, **oth
 
 RECORD = {
     "study": "rhc",
+    "registration": {"attempt": 1, "before_effects": True, "changed": []},
     "certified": False,
     "sites": {
         "support": {
@@ -189,6 +190,27 @@ def test_summary_of_a_run() -> None:
         "  ✕ gaussian_copula  do not release  effect shift −2.50 SE (at most 1), and one more",
         "  ? tvae             inconclusive    the generator failed at fit: no memory.",
         "",
+        "  the protocol was registered before any real effect was computed",
         "  not certified: the false-alarm rate of these gates has not been simulated for this study",
         "  report  results/rhc/report.html",
     ]
+
+
+@pytest.mark.parametrize(
+    ("registration", "words"),
+    [
+        ((1, True, []), "The protocol was registered before any real effect was computed."),
+        ((3, True, []), "The protocol, attempt 3 of this study, was registered before any real effect was computed."),
+        ((1, False, []), "The protocol was registered after real effects had been computed."),
+        (
+            (2, False, ["validation.gates.km_gap"]),
+            "The protocol, attempt 2 of this study, was changed after real effects had been computed, in validation.gates.km_gap.",
+        ),
+        (
+            (9, False, ["a", "b", "c", "d", "e", "f"]),
+            "The protocol, attempt 9 of this study, was changed after real effects had been computed, in a, b, c, d and two more.",
+        ),
+    ],
+)
+def test_when_a_protocol_was_registered(registration: tuple[int, bool, list[str]], words: str) -> None:
+    assert describe_registration(dict(zip(("attempt", "before_effects", "changed"), registration, strict=True))) == words

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -91,7 +92,7 @@ def test_the_floor_stands_beside_every_shift_and_is_no_dataset_of_a_reader(finis
 def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
     edited.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
     rules = planned_rules(edited)
-    assert "measure_fidelity" in rules
+    assert {"measure_fidelity", "reach_verdict"} <= rules
     assert rules.isdisjoint(
         {"extract_patients", "select_cohort", "fit_generator", "draw_replicates", "refit_generator", "measure_floor", "estimate_effects"}
     )
@@ -104,6 +105,42 @@ def test_a_changed_horizon_reruns_synthesis_but_not_extraction(edited: Study) ->
     rules = planned_rules(edited)
     assert {"fit_generator", "estimate_effects"} <= rules
     assert "extract_patients" not in rules
+
+
+def test_the_protocol_is_registered_before_its_effects(finished: Study) -> None:
+    verdict = json.loads((finished.results / "verdict.json").read_text())
+    (line,) = (finished.results / "registration.jsonl").read_text().splitlines()
+    assert json.loads(line)["protocol_digest"] == verdict["protocol_digest"]
+    assert verdict["registration"] == {"attempt": 1, "before_effects": True, "changed": []}
+
+
+def test_a_gate_changed_after_the_effects_is_an_attempt_that_shows(finished: Study, fresh: Study) -> None:
+    shutil.copytree(finished.results, fresh.results)
+    fresh.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
+    done = fresh.run("results/tiny/verdict.json")
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads((fresh.results / "verdict.json").read_text())
+    assert verdict["registration"] == {"attempt": 2, "before_effects": False, "changed": ["validation.gates.km_gap"]}
+    before, after = (study.results / "registration.jsonl" for study in (finished, fresh))
+    assert after.read_text().startswith(before.read_text())
+    after.write_text(after.read_text().replace('"km_gap":0.03', '"km_gap":0.04'))
+    fresh.write_protocol(PROTOCOL)
+    refused = fresh.run("results/tiny/verdict.json")
+    assert refused.returncode != 0
+    assert "line 1, which does not follow from the lines before it" in refused.stderr + refused.stdout
+
+
+def test_a_blinded_study_seals_its_effects_until_the_primary_design_passes(fresh: Study) -> None:
+    protocol = changed(validation={"blinded": True, "gates": {"effective_patients": 5000}})
+    fresh.write_protocol(protocol)
+    sealed = fresh.run("--keep-going")
+    assert sealed.returncode != 0
+    assert "the treated arm weighs like fewer than 5000 patients" in sealed.stderr + sealed.stdout
+    assert not list(fresh.results.glob("exact/*/*/estimates.parquet"))
+    assert not list(fresh.results.glob("exact/*/floor/*"))
+    fresh.write_protocol(changed(validation={"blinded": True}))
+    opened = fresh.run("results/tiny/exact/clinic/real/estimates.parquet")
+    assert opened.returncode == 0, opened.stderr
 
 
 def test_changed_patients_rerun_everything(edited: Study) -> None:

@@ -38,6 +38,12 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
     )
 
 
+REGISTER = STUDY / "registration.jsonl"
+
+# what every effect of a site waits for
+SEAL = "<exact>/{site}/real/unsealed.json" if PROTOCOL.validation.blinded else []
+
+
 pathvars:
     study=str(STUDY),
     patients=str(STUDY / "patients"),
@@ -128,6 +134,32 @@ def restrict_folders():
     for folder in (STUDY / "patients", STUDY / "exact"):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+
+
+def register():
+    """The protocol is added to the study's register before the first job, unless it is the last one there."""
+    from datetime import UTC, datetime
+
+    from parallax import __version__
+    from parallax.provenance import read_commit
+    from parallax.validation.registration import register_protocol
+
+    known = REGISTER.read_text(encoding="utf-8") if REGISTER.exists() else ""
+    try:
+        register = register_protocol(
+            known,
+            PROTOCOL,
+            effects_known=any(STUDY.glob(f"exact/*/{REAL}/estimates.parquet")),
+            registered=datetime.now(UTC).isoformat(timespec="seconds"),
+            parallax=__version__,
+            commit=read_commit(REPOSITORY),
+        )
+        if register != known:
+            from parallax.storage import write_text
+
+            write_text(REGISTER, register)
+    except ParallaxError as error:
+        sys.exit(str(error))
 
 
 def print_verdicts():

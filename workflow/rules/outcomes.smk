@@ -7,6 +7,7 @@ rule estimate_effects:
         propensity="<patients>/{site}/{dataset}/propensity.parquet",
         weights="<patients>/{site}/{dataset}/weights.parquet",
         overlap="<exact>/{site}/{dataset}/overlap.parquet",
+        unsealed=SEAL,
     output:
         estimates="<exact>/{site}/{dataset}/estimates.parquet",
         curves="<exact>/{site}/{dataset}/curves.parquet",

@@ -172,6 +172,9 @@ rule reach_verdict:
     params:
         protocol=PROTOCOL.plain(),
         exact=lambda wildcards, input: str(Path(input.agreement[0]).parents[2]),
-        code=code_digest("parallax.validation.verdict"),
+        register=str(REGISTER),
+        code=code_digest(
+            "parallax.validation.verdict", "parallax.validation.registration"
+        ),
     script:
         "../scripts/reach_verdict.py"

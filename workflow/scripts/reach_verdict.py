@@ -6,8 +6,9 @@ import pandas as pd
 
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
-from parallax.storage import read_table, write_json
+from parallax.storage import read_table, read_text, write_json
 from parallax.tables import AGREEMENT, FIDELITY, GENERATION, PRIVACY
+from parallax.validation.registration import describe_registration
 from parallax.validation.verdict import reach_verdict
 
 
@@ -27,7 +28,9 @@ def reach(output, params):
     protocol, exact = Protocol.of(params.protocol), Path(params.exact)
     sites = {site: {name: judge(exact / site / name, name, protocol) for name in protocol.generators} for site in protocol.sites}
     certified = protocol.validation.certification.repetitions > 0
-    write_json(output[0], {"study": protocol.study.name, "protocol_digest": protocol.digest, "certified": certified, "sites": sites})
+    registration = describe_registration(read_text(params.register)).plain()
+    record = {"study": protocol.study.name, "protocol_digest": protocol.digest, "registration": registration, "certified": certified}
+    write_json(output[0], record | {"sites": sites})
 
 
 with job(snakemake.log[0]):

@@ -7,6 +7,7 @@
     ├── SourceError              a source cannot be read as the protocol declares it
     ├── CohortError              the selected cohort cannot be studied
     ├── GenerationError          a generator cannot be fitted to, or drawn for, this cohort
+    ├── Sealed                   effects stay sealed: the design of a blinded study has not passed
     ├── StorageError             a file is missing, unwritable or does not follow its schema
     └── StatisticsError          an estimator was called outside its domain
         └── NotEstimable         the data do not determine the quantity; becomes a row with a reason
@@ -64,6 +65,10 @@ class CohortError(ParallaxError):
 
 class GenerationError(ParallaxError):
     """A generator cannot be fitted to, or drawn for, this cohort."""
+
+
+class Sealed(ParallaxError):
+    """Effects stay sealed: the design of a blinded study has not passed."""
 
 
 class StorageError(ParallaxError):

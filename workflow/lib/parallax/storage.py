@@ -64,6 +64,11 @@ def write_text(path: str | Path, text: str, *, restricted: bool = False) -> None
     _write_whole(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"), restricted=restricted)
 
 
+def read_text(path: str | Path) -> str:
+    """Read a text file in UTF-8."""
+    return Path(path).read_text(encoding="utf-8")
+
+
 def write_model(path: str | Path, model: object) -> str:
     """Write a fitted generator, readable by its owner only, for it knows the real patients; its SHA-256 is returned."""
     content = pickle.dumps(model, protocol=5)

@@ -49,5 +49,10 @@ class Protocol(Section):
     @property
     def digest(self) -> str:
         """SHA-256 of the protocol with all defaults filled in: two protocols with equal digests ask the same study."""
-        canonical = json.dumps(self.plain(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return digest_of(self.plain())
+
+
+def digest_of(protocol: object) -> str:
+    """SHA-256 of a protocol's plain content."""
+    canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -31,7 +31,11 @@ class Certification(Section):
 
 
 class ValidationSection(Section):
-    """Gates and certification."""
+    """Gates, certification and blinding."""
 
     gates: Gates = Gates()
     certification: Certification = Certification()
+    blinded: bool = Field(
+        default=False,
+        description="no effect, real or synthetic, is computed before the primary design is balanced and leaves enough real patients",
+    )

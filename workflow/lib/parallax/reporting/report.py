@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -47,7 +48,7 @@ from parallax.reporting.sections import (
     with_floor,
 )
 from parallax.reporting.style import dataset_styles
-from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, headline, read_verdicts, sentence
+from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, describe_registration, headline, read_verdicts, sentence
 from parallax.reporting.wording import (
     CONTRASTS,
     ESTIMANDS,
@@ -128,12 +129,15 @@ def render_report(inputs: ReportInputs) -> str:
     )
     environment.globals["spell"] = spell
     primary = protocol.question.primary
+    registration: Any = inputs.verdict["registration"]
     return environment.get_template("report.html.j2").render(
         protocol=protocol,
         style=Markup(_style_sheet()),  # noqa: S704 -- our own file
         headline=headline(verdicts),
         certified=bool(inputs.verdict["certified"]),
         not_certified=sentence(NOT_CERTIFIED),
+        registration=registration,
+        registered=describe_registration(registration),
         question=_question(protocol),
         primary_words=describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol)),
         sites=[

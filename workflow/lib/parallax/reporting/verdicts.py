@@ -10,6 +10,9 @@ from typing import Any, Final
 from parallax.reporting.numbers import format_number, spell
 from parallax.reporting.wording import SHIFTS, VERDICTS, describe_bound, describe_variable, metric_words, plain
 
+#: keys of the protocol that a sentence names
+_KEYS_NAMED: Final = 4
+
 NOT_CERTIFIED: Final = "not certified: the false-alarm rate of these gates has not been simulated for this study"
 
 
@@ -107,6 +110,19 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
+def describe_registration(registration: Mapping[str, Any]) -> str:
+    """When the protocol was fixed, and what was changed since effects are known, in a sentence; ``registration`` as in verdict.json."""
+    attempt, changed = registration["attempt"], registration["changed"]
+    which = "the protocol" if attempt == 1 else f"the protocol, attempt {attempt} of this study,"
+    if registration["before_effects"]:
+        return sentence(f"{which} was registered before any real effect was computed")
+    if not changed:
+        return sentence(f"{which} was registered after real effects had been computed")
+    more = len(changed) - _KEYS_NAMED
+    named = ", ".join(changed[:_KEYS_NAMED]) + (f" and {spell(more)} more" if more > 0 else "")
+    return sentence(f"{which} was changed after real effects had been computed, in {named}")
+
+
 def summarise(verdict: Mapping[str, Any], report_path: str) -> str:
     """The end of a run on the console: one line per generator, then where the report is."""
     rows = read_verdicts(verdict)
@@ -118,7 +134,9 @@ def summarise(verdict: Mapping[str, Any], report_path: str) -> str:
     for name, row in zip(names, rows, strict=True):
         words, mark = VERDICTS[row.verdict]
         lines.append(f"  {mark} {name:<{column}}  {words.lower():<{badge}}  {_brief(row)}".rstrip())
-    lines += ["", f"  {'certified' if verdict.get('certified') else NOT_CERTIFIED}", f"  report  {report_path}"]
+    registered = describe_registration(verdict["registration"]).removesuffix(".")
+    lines += ["", f"  {registered[:1].lower()}{registered[1:]}"]
+    lines += [f"  {'certified' if verdict.get('certified') else NOT_CERTIFIED}", f"  report  {report_path}"]
     return "\n".join(lines)
 
 

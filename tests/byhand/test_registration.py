@@ -1,0 +1,109 @@
+"""The register of protocols, line by line, and the seal of a blinded study."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from parallax.errors import Sealed, StorageError
+from parallax.protocol.loading import read_protocol
+from parallax.protocol.protocol import Protocol
+from parallax.validation.blinding import check_seal
+from parallax.validation.registration import Registration, describe_registration, read_register, register_protocol
+
+STUDY = Path(__file__).parents[2] / "config" / "studies" / "gbsg.yaml"
+
+
+def protocol_with(gap: float) -> Protocol:
+    protocol = read_protocol(STUDY)
+    gates = protocol.validation.gates.model_copy(update={"km_gap": gap})
+    return protocol.model_copy(update={"validation": protocol.validation.model_copy(update={"gates": gates})})
+
+
+def registered(*attempts: tuple[float, bool]) -> str:
+    register = ""
+    for gap, known in attempts:
+        register = register_protocol(
+            register, protocol_with(gap), effects_known=known, registered="2026-01-01T00:00:00+00:00", parallax="0.1.0", commit=None
+        )
+    return register
+
+
+def test_a_line_holds_the_protocol_and_the_digest_of_the_line_before() -> None:
+    first, second = registered((0.03, False), (0.05, True)).splitlines(keepends=True)
+    assert json.loads(first)["previous"] is None
+    assert json.loads(second)["previous"] == hashlib.sha256(first.encode()).hexdigest()
+    assert json.loads(second)["protocol"] == protocol_with(0.05).plain()
+    assert [json.loads(line)["attempt"] for line in (first, second)] == [1, 2]
+
+
+def test_the_same_protocol_again_is_no_attempt() -> None:
+    assert registered((0.03, False), (0.03, True)) == registered((0.03, False))
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [
+        ([(0.03, False)], Registration(1, before_effects=True, changed=())),
+        ([(0.03, False), (0.05, False)], Registration(2, before_effects=True, changed=())),
+        ([(0.03, True)], Registration(1, before_effects=False, changed=())),
+        ([(0.03, False), (0.05, True)], Registration(2, before_effects=False, changed=("validation.gates.km_gap",))),
+        ([(0.03, False), (0.05, True), (0.03, True)], Registration(3, before_effects=True, changed=())),
+    ],
+)
+def test_what_the_register_says_of_the_last_protocol(attempts: list[tuple[float, bool]], expected: Registration) -> None:
+    assert describe_registration(registered(*attempts)) == expected
+
+
+def test_keys_that_came_and_went_are_named_themselves() -> None:
+    old = protocol_with(0.03)
+    generators = {name: settings for name, settings in old.synthesis.generators.items() if name != "sequential"}
+    new = old.model_copy(update={"synthesis": old.synthesis.model_copy(update={"generators": generators})})
+    register = registered((0.03, False))
+    register = register_protocol(register, new, effects_known=True, registered="2026-01-02T00:00:00+00:00", parallax="0.1.0", commit="abc")
+    assert describe_registration(register).changed == ("synthesis.generators.sequential",)
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [lines[0].replace("0.03", "0.3", 1), *lines[1:]],
+        lambda lines: [lines[0].replace('"effects_known":true', '"effects_known":false'), *lines[1:]],
+        lambda lines: [lines[1], lines[0], lines[2]],
+        lambda lines: [lines[0], lines[2]],
+        lambda lines: [*lines[:2], lines[2][:100]],
+        lambda lines: ["\n", *lines],
+        lambda lines: ["[1]\n", *lines],
+    ],
+)
+def test_an_altered_register_is_refused(alter) -> None:  # type: ignore[no-untyped-def]
+    lines = registered((0.03, True), (0.05, True), (0.06, True)).splitlines(keepends=True)
+    with pytest.raises(StorageError, match=r"registration\.jsonl\n    found    line [123]"):
+        read_register("".join(alter(lines)))
+
+
+def test_an_empty_register_says_nothing() -> None:
+    assert read_register("") == ()
+    with pytest.raises(StorageError, match="an empty register"):
+        describe_registration("")
+
+
+def overlap(**row: object) -> pd.DataFrame:
+    return pd.DataFrame([{"design": "crude", "status": "ok", "failure": "not balanced"}, {"design": "overlap", "status": "ok", **row}]).reindex(
+        columns=["design", "status", "failure", "reason"]
+    )
+
+
+def test_a_sound_primary_design_breaks_the_seal() -> None:
+    check_seal(overlap(), design="overlap")
+
+
+@pytest.mark.parametrize("row", [{"failure": "not balanced: largest SMD 0.32, allowed is 0.1"}, {"status": "not_estimable", "reason": "no overlap"}])
+def test_effects_stay_sealed_under_a_failed_primary_design(row: dict[str, object]) -> None:
+    with pytest.raises(Sealed, match=r"designs\.overlap\n    found    among the real patients: (not balanced|no overlap)"):
+        check_seal(overlap(**row), design="overlap")

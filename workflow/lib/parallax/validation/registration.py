@@ -1,0 +1,115 @@
+"""The register of protocols: which protocol was fixed when, and whether the real effects were known by then.
+
+A register is a text of JSON lines that only grows. Every line holds the digest of the line before it, so that a line cannot be changed, taken
+out or put in without all later ones changing; that the whole register was not rewritten can be told where it is kept under version control.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from parallax.errors import Fault, StorageError
+from parallax.protocol.protocol import Protocol, digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: ``attempt`` counts the protocols of the study, ``effects_known`` whether its real effects had been computed before."""
+
+    attempt: int
+    registered: str
+    effects_known: bool
+    protocol_digest: str
+    protocol: Mapping[str, Any]
+    parallax: str
+    commit: str | None
+    previous: str | None
+
+    def line(self) -> str:
+        """The entry as its line of the register."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the register says of the protocol in force.
+
+    ``before_effects``: it was fixed before any real effect was computed. ``changed``: the keys in which it differs from the last protocol that
+    was (none where ``before_effects``, or where no protocol was).
+    """
+
+    attempt: int
+    before_effects: bool
+    changed: tuple[str, ...]
+
+    def plain(self) -> dict[str, object]:
+        """The record as JSON-ready values."""
+        return asdict(self) | {"changed": list(self.changed)}
+
+
+def register_protocol(register: str, protocol: Protocol, *, effects_known: bool, registered: str, parallax: str, commit: str | None) -> str:
+    """The register with ``protocol`` as its last entry; the same text where it is the last one already.
+
+    ``registered`` is the time in ISO 8601. Raises StorageError where the register was changed by something else.
+    """
+    entries = read_register(register)
+    if entries and entries[-1].protocol_digest == protocol.digest:
+        return register
+    previous = _digest(entries[-1].line()) if entries else None
+    content: Any = protocol.plain()
+    entry = Entry(len(entries) + 1, registered, effects_known, protocol.digest, content, parallax, commit, previous)
+    return register + entry.line()
+
+
+def describe_registration(register: str) -> Registration:
+    """What the register says of its last protocol; raises StorageError where it is empty or was changed by something else."""
+    entries = read_register(register)
+    if not entries:
+        raise _altered("an empty register", "the study's protocol")
+    last = entries[-1]
+    fixed = [entry for entry in entries if not entry.effects_known]
+    before = last.protocol_digest in {entry.protocol_digest for entry in fixed}
+    return Registration(last.attempt, before, () if before or not fixed else tuple(_differences(fixed[-1].protocol, last.protocol)))
+
+
+def read_register(register: str) -> tuple[Entry, ...]:
+    """All entries, oldest first; raises StorageError at the first that does not follow from those before it."""
+    entries: list[Entry] = []
+    previous = None
+    for number, line in enumerate(register.splitlines(keepends=True), start=1):
+        try:
+            entry = Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            raise _altered(f"line {number}, which is no entry", "one entry in every line") from None
+        if (entry.attempt, entry.previous) != (number, previous) or digest_of(entry.protocol) != entry.protocol_digest or entry.line() != line:
+            raise _altered(f"line {number}, which does not follow from the lines before it", "entries as they were written")
+        previous = _digest(line)
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _digest(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()
+
+
+def _altered(found: str, allowed: str) -> StorageError:
+    remedy = "restore the file from version control, or delete it and let the verdict say that the protocol was registered late"
+    return StorageError(str(Fault("registration.jsonl", found, allowed, remedy)))
+
+
+def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
+    """The keys below which two protocols differ; a key that only one has is named itself."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        if old != new:
+            yield path
+        return
+    for key in (*old, *(name for name in new if name not in old)):
+        place = f"{path}.{key}" if path else key
+        if key in old and key in new:
+            yield from _differences(old[key], new[key], place)
+        else:
+            yield place

@@ -12,11 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help install run twins tune examples test recovery lint bench shift docs clean
-=======
-.PHONY: help install run examples test recovery lint bench shift cost docs clean
->>>>>>> main
+.PHONY: help install run twins tune examples test recovery lint bench shift cost docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'

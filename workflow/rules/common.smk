@@ -108,9 +108,29 @@ def every(pattern, **wildcards):
     )
 
 
-def of_chosen(pattern):
-    """The pattern for every site and the generator named on the command line; the survival-aware one where none is."""
-    return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
+def whole_number(name, *, default, least):
+    """A whole number from the command line."""
+    found = str(config.get(name, default))
+    if not found.isdecimal() or int(found) < least:
+        sys.exit(
+            f"--config {name}={found}\n    found    {found}\n    allowed  a whole number of at least {least}"
+        )
+    return int(found)
+
+
+def of_twins(pattern):
+    """An input: the pattern for every site and the generator named on the command line, the first sequential one where none is."""
+
+    def files(wildcards):
+        if CHOSEN not in SEQUENTIAL:
+            sys.exit(
+                f"virtual twins of the generator {CHOSEN}\n    found    the method {PROTOCOL.synthesis.generators[CHOSEN].method}\n"
+                "    allowed  sequential: others have no outcome given covariates and arm\n"
+                f"    to do    name one with --config generator=NAME: {', '.join(SEQUENTIAL) or 'the protocol has none'}"
+            )
+        return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
+
+    return files
 
 
 def answers_of(wildcards):

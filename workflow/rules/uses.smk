@@ -5,6 +5,8 @@ rule trace_twins:
     input:
         cohort="<patients>/{site}/real/cohort.parquet",
         model="<patients>/{site}/{generator}/model.pkl",
+        record="<exact>/{site}/{generator}/model.json",
+        unsealed=SEAL,
     output:
         curves="<patients>/{site}/{generator}/twin_curves.parquet",
         cohort="<patients>/{site}/{generator}/twin_cohort.parquet",
@@ -25,8 +27,8 @@ rule trace_twins:
         generator=lambda wildcards: PROTOCOL.synthesis.generators[
             wildcards.generator
         ].plain(),
-        twins=int(config.get("twins", 10000)),
-        refits=int(config.get("refits", 50)),
+        twins=whole_number("twins", default=10000, least=100),
+        refits=whole_number("refits", default=50, least=2),
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "twins"
         ),
@@ -37,8 +39,8 @@ rule trace_twins:
 
 rule show_twins:
     input:
-        averages=of_chosen("<exact>/{site}/{generator}/twin_averages.parquet"),
-        truths=of_chosen("<exact>/{site}/{generator}/twin_truths.parquet"),
+        averages=of_twins("<exact>/{site}/{generator}/twin_averages.parquet"),
+        truths=of_twins("<exact>/{site}/{generator}/twin_truths.parquet"),
     output:
         curves="<study>/twin_curves.csv",
         truths="<study>/twins.csv",

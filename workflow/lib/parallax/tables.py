@@ -332,17 +332,20 @@ FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} |
 
 PRIVACY: Final = _table({"metric": _text()} | _METRIC)
 
-#: virtual twins: a patient's curves under either arm; ``survival`` of all causes, and where events compete the ``incidence`` of the event
+#: ``survival`` of all causes, and where events compete the ``incidence`` of the event; else ``probability``, ``mean`` or ``rate``, without times
+_TWIN_QUANTITIES: Final = ("survival", "incidence", "probability", "mean", "rate")
+
+#: virtual twins: a patient's curves under either arm
 TWIN_CURVES: Final = _table(
     {
         "patient_id": _text(),
         "outcome": _text(),
         "arm": _text(allowed=ARMS),
-        "quantity": _text(allowed=("survival", "incidence")),
-        "time_days": _number(nullable=False, minimum=0),
-        "value": _number(nullable=False, minimum=0),
-        "lower": _number(minimum=0),
-        "upper": _number(minimum=0),
+        "quantity": _text(allowed=_TWIN_QUANTITIES),
+        "time_days": _number(minimum=0),
+        "value": _number(nullable=False),
+        "lower": _number(),
+        "upper": _number(),
     }
 )
 
@@ -351,8 +354,8 @@ TWIN_AVERAGES: Final = _table(
     {
         "outcome": _text(),
         "arm": _text(allowed=(*ARMS, "difference")),
-        "quantity": _text(allowed=("survival", "incidence")),
-        "time_days": _number(nullable=False, minimum=0),
+        "quantity": _text(allowed=_TWIN_QUANTITIES),
+        "time_days": _number(minimum=0),
         "value": _number(nullable=False),
         "lower": _number(),
         "upper": _number(),

@@ -187,8 +187,12 @@ class BinaryModel:
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
         """One value per patient."""
-        share = expit(self.coefficients[0] + columns @ self.coefficients[1:])
-        return {"value": (rng.random(columns.shape[0]) < share).astype(np.float64)}
+        return {"value": (rng.random(columns.shape[0]) < self.expected(columns)).astype(np.float64)}
+
+    def expected(self, columns: FloatArray) -> FloatArray:
+        """The probability of yes (n,): expit(x'β)."""
+        share: FloatArray = expit(self.coefficients[0] + columns @ self.coefficients[1:])
+        return share
 
     def slopes(self) -> FloatArray:
         """The coefficients without the intercept."""
@@ -217,7 +221,12 @@ class ContinuousModel:
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
         """One value per patient, not yet on the real grid."""
-        return {"value": self.coefficients[0] + columns @ self.coefficients[1:] + rng.choice(self.residuals, columns.shape[0])}
+        return {"value": self.expected(columns) + rng.choice(self.residuals, columns.shape[0])}
+
+    def expected(self, columns: FloatArray) -> FloatArray:
+        """The mean (n,): x'β."""
+        mean: FloatArray = self.coefficients[0] + columns @ self.coefficients[1:]
+        return mean
 
     def slopes(self) -> FloatArray:
         """The coefficients without the intercept."""
@@ -251,12 +260,16 @@ class CountModel:
         """Counts, and person-days where the outcome has them."""
         patients = columns.shape[0]
         days = None if self.person_time is None else self.person_time.draw(columns, rng=rng)
-        mean = np.exp(np.minimum(self.coefficients[0] + columns @ self.coefficients[1:], np.log(_BOUND)))
-        mean = mean if days is None else mean * days
+        mean = self.expected(columns) if days is None else self.expected(columns) * days
         if self.dispersion > 0.0:
             mean = mean * rng.gamma(1.0 / self.dispersion, self.dispersion, patients)
         counts = {"value": rng.poisson(np.minimum(mean, _BOUND)).astype(np.float64)}
         return counts if days is None else counts | {"person_days": days}
+
+    def expected(self, columns: FloatArray) -> FloatArray:
+        """The mean count (n,), per person-day where the outcome has person-time: exp(x'β)."""
+        mean: FloatArray = np.exp(np.minimum(self.coefficients[0] + columns @ self.coefficients[1:], np.log(_BOUND)))
+        return mean
 
     def slopes(self) -> FloatArray:
         """The coefficients without the intercept."""

@@ -1,12 +1,15 @@
 """Virtual twins: what would happen to a patient under either arm, as the survival-aware generator has learnt it.
 
-Two things are made of a fitted ``sequential`` generator. For patients, real or synthetic, the curves S(t | x, arm) under both arms
-(:func:`trace_twins`), with bands over refits on bootstrap resamples (:func:`trace_bands`). And a twin cohort (:func:`draw_twins`): synthetic
-patients with the outcome under either arm drawn for each, of whom a study sees the one of the arm that they were given.
+Two things are made of a fitted ``sequential`` generator. For patients, real or synthetic, the curves S(t | x, arm) under both arms, or the
+expected value of an outcome without times (:func:`trace_twins`), with bands over refits on bootstrap resamples (:func:`trace_bands`). And a twin
+cohort (:func:`draw_twins`): synthetic patients with the outcome under either arm drawn for each, of whom a study sees the one of the arm that
+they were given.
 
-Assumption: a patient's curve is a prediction of the fitted models, which is an effect only where the covariates hold all confounders; bands
-hold the sampling of the patients, not the choice of the models. How the two outcomes of one patient hang together is never seen in data: they
-are drawn independently given the covariates, so that averages over patients have a truth and differences within one patient have none.
+Assumption: a patient's curve is a prediction of the fitted models, which is an effect only where the covariates hold all confounders. A band is
+about the curve, the average course of all patients with these covariates: it holds how the curve varies with the patients learnt from, and
+neither the choice of the models, nor their shrinkage, nor that one patient's own course scatters about the curve. How the two outcomes of one
+patient hang together is never seen in data: they are drawn independently given the covariates, so that averages over patients have a truth and
+differences within one patient have none.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ from scipy.special import expit
 from parallax.errors import GenerationError
 from parallax.protocol import Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol.generators import IndependentGenerator
-from parallax.protocol.outcomes import SurvivalOutcome
-from parallax.synthesis.outcome_models import EventTimes, OutcomeModel
-from parallax.synthesis.registry import WithConstants, fit_generator
+from parallax.protocol.outcomes import Outcome, SurvivalOutcome
+from parallax.synthesis.constraints import Constrained
+from parallax.synthesis.outcome_models import BinaryModel, ContinuousModel, CountModel, EventTimes, OutcomeModel
+from parallax.synthesis.registry import Refitted, WithConstants, fit_generator
 from parallax.synthesis.sequential import FittedSequential
 from parallax.vocabulary import ARMS
 
@@ -32,13 +36,17 @@ FloatArray = NDArray[np.float64]
 
 #: points of the grid beside the horizons, from day 0 to the last horizon
 _GRID = 21
+#: no column of a protocol has a space in its name
+_SCORE = "propensity score"
 
 
 @dataclass(frozen=True, slots=True)
 class TwinCurves:
-    """Both arms' curves of the patients for one survival outcome: ``times`` (k,), ``values`` (2, n, k), the treated first, by quantity.
+    """Both arms' curves of the patients for one outcome: ``times`` (k,) in days, ``values`` (2, n, k), the treated first, by quantity.
 
-    Quantities: ``survival``, the probability of no event of any kind; where events compete also ``incidence``, that of the event itself.
+    Quantities: ``survival``, the probability of no event of any kind; where events compete also ``incidence``, that of the event itself. An
+    outcome without times has one, NaN, and the quantity ``probability`` (yes or no), ``mean`` (a measurement, a count) or ``rate`` (a count per
+    person-day).
     """
 
     times: FloatArray
@@ -81,35 +89,35 @@ class TwinCohort:
 
 
 def require_sequential(fitted: object) -> FittedSequential:
-    """The chain inside a fitted generator; raises GenerationError for a generator without event models of its own in each arm."""
-    inner = fitted.fitted if isinstance(fitted, WithConstants) else fitted
+    """The chain inside a fitted generator; raises GenerationError for a generator without outcome models of its own in each arm."""
+    inner = _without_constraints(fitted)
+    inner = inner.fitted if isinstance(inner, WithConstants) else inner
     if isinstance(inner, FittedSequential):
         return inner
-    found = "a generator that could not be fitted" if inner is None else type(inner).__name__
-    raise GenerationError(
-        f"virtual twins\n    found    {found}\n"
-        "    allowed  a fitted generator of the method sequential: others have no outcome given covariates and arm\n"
-        "    to do    name one with --config generator=NAME"
-    )
+    found = "a generator that could not be fitted" if inner is None else f"a fitted {type(inner).__name__}"
+    allowed = "a generator of the method sequential: others have no outcome given covariates and arm"
+    remedy = "name one with --config generator=NAME"
+    if isinstance(inner, Refitted):
+        found, allowed, remedy = "a fit for each replicate (synthesis.fit: bootstrap)", "one fit", "set synthesis.fit: single"
+    raise GenerationError(f"virtual twins\n    found    {found}\n    allowed  {allowed}\n    to do    {remedy}")
 
 
-def choose_times(outcome: SurvivalOutcome) -> FloatArray:
-    """The outcome's horizons and a grid of equal steps up to the last."""
+def choose_times(outcome: Outcome) -> FloatArray:
+    """A survival outcome's horizons and a grid of equal steps up to the last; NaN for one without times."""
+    if not isinstance(outcome, SurvivalOutcome):
+        return np.array([np.nan])
     return np.unique(np.concatenate([outcome.horizons_days, np.linspace(0.0, outcome.horizons_days[-1], _GRID)]))
 
 
 def trace_twins(fitted: object, patients: pd.DataFrame) -> dict[str, TwinCurves]:
-    """By survival outcome, the curves of ``patients`` (n rows with the covariates' columns) under both arms, at :func:`choose_times`."""
+    """By outcome, the curves of ``patients`` (n rows with the covariates' columns) under both arms, at :func:`choose_times`."""
     chain = require_sequential(fitted)
     columns = chain.columns.of(patients)
     found = {}
-    for name, outcome in chain.form.context.outcomes.survival.items():
+    for name, outcome in chain.form.context.outcomes.items():
         times = choose_times(outcome)
-        models = [chain.outcomes[arm][name] for arm in ARMS]
-        values = {"survival": np.stack([_event_times(model).survival(columns, times) for model in models])}
-        if outcome.competing:
-            values["incidence"] = np.stack([_event_times(model).incidence(columns, times) for model in models])
-        found[name] = TwinCurves(times, values)
+        of_arms = [_predict(chain.outcomes[arm][name], outcome, columns, times) for arm in ARMS]
+        found[name] = TwinCurves(times, {quantity: np.stack([of_arm[quantity] for of_arm in of_arms]) for quantity in of_arms[0]})
     return found
 
 
@@ -172,22 +180,22 @@ def tabulate_twins(bands: Mapping[str, TwinBand], patient_ids: pd.Series) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-def average_twins(bands: Mapping[str, TwinBand], cohort: pd.DataFrame) -> pd.DataFrame:
+def average_twins(bands: Mapping[str, TwinBand], cohort: pd.DataFrame, outcomes: OutcomesSection) -> pd.DataFrame:
     """The averages over the patients as a TWIN_AVERAGES table, beside what the real ``cohort`` that was learnt from knows of each time.
 
     ``at_risk`` counts the real patients followed beyond the time and ``events`` those with an event by it, each in the arm that has fewer.
+    Without times these are the arm's patients, and those with the rarer answer (yes or no), with any event (counts), or again all.
     """
     parts = []
+    treated = cohort["treated"].to_numpy(bool)
     for outcome, band in bands.items():
-        times, treated = band.curves.times, cohort["treated"].to_numpy(bool)
-        days, happened = cohort[f"{outcome}_days"].to_numpy(float)[:, None], cohort[f"{outcome}_event"].to_numpy()[:, None] > 0
-        at_risk = np.minimum(*((days[arm] > times).sum(axis=0) for arm in (treated, ~treated)))
-        events = np.minimum(*((happened[arm] & (days[arm] <= times)).sum(axis=0) for arm in (treated, ~treated)))
+        of_arms = [_count_known(cohort[arm], outcome, outcomes[outcome], band.curves.times) for arm in (treated, ~treated)]
+        at_risk, events = (np.minimum(*counts) for counts in zip(*of_arms, strict=True))
         for quantity, means in band.means.items():
             for row, arm in enumerate((*ARMS, "difference")):
                 cells = {"value": means[row], "lower": band.mean_lower[quantity][row], "upper": band.mean_upper[quantity][row]}
                 known = {"at_risk": at_risk, "events": events, "refits": band.refits}
-                parts.append(pd.DataFrame({"outcome": outcome, "arm": arm, "quantity": quantity, "time_days": times} | cells | known))
+                parts.append(pd.DataFrame({"outcome": outcome, "arm": arm, "quantity": quantity, "time_days": band.curves.times} | cells | known))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -195,32 +203,77 @@ def draw_twins(fitted: object, patients: int, *, rng: np.random.Generator) -> Tw
     """A twin cohort of ``patients`` synthetic patients; the same ``rng`` state gives the same bits.
 
     ``propensity`` is exact under the direct recipe; under the calibrated one, in which treatment comes first, it is the score that the
-    covariates were calibrated to.
+    covariates were calibrated to. Constraints hold: patients who break one are drawn anew.
     """
     chain = require_sequential(fitted)
-    context, treatment = chain.form.context, chain.columns.treatment
-    drawn = chain.baseline.draw(patients, rng=rng)
-    treated = np.asarray(drawn["treated"], dtype=bool)
-    columns = chain.columns.of(drawn)
-    followed, complete = [], []
-    for arm in ARMS:
-        parts: tuple[dict[str, FloatArray], dict[str, FloatArray]] = {}, {}
-        for name in context.outcomes.names:
-            for into, found in zip(parts, _draw_both(chain.outcomes[arm][name], columns, rng), strict=True):
-                into.update({f"{name}_{part}": values for part, values in found.items()})
-        given = drawn | {"treated": np.full(patients, arm == ARMS[0])}
-        followed.append(chain.form.restore(given | parts[0]))
-        complete.append(chain.form.restore(given | parts[1]))
-    cohort = pd.concat([followed[0][treated], followed[1][~treated]]).sort_index()
-    order = list(context.columns)
-    if isinstance(fitted, WithConstants):
-        order = list(fitted.columns)
-        cohort = cohort.join(fitted.constants.loc[fitted.constants.index.repeat(patients)].reset_index(drop=True))
+    both = _Both(_without_constraints(fitted), chain)
+    drawn = (Constrained(both, fitted.rules) if isinstance(fitted, Constrained) else both).draw(patients, rng=rng)
     identity = pd.DataFrame({"replicate": np.int64(0), "patient_id": pd.array(np.arange(1, patients + 1).astype(str), dtype="string")})
-    score = expit(np.clip(treatment.logit(drawn), treatment.lowest, treatment.highest))
-    kept = ["treated", *context.outcomes.cohort_columns]
-    both = [identity.join(table[kept]).assign(propensity=score) for table in complete]
-    return TwinCohort(identity.join(cohort[order]), pd.concat(both, ignore_index=True))
+    potential = []
+    for arm in ARMS:
+        of_arm = {column: drawn[f"{arm} {column}"] for column in chain.form.context.outcomes.cohort_columns}
+        potential.append(identity.assign(treated=arm == ARMS[0], **of_arm, propensity=drawn[_SCORE]))
+    order = list(both.fitted.columns if isinstance(both.fitted, WithConstants) else chain.form.context.columns)
+    return TwinCohort(identity.join(drawn[order]), pd.concat(potential, ignore_index=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """Draws the cohort table's columns, and beside them the outcomes under either arm and the propensity."""
+
+    fitted: object
+    chain: FittedSequential
+
+    def draw(self, patients: int, *, rng: np.random.Generator) -> pd.DataFrame:
+        chain = self.chain
+        context, treatment = chain.form.context, chain.columns.treatment
+        drawn = chain.baseline.draw(patients, rng=rng)
+        treated = np.asarray(drawn["treated"], dtype=bool)
+        columns = chain.columns.of(drawn)
+        followed, complete = [], []
+        for arm in ARMS:
+            parts: tuple[dict[str, FloatArray], dict[str, FloatArray]] = {}, {}
+            for name in context.outcomes.names:
+                for into, found in zip(parts, _draw_both(chain.outcomes[arm][name], columns, rng), strict=True):
+                    into.update({f"{name}_{part}": values for part, values in found.items()})
+            given = drawn | {"treated": np.full(patients, arm == ARMS[0])}
+            followed.append(chain.form.restore(given | parts[0]))
+            under = chain.form.restore(given | parts[1])[list(context.outcomes.cohort_columns)]
+            complete.append(under.add_prefix(f"{arm} "))
+        cohort = pd.concat([followed[0][treated], followed[1][~treated]]).sort_index()
+        if isinstance(self.fitted, WithConstants):
+            cohort = cohort.join(self.fitted.constants.loc[self.fitted.constants.index.repeat(patients)].reset_index(drop=True))
+        score = expit(np.clip(treatment.logit(drawn), treatment.lowest, treatment.highest))
+        return pd.concat([cohort, *complete], axis=1).assign(**{_SCORE: score})
+
+
+def _without_constraints(fitted: object) -> object:
+    return fitted.fitted if isinstance(fitted, Constrained) else fitted
+
+
+def _predict(model: OutcomeModel, outcome: Outcome, columns: FloatArray, times: FloatArray) -> dict[str, FloatArray]:
+    """By quantity, (n, k)."""
+    match model:
+        case EventTimes():
+            found = {"survival": model.survival(columns, times)}
+            return found | ({"incidence": model.incidence(columns, times)} if len(model.causes) > 1 else {})
+        case BinaryModel():
+            return {"probability": model.expected(columns)[:, None]}
+        case ContinuousModel():
+            return {"mean": model.expected(columns)[:, None]}
+        case CountModel():
+            return {"mean" if model.person_time is None else "rate": model.expected(columns)[:, None]}
+    raise GenerationError(f"virtual twins\n    found    an outcome of the type {outcome.type}\n    allowed  one with an expected value")
+
+
+def _count_known(arm: pd.DataFrame, name: str, outcome: Outcome, times: FloatArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Patients of an arm followed beyond each time (k,), and with an event by it."""
+    if isinstance(outcome, SurvivalOutcome):
+        days, happened = arm[f"{name}_days"].to_numpy(float)[:, None], arm[f"{name}_event"].to_numpy()[:, None] > 0
+        return (days > times).sum(axis=0), (happened & (days <= times)).sum(axis=0)
+    patients, positive = len(arm), int((arm[f"{name}_value"] > 0).sum())
+    events = {"binary": min(positive, patients - positive), "count": positive}.get(outcome.type, patients)
+    return np.array([patients]), np.array([events])
 
 
 def _draw_both(model: OutcomeModel, columns: FloatArray, rng: np.random.Generator) -> tuple[Mapping[str, FloatArray], Mapping[str, FloatArray]]:
@@ -229,11 +282,6 @@ def _draw_both(model: OutcomeModel, columns: FloatArray, rng: np.random.Generato
         return model.draw_with_complete(columns, rng=rng)
     drawn = model.draw(columns, rng=rng)
     return drawn, drawn
-
-
-def _event_times(model: OutcomeModel) -> EventTimes:
-    assert isinstance(model, EventTimes)  # noqa: S101 -- for the type: every survival outcome has one
-    return model
 
 
 def _percentiles(many: list[FloatArray] | list[NDArray[np.float32]]) -> FloatArray:

@@ -133,6 +133,14 @@ def of_twins(pattern):
     return files
 
 
+def tuning_record():
+    """What the target tune has written down, if it ever ran for this study."""
+    from parallax.storage import read_json
+
+    record = STUDY / "tuning.json"
+    return read_json(record) if record.exists() else None
+
+
 def answers_of(wildcards):
     """What the answers of a dataset are combined from; a generator's also from what says whether it drew patients, and how many there are."""
     files = {

@@ -60,6 +60,7 @@ rule show_twins:
         code=code_digest(
             "parallax.disclosure.twins",
             "parallax.reporting.figures.twins",
+            "parallax.reporting.uses",
             "parallax.storage",
         ),
     script:

@@ -10,6 +10,7 @@ from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.question import PrimaryEstimate
 from parallax.reporting.figures.twins import draw_twins
 from parallax.reporting.style import to_standalone_svg
+from parallax.reporting.uses import summarise_twins
 from parallax.storage import read_table, write_csv, write_text
 from parallax.tables import TWIN_AVERAGES, TWIN_TRUTHS
 
@@ -23,7 +24,9 @@ def show(input, output, params):
         truths.append(read_table(of_truths, TWIN_TRUTHS).assign(**labels))
     write_csv(output.curves, pd.concat(averages, ignore_index=True))
     write_csv(output.truths, pd.concat(truths, ignore_index=True))
-    figure = draw_twins(averages[0], truths[0], primary=PrimaryEstimate.of(params.primary))
+    primary = PrimaryEstimate.of(params.primary)
+    print(summarise_twins(pd.concat(truths), primary, output.truths))
+    figure = draw_twins(averages[0], truths[0], primary=primary)
     write_text(output.figure, to_standalone_svg(figure))
 
 

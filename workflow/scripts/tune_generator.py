@@ -3,6 +3,7 @@
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.provenance import find_version
+from parallax.reporting.uses import summarise_tuning
 from parallax.storage import read_table, write_csv, write_json
 from parallax.tables import cohort_schema
 from parallax.tuning import OWN, tune
@@ -25,10 +26,13 @@ def run(input, output, params):
         "keeps_the_protocols_own": tuned.chosen == OWN,
         "settings": tuned.settings.plain(),
         "seed": params.seed,
-        "protocol_sha256": protocol.digest,
+        "protocol_digest": protocol.digest,
+        "tried": tuned.table[tuned.table["effect"].isna()][["setting", "rmse", "rmse_error", "failed"]].to_dict("records"),
         "versions": {name: find_version(name) for name in ("numpy", "scipy", "pandas")},
     }
     write_json(output.record, record)
+    used = {"repetitions": tuned.repetitions, "cpu_seconds": tuned.cpu_seconds}
+    print(summarise_tuning(tuned.table, generator=params.generator, place=output.table, **used))
 
 
 with job(snakemake.log[0]):

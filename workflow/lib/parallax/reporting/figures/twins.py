@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from parallax.protocol.question import Hypothesis
 from parallax.reporting.style import INK, SOFT, WIDTH, drawing, new_figure
+from parallax.reporting.uses import of_primary
 from parallax.reporting.wording import CONTRASTS, plain
 from parallax.vocabulary import RATIO_CONTRASTS
 
@@ -23,8 +24,7 @@ def draw_twins(averages: pd.DataFrame, truths: pd.DataFrame, *, primary: Hypothe
         figure = new_figure(WIDTH, 3.4)
         left, right = figure.subplots(1, 2, width_ratios=(1.2, 1.0))
         _draw_curves(left, averages[averages["outcome"] == primary.outcome])
-        asked = truths[(truths["outcome"] == primary.outcome) & (truths["contrast"] == primary.contrast)]
-        _draw_truths(right, asked[asked["horizon_days"].eq(primary.horizon_days) if primary.horizon_days else asked["horizon_days"].isna()], primary)
+        _draw_truths(right, of_primary(truths, primary), primary)
         figure.tight_layout()
     return figure
 
@@ -32,6 +32,9 @@ def draw_twins(averages: pd.DataFrame, truths: pd.DataFrame, *, primary: Hypothe
 def _draw_curves(axes: Axes, averages: pd.DataFrame) -> None:
     axes.set_title("The same twin patients under either arm")
     quantity = "incidence" if (averages["quantity"] == "incidence").any() else "survival"
+    if averages["time_days"].isna().all():
+        _draw_means(axes, averages)
+        return
     for arm, (colour, dashes) in _OF_ARM.items():
         rows = averages[(averages["arm"] == arm) & (averages["quantity"] == quantity)]
         axes.plot(rows["time_days"], rows["value"], color=colour, linestyle=dashes, label=f"all {arm}")
@@ -39,6 +42,16 @@ def _draw_curves(axes: Axes, averages: pd.DataFrame) -> None:
     axes.set_xlabel("days")
     axes.set_ylabel("cumulative incidence" if quantity == "incidence" else "survival")
     axes.legend()
+
+
+def _draw_means(axes: Axes, averages: pd.DataFrame) -> None:
+    rows = averages[averages["arm"].isin(list(_OF_ARM))].to_dict("records")
+    for place, row in enumerate(rows):
+        axes.plot([place, place], [row["lower"], row["upper"]], color=_OF_ARM[row["arm"]][0])
+        axes.plot(place, row["value"], "o", color=_OF_ARM[row["arm"]][0])
+    axes.set_xticks(range(len(rows)), [f"all {row['arm']}" for row in rows])
+    axes.set_xlim(-0.7, 1.7)
+    axes.set_ylabel(rows[0]["quantity"] if rows else "")
 
 
 def _draw_truths(axes: Axes, truths: pd.DataFrame, primary: Hypothesis) -> None:

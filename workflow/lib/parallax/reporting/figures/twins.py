@@ -39,7 +39,7 @@ def _draw_curves(axes: Axes, averages: pd.DataFrame) -> None:
         rows = averages[(averages["arm"] == arm) & (averages["quantity"] == quantity)]
         axes.plot(rows["time_days"], rows["value"], color=colour, linestyle=dashes, label=f"all {arm}")
         axes.fill_between(rows["time_days"], rows["lower"], rows["upper"], color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlabel("days")
+    axes.set_xlabel(f"days\n{_what_the_band_is(averages)}")
     axes.set_ylabel("cumulative incidence" if quantity == "incidence" else "survival")
     axes.legend()
 
@@ -51,7 +51,12 @@ def _draw_means(axes: Axes, averages: pd.DataFrame) -> None:
         axes.plot(place, row["value"], "o", color=_OF_ARM[row["arm"]][0])
     axes.set_xticks(range(len(rows)), [f"all {row['arm']}" for row in rows])
     axes.set_xlim(-0.7, 1.7)
+    axes.set_xlabel(_what_the_band_is(averages))
     axes.set_ylabel(rows[0]["quantity"] if rows else "")
+
+
+def _what_the_band_is(averages: pd.DataFrame) -> str:
+    return f"band: 2.5th to 97.5th percentile over {averages['refits'].iloc[0]} refits to resampled patients" if len(averages) else ""
 
 
 def _draw_truths(axes: Axes, truths: pd.DataFrame, primary: Hypothesis) -> None:

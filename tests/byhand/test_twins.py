@@ -12,7 +12,8 @@ from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY
 from parallax.statistics.survival import kaplan_meier
 from parallax.synthesis.hazards import IntervalHazard
-from parallax.synthesis.outcome_models import EventTimes
+from parallax.synthesis.outcome_models import BinaryModel, ContinuousModel, CountModel, EventTimes
+from parallax.synthesis.twins import TwinBand, TwinCurves, average_twins
 from parallax.validation.twins import compare_with_truth, find_truth
 
 #: covariate effects are penalised away
@@ -145,3 +146,57 @@ def test_shown_averages_never_step_for_few_patients():
     # day 2 has 10 events, day 4 15 more; day 5 is too near the last one allowed, day 7 has 9 at risk
     assert shown["time_days"].tolist() == [0.0, 2.0, 4.0, 6.0]
     assert not {"at_risk", "events"} & set(shown.columns)
+
+
+def test_outcomes_without_times_have_expected_values():
+    # three of four yes; mean 5; six falls in twenty days: a rate of 0.3, whatever the covariate, which is penalised away
+    asked = np.array([[7.0], [0.0]])
+    binary = BinaryModel.fit(np.array([1.0, 1.0, 1.0, 0.0]), COLUMN, ridge=NONE)
+    np.testing.assert_allclose(binary.expected(asked), 3 / 4, atol=1e-6)
+    np.testing.assert_allclose(ContinuousModel.fit(np.array([2.0, 4.0, 6.0, 8.0]), COLUMN, ridge=NONE).expected(asked), 5.0)
+    falls = np.array([0.0, 1.0, 2.0, 3.0])
+    np.testing.assert_allclose(CountModel.fit(falls, np.array([2.0, 4.0, 6.0, 8.0]), COLUMN, ridge=NONE).expected(asked), 0.3, atol=1e-6)
+    np.testing.assert_allclose(CountModel.fit(falls, None, COLUMN, ridge=NONE).expected(asked), 1.5, atol=1e-6)
+    # without a penalty each half of the patients has its own share
+    column = np.repeat([[1.0], [0.0]], 4, axis=0)
+    found = BinaryModel.fit(np.array([1.0, 1, 1, 0, 1, 0, 0, 0]), column, ridge=0.0).expected(np.array([[1.0], [0.0]]))
+    np.testing.assert_allclose(found, [3 / 4, 1 / 4], atol=1e-6)
+
+
+def test_an_average_without_times_is_shown_where_both_arms_have_patients_for_it():
+    table = pd.DataFrame({"outcome": ["a", "b", "c"], "arm": "treated", "quantity": "probability", "time_days": np.nan, "value": 0.5})
+    table = table.assign(lower=0.4, upper=0.6, at_risk=[40, 40, 9], events=[10, 9, 9], refits=20)
+    assert disclose_averages(table, DisclosureSection(minimum_count=10, round_to=5))["outcome"].tolist() == ["a"]
+
+
+def test_what_the_real_patients_know_of_an_average():
+    arms = [True] * 5 + [False] * 4
+    cohort = pd.DataFrame(
+        {
+            "treated": arms,
+            "death_days": [1.0, 2, 3, 4, 5, 1, 2, 3, 4],
+            "death_event": [1, 0, 1, 1, 0, 1, 1, 0, 0],
+            "cured_value": [1, 1, 1, 1, 0, 1, 1, 0, 0],
+            "falls_value": [0, 0, 3, 1, 1, 0, 0, 0, 2],
+            "pain_value": [0.0] * 9,
+        }
+    )
+    values = {
+        name: {"type": kind, "value": name, "contrasts": []} for name, kind in (("cured", "binary"), ("falls", "count"), ("pain", "continuous"))
+    }
+    for name, contrast in (("cured", "odds_ratio"), ("falls", "rate_ratio"), ("pain", "mean_difference")):
+        values[name]["contrasts"] = [contrast]
+    outcomes = OutcomesSection.of({"death": OUTCOMES["death"].model_dump()} | values)
+
+    def band(*times):
+        flat = {"q": np.zeros((3, len(times)))}
+        curves = TwinCurves(np.array(times), {"q": np.zeros((2, 1, len(times)))})
+        return TwinBand(curves, lower={}, upper={}, means=flat, mean_lower=flat, mean_upper=flat, refits=7)
+
+    bands = {"death": band(2.0, 3.0), "cured": band(np.nan), "falls": band(np.nan), "pain": band(np.nan)}
+    found = average_twins(bands, cohort, outcomes).query("arm == 'treated'")
+    # beyond day 2 three treated and two others are followed, 1 and 2 had died
+    assert found["at_risk"].tolist() == [2, 1, 4, 4, 4]
+    # one treated was not cured; one of the others fell
+    assert found["events"].tolist() == [1, 2, 1, 1, 4]
+    assert found["refits"].eq(7).all()

@@ -18,6 +18,7 @@ include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/uses.smk"
 
 
 rule all:
@@ -31,6 +32,18 @@ rule all:
 rule certify:
     input:
         "<study>/certification.csv",
+
+
+# patients under either arm: snakemake twins --config generator=NAME twins=NUMBER refits=NUMBER
+rule twins:
+    input:
+        "<study>/twins.csv",
+
+
+# a generator's settings on simulated studies: snakemake tune --config generator=NAME
+rule tune:
+    input:
+        "<study>/tuning.csv",
 
 
 onstart:

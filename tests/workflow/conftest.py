@@ -102,14 +102,14 @@ class Study:
     def results(self) -> Path:
         return self.folder / "results" / "tiny"
 
-    def command(self, *words: str) -> list[str]:
+    def command(self, *words: str, options: tuple[str, ...] = ()) -> list[str]:
         return [
             sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.folder),
-            "--cores", "2", "--nolock", *words, "--config", f"study={self.protocol}",
+            "--cores", "2", "--nolock", *words, "--config", f"study={self.protocol}", *options,
         ]  # fmt: skip
 
-    def run(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return self.run_command(self.command(*words), environment=environment)
+    def run(self, *words: str, options: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return self.run_command(self.command(*words, options=options), environment=environment)
 
     def run_command(self, command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

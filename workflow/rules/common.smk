@@ -60,7 +60,7 @@ scattergather:
     fits=1,
 
 
-BATCHES = (
+FIT_BATCHES = (
     min(len(gather.fits("{scatteritem}")), PROTOCOL.synthesis.replicates)
     if PROTOCOL.synthesis.fit == "bootstrap"
     else 1
@@ -74,14 +74,26 @@ wildcard_constraints:
     dataset="|".join((REAL, *PROTOCOL.generators)),
 
 
-#: the target certify also serves a study whose verdict does without
+# the target certify also serves a study whose verdict does without
 CERTIFIED = PROTOCOL.validation.certification.repetitions > 0
 REPETITIONS = PROTOCOL.validation.certification.repetitions or 200
-BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
+CERTIFICATION_BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
 EFFECTS = {
     name: getattr(PROTOCOL.validation.certification, name)
     for name in ("minimal_important_effect", "stronger_effect")
 }
+
+SEQUENTIAL = [
+    name
+    for name, settings in PROTOCOL.synthesis.generators.items()
+    if settings.method == "sequential"
+]
+CHOSEN = str(config.get("generator", (*SEQUENTIAL, *PROTOCOL.generators)[0]))
+if CHOSEN not in PROTOCOL.generators:
+    sys.exit(
+        f"--config generator={CHOSEN}\n    found    a name that is not in the protocol\n"
+        f"    allowed  {', '.join(PROTOCOL.generators)}\n    to do    name one of them"
+    )
 
 
 def section(name):
@@ -122,7 +134,7 @@ def every(pattern, **wildcards):
 
 def batches(pattern):
     """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
-    items = [f"{number}-of-{BATCHES}" for number in range(1, BATCHES + 1)]
+    items = [f"{number}-of-{FIT_BATCHES}" for number in range(1, FIT_BATCHES + 1)]
     return expand(pattern, scatteritem=items, allow_missing=True)
 
 
@@ -140,6 +152,39 @@ def fit_seeds(wildcards, *purpose):
         )
         for replicate in range(number - 1, PROTOCOL.synthesis.replicates, total)
     }
+
+
+def whole_number(name, *, default, least):
+    """A whole number from the command line."""
+    found = str(config.get(name, default))
+    if not found.isdecimal() or int(found) < least:
+        sys.exit(
+            f"--config {name}={found}\n    found    {found}\n    allowed  a whole number of at least {least}"
+        )
+    return int(found)
+
+
+def of_twins(pattern):
+    """An input: the pattern for every site and the generator named on the command line, the first sequential one where none is."""
+
+    def files(wildcards):
+        if CHOSEN not in SEQUENTIAL:
+            sys.exit(
+                f"virtual twins of the generator {CHOSEN}\n    found    the method {PROTOCOL.synthesis.generators[CHOSEN].method}\n"
+                "    allowed  sequential: others have no outcome given covariates and arm\n"
+                f"    to do    name one with --config generator=NAME: {', '.join(SEQUENTIAL) or 'the protocol has none'}"
+            )
+        return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
+
+    return files
+
+
+def tuning_record():
+    """What the target tune has written down, if it ever ran for this study."""
+    from parallax.storage import read_json
+
+    record = STUDY / "tuning.json"
+    return read_json(record) if record.exists() else None
 
 
 def answers_of(wildcards):

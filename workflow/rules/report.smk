@@ -112,6 +112,8 @@ rule write_manifest:
         protocol=PROTOCOL.plain(),
         repository=str(REPOSITORY),
         study=lambda wildcards, output: str(Path(output[0]).parent),
+        # no input: a changed protocol must not have the settings tried again
+        tuning=lambda wildcards: tuning_record(),
         code=code_digest("parallax.provenance"),
     script:
         "../scripts/write_manifest.py"

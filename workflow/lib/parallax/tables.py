@@ -371,3 +371,71 @@ CERTIFICATION: Final = _table(
         "replicates": _count(),
     }
 )
+
+#: ``survival`` of all causes, and where events compete the ``incidence`` of the event; else ``probability``, ``mean`` or ``rate``, without times
+_TWIN_QUANTITIES: Final = ("survival", "incidence", "probability", "mean", "rate")
+
+#: virtual twins: a patient's curves under either arm
+TWIN_CURVES: Final = _table(
+    {
+        "patient_id": _text(),
+        "outcome": _text(),
+        "arm": _text(allowed=ARMS),
+        "quantity": _text(allowed=_TWIN_QUANTITIES),
+        "time_days": _number(minimum=0),
+        "value": _number(nullable=False),
+        "lower": _number(),
+        "upper": _number(),
+    }
+)
+
+#: their averages over patients, and the difference between the arms; ``at_risk`` and ``events`` of the real patients in the smaller arm
+TWIN_AVERAGES: Final = _table(
+    {
+        "outcome": _text(),
+        "arm": _text(allowed=(*ARMS, "difference")),
+        "quantity": _text(allowed=_TWIN_QUANTITIES),
+        "time_days": _number(minimum=0),
+        "value": _number(nullable=False),
+        "lower": _number(),
+        "upper": _number(),
+        "at_risk": _count(),
+        "events": _count(),
+        "refits": _count(),
+    }
+)
+
+#: estimates on a twin cohort beside the truth of both potential outcomes; ``truth_error`` on the analysis scale
+TWIN_TRUTHS: Final = _table(
+    _TARGET
+    | {
+        "effective_estimand": _text(),
+        "truth": _number(),
+        "truth_error": _number(minimum=0),
+        "estimate": _number(),
+        "lower": _number(),
+        "upper": _number(),
+        "deviation": _number(),
+        "covered": _flag(nullable=True),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: a generator's candidate settings on simulated studies; ``effect`` is missing where all effects count. Shifts are in standard errors of the
+#: analysis of the simulated patients; ``bias``, ``bias_error`` and ``truth_bias`` are of the primary estimate, ``rmse`` and ``worst`` of all
+TUNING: Final = _table(
+    {
+        "setting": _text(),
+        "effect": _number(),
+        "repetitions": _count(),
+        "bias": _number(),
+        "bias_error": _number(minimum=0),
+        "truth_bias": _number(),
+        "rmse": _number(minimum=0),
+        "rmse_error": _number(minimum=0),
+        "worst": _number(minimum=0),
+        "failed": _count(),
+        "cpu_seconds": _number(minimum=0),
+        "chosen": _flag(),
+    }
+)

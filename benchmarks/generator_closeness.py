@@ -20,7 +20,8 @@ from generator_studies import STUDIES
 from scipy.special import stdtrit
 
 from parallax.protocol import Covariates, OutcomesSection
-from parallax.protocol.generators import parse_generator
+from parallax.protocol import Generator as GeneratorSettings
+from parallax.protocol.generators import ArfGenerator, CartGenerator, parse_generator
 from parallax.protocol.loading import read_protocol
 from parallax.seeds import derive_seed
 from parallax.synthesis.registry import draw_replicates, fit_generator
@@ -29,19 +30,19 @@ from parallax.validation.privacy import find_copied, measure_closeness
 from parallax.validation.records import RecordColumns
 
 REPLICATES = 10
-SETTINGS: dict[str, dict[str, object]] = {
+PLAIN: dict[str, dict[str, object]] = {
     "sequential": {"method": "sequential"},
     "sequential, calibrated": {"method": "sequential", "recipe": "calibrated"},
     "sequential, covariates by CART": {"method": "sequential", "covariates": {"method": "cart"}},
     "gaussian_copula": {"method": "gaussian_copula"},
     "independent": {"method": "independent"},
-    "arf, leaf 5": {"method": "arf", "minimum_leaf": 5},
-    "arf, leaf 10": {"method": "arf", "minimum_leaf": 10},
-    "arf, leaf 20": {"method": "arf", "minimum_leaf": 20},
-    "cart, leaf 20": {"method": "cart", "minimum_leaf": 20},
-    "cart, leaf 50": {"method": "cart", "minimum_leaf": 50},
-    "cart, leaf 100": {"method": "cart", "minimum_leaf": 100},
 }
+#: smaller leaves than a protocol may ask for show why
+LEAVES: dict[str, GeneratorSettings] = {
+    **{f"arf, leaf {leaf}": ArfGenerator.model_construct(method="arf", trees=30, minimum_leaf=leaf, rounds=10) for leaf in (5, 10, 20, 50)},
+    **{f"cart, leaf {leaf}": CartGenerator.model_construct(method="cart", order=(), minimum_leaf=leaf) for leaf in (5, 20, 50, 100)},
+}
+SETTINGS = {name: parse_generator(settings) for name, settings in PLAIN.items()} | LEAVES
 
 
 def read_study(name: str) -> tuple[pd.DataFrame, Covariates, OutcomesSection]:
@@ -49,7 +50,14 @@ def read_study(name: str) -> tuple[pd.DataFrame, Covariates, OutcomesSection]:
         protocol = read_protocol(STUDY)
         return read_cohort(protocol), protocol.cohort.covariates, protocol.outcomes
     cohort, covariates = STUDIES[name][0]()
-    survival = {"type": "survival", "days": "d", "event": "e", "follow_up_days": float(cohort["death_days"].max()), "contrasts": ["hazard_ratio"]}
+    survival = {
+        "type": "survival",
+        "days": "d",
+        "event": "e",
+        "follow_up_days": float(cohort["death_days"].max()),
+        "horizons_days": STUDIES[name][1],
+        "contrasts": ["hazard_ratio"],
+    }
     return cohort, covariates, OutcomesSection.of({"death": survival})
 
 
@@ -69,9 +77,7 @@ def main() -> None:
             half = len(cohort) // 2
             seen, unseen = (cohort.iloc[rows].reset_index(drop=True) for rows in (order[:half], order[half : 2 * half]))
             for name, settings in SETTINGS.items():
-                fitted = fit_generator(
-                    parse_generator(settings), seen, covariates=covariates, outcomes=outcomes, seed=derive_seed(split, name, "fit")
-                )
+                fitted = fit_generator(settings, seen, covariates=covariates, outcomes=outcomes, seed=derive_seed(split, name, "fit"))
                 seeds = [derive_seed(split, name, "draw", replicate) for replicate in range(REPLICATES)]
                 drawn = draw_replicates(fitted, replicates=REPLICATES, patients=half, seeds=seeds)
                 space = RecordSpace.of([seen, unseen, drawn], **kinds)

@@ -84,7 +84,7 @@ class CartGenerator(Section):
 
     method: Literal["cart"]
     order: tuple[str, ...] = Field(default=(), description="covariates that come first, in this order; the others follow in the protocol's")
-    minimum_leaf: int = Field(default=50, ge=20, description="patients per leaf; a smaller leaf hands out records of single patients")
+    minimum_leaf: int = Field(default=50, ge=50, description="patients per leaf; a smaller leaf hands out records of single patients")
 
 
 class ArfGenerator(Section):
@@ -92,7 +92,7 @@ class ArfGenerator(Section):
 
     method: Literal["arf"]
     trees: int = Field(default=30, ge=10, description="trees of the forest")
-    minimum_leaf: int = Field(default=10, ge=5, description="real patients per leaf")
+    minimum_leaf: int = Field(default=20, ge=20, description="real patients per leaf; smaller leaves give away whom they saw")
     rounds: int = Field(default=10, ge=0, description="most rounds of the forest against its own draws; 0: against independent margins only")
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from parallax.protocol.validation import Gates
 from parallax.validation.agreement import measure_agreement
-from parallax.validation.combining import combine, combine_partial
+from parallax.validation.combining import combine
 from parallax.validation.fidelity import measure_fidelity
+from parallax.validation.rules import combine_by
 from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, estimate_rows, no_floor, replicate_of
 
 
@@ -24,6 +25,8 @@ def test_the_same_estimate_does_not_shift_and_overlaps_wholly() -> None:
             "estimate_agreement": 1,
             "standardised_difference": 0,
             "same_side_of_null": 1,
+            "shift_in_replicate_se": 0,
+            "replicates_not_estimable": 0,
         }
     )
 
@@ -36,7 +39,7 @@ def test_equal_replicates_as_large_as_the_cohort_give_one_real_analysis() -> Non
 
 def test_replicates_without_within_variance_give_the_variance_of_a_mean() -> None:
     q = [0.1, 0.4, 0.2, 0.7]
-    combined = combine_partial(q, [0.0] * 4, patients=10, synthetic=10)
+    combined = combine_by("partial", q, [0.0] * 4, patients=10, synthetic=10)
     assert combined.std_error == pytest.approx(np.std(q, ddof=1) / 2)
     assert combined.df == 3
 

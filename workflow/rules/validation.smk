@@ -10,6 +10,7 @@ rule measure_floor:
     output:
         shifts="<exact>/{site}/floor/shifts.parquet",
         fidelity="<exact>/{site}/floor/fidelity.parquet",
+        covariance="<exact>/{site}/real/covariance.parquet",
     log:
         "<logs>/measure_floor/{site}.log",
     benchmark:
@@ -52,6 +53,8 @@ rule combine_replicates:
         mem_mb=2000,
     params:
         sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        fit=PROTOCOL.synthesis.fit,
+        not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
         code=code_digest(
             "parallax.validation.summary",
             "parallax.analysis",
@@ -67,6 +70,7 @@ rule measure_agreement:
         real_overlap="<exact>/{site}/real/overlap.parquet",
         synthetic="<exact>/{site}/{generator}/combined.parquet",
         floor="<exact>/{site}/floor/shifts.parquet",
+        covariance="<exact>/{site}/real/covariance.parquet",
     output:
         "<exact>/{site}/{generator}/agreement.parquet",
     log:
@@ -82,6 +86,7 @@ rule measure_agreement:
         primary=section("question")["primary"],
         designs=section("designs"),
         gates=section("validation")["gates"],
+        size=PROTOCOL.synthesis.patients,
         code=code_digest(
             "parallax.validation.agreement", "parallax.validation.against_floor"
         ),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from parallax.capabilities import DESIGNS
 from parallax.protocol.designs import CrudeDesign, ScoredDesign
 from parallax.protocol.protocol import Protocol
-from parallax.reporting.answers import VALID, of_target
+from parallax.reporting.answers import of_target
 from parallax.reporting.figures.balance import draw_balance, rank_covariates
 from parallax.reporting.figures.calibration import draw_calibration
 from parallax.reporting.figures.effects import draw_effects
@@ -29,6 +29,7 @@ from parallax.reporting.style import FLOOR_STYLE, dataset_styles, to_svg
 from parallax.reporting.verdicts import GeneratorVerdict
 from parallax.reporting.wording import CONTRASTS, SHIFTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
 from parallax.tables import INTERACTIONS, empty_table
+from parallax.validation.combining import select_answers
 from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, RATIO_CONTRASTS, REAL
 
 #: lines of the love plot that are shown at once; the others unfold
@@ -276,7 +277,7 @@ def picture_hazards(site: str, tables: SiteTables, protocol: Protocol, datasets:
             return table[(table["outcome"] == outcome) & (table["design"] == primary.design)]
 
         combined = {name: chosen(tables.combined[name]) for name in datasets}
-        intervals = {name: table[(table["contrast"] == "interval_hazard_ratio") & table["rule"].isin(VALID)] for name, table in combined.items()}
+        intervals = {name: select_answers(table[table["contrast"] == "interval_hazard_ratio"]) for name, table in combined.items()}
         courses = {name: chosen(table) for name, table in tables.hazard_course.items() if len(table)}
         if not len(intervals[REAL]) and not len(courses.get(REAL, ())):
             continue
@@ -311,7 +312,7 @@ def picture_subgroups(site: str, tables: SiteTables, protocol: Protocol, dataset
     primary = protocol.question.primary
     asked = [contrast for contrast in protocol.outcomes[primary.outcome].contrasts if contrast not in DIAGNOSTIC_CONTRASTS]
     other = [contrast for contrast in asked if (contrast in RATIO_CONTRASTS) != (primary.contrast in RATIO_CONTRASTS)]
-    shown = {name: tables.subgroups[name][tables.subgroups[name]["rule"].isin(VALID)] for name in datasets if name in tables.subgroups}
+    shown = {name: select_answers(tables.subgroups[name]) for name in datasets if name in tables.subgroups}
     interactions = tables.interactions.get(REAL, empty_table(INTERACTIONS))
     figure = draw_subgroups(shown, interactions, contrasts=[primary.contrast, *other[:1]], styles=dataset_styles(protocol.generators))
     rows = shown[REAL][(shown[REAL]["contrast"] == primary.contrast) & (shown[REAL]["status"] == "ok")]
@@ -364,9 +365,8 @@ def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str,
     """Why estimates are missing from a figure, each reason once."""
     by_reason: dict[str, list[str]] = {}
     for dataset, table in combined.items():
-        rows = table[
-            (table["outcome"] == outcome) & (table["contrast"] == contrast) & (table["status"] != "ok") & table["rule"].isin(["none", "partial"])
-        ]
+        rows = select_answers(table)
+        rows = rows[(rows["outcome"] == outcome) & (rows["contrast"] == contrast) & (rows["status"] != "ok")]
         for reason, group in rows.groupby("reason", sort=False):
             designs = list(dict.fromkeys(map(plain, group["design"])))
             several = len(designs) == table["design"].nunique()

@@ -23,7 +23,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
-from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, REAL
+from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, REAL, VALID_RULES
 
 Row = Mapping[Any, Any]
 #: outcome, contrast, horizon (None: all follow-up), design
@@ -367,7 +367,7 @@ def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[
 
 
 def _estimate_cells(rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]:
-    row = rules.get("none", rules.get("partial"))
+    row = next((rules[rule] for rule in VALID_RULES if rule in rules), None)
     if row is None:
         return (Cell("no result", look="none"), *[Cell("")] * 5)
     if row["status"] != "ok":

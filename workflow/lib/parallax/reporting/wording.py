@@ -111,6 +111,14 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "decision_agreement": MetricWords("Same decision", yes_no=True),
     "estimate_agreement": MetricWords("Inside the real interval", yes_no=True),
     "standardised_difference": MetricWords("Standardised difference", decimals=2),
+    "shift_in_replicate_se": MetricWords("Shift in replicate SE (z_m)", decimals=2),
+    "lack_of_fit": MetricWords("Lack of fit", decimals=2),
+    "replicates_not_estimable": MetricWords(
+        "Replicates without an estimate",
+        "{value} of the replicates have no estimate ({bound} is allowed)",
+        2,
+        brief="no estimate",
+    ),
     "same_side_of_null": MetricWords("Same side of the null", yes_no=True),
     "propensity_c_gap": MetricWords(
         "Propensity c gap",

@@ -19,6 +19,7 @@ rule collect_results:
         every("<exact>/{site}/{generator}/agreement.parquet"),
         every("<exact>/{site}/{generator}/fidelity.parquet"),
         every("<exact>/{site}/{generator}/privacy.parquet"),
+        every("<exact>/{site}/{generator}/attribution.parquet"),
         every("<exact>/{site}/{generator}/fit.parquet"),
         every("<exact>/{site}/{generator}/draw.parquet"),
         every("<exact>/{site}/{generator}/refit.parquet"),

@@ -125,6 +125,37 @@ rule measure_fidelity:
         "../scripts/measure_fidelity.py"
 
 
+# which mechanism of a generator carries its shift: mixtures of real and synthetic mechanisms exist in the job's memory only
+rule attribute_shift:
+    input:
+        real_cohort="<patients>/{site}/real/cohort.parquet",
+        cohort="<patients>/{site}/{generator}/cohort.parquet",
+        real="<exact>/{site}/real/estimates.parquet",
+        synthetic="<exact>/{site}/{generator}/estimates.parquet",
+    output:
+        "<exact>/{site}/{generator}/attribution.parquet",
+    log:
+        "<logs>/attribute_shift/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/attribute_shift/{site}/{generator}.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        seeds=lambda wildcards: [
+            derive_seed(PROTOCOL.study.seed, wildcards.site, "attribution", replicate)
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        code=code_digest(
+            "parallax.validation.attribution", "parallax.protocol.sections"
+        ),
+    script:
+        "../scripts/attribute_shift.py"
+
+
 rule attack_generator:
     input:
         real_cohort="<patients>/{site}/real/cohort.parquet",
@@ -161,6 +192,7 @@ rule reach_verdict:
         fit=every("<exact>/{site}/{generator}/fit.parquet"),
         draw=every("<exact>/{site}/{generator}/draw.parquet"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
+        attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
     output:
         report(
             "<study>/verdict.json", caption="../report/verdict.rst", category="Results"

@@ -14,7 +14,7 @@ import pandera.pandas as pa
 
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
-from parallax.vocabulary import ARMS, RULES
+from parallax.vocabulary import ARMS, MECHANISMS, RULES
 
 _TEXT: Final = "string"
 
@@ -329,6 +329,22 @@ FLOOR: Final = _table(_TARGET | {"shift": _number(), "lower": _number(), "upper"
 
 #: how the real patients' estimates vary together: every pair of targets, on the analysis scale, over resamples of the patients
 COVARIANCE: Final = _table(_TARGET | {f"other_{name}": column for name, column in _TARGET.items()} | {"covariance": _number(nullable=False)})
+
+#: what each mechanism of a generator carries of a ``quantity`` (the primary estimate's shift in real standard errors, the score's c-statistic):
+#: ``value`` by Shapley with its 95 % interval over the replicates, ``alone`` with no other mechanism synthetic; ``together``: all of them;
+#: ``remainder``: what is left of the generator's own shift
+ATTRIBUTION: Final = _table(
+    {
+        "quantity": _text(allowed=("shift_in_real_se", "propensity_c")),
+        "mechanism": _text(allowed=(*MECHANISMS, "together", "remainder")),
+        "value": _number(),
+        "lower": _number(),
+        "upper": _number(),
+        "alone": _number(),
+        "replicates": _count(),
+        "reason": _text(nullable=True),
+    }
+)
 
 #: ``variable`` names the arm or the covariate that a metric belongs to
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)

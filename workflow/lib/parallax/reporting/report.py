@@ -24,6 +24,7 @@ from parallax.reporting.pictures import (
     arm_labels,
     competing_outcomes,
     modelled_designs,
+    picture_attribution,
     picture_comparability,
     picture_effects,
     picture_hazards,
@@ -104,6 +105,7 @@ class SitePage:
     e_values: Table | None
     estimates: Table
     shifts: Table | None
+    attribution: Picture | None
     agreement: tuple[Table, ...]
     fidelity: tuple[Table, Table | None] | None
     privacy: tuple[Table, Table | None] | None
@@ -250,6 +252,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, failed=failed, matched=matched)
         if measured
         else None,
+        attribution=picture_attribution(site, tables, protocol),
         agreement=tuple(
             tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, failed=failed) for name in measured
         ),

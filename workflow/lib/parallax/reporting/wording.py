@@ -65,6 +65,16 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
 
 GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {"passed": ("passed", "✓"), "failed": ("failed", "✕"), "not_evaluated": ("not evaluated", "?")}
 
+#: the rows of ATTRIBUTION, in the order of the figure
+MECHANISMS: Final[Mapping[str, str]] = {
+    "covariates": "covariates",
+    "treatment": "treatment given covariates",
+    "outcome": "outcome given both",
+    "censoring": "censoring given both",
+    "together": "all four together",
+    "remainder": "remainder",
+}
+
 STAGES: Final[Mapping[str, str]] = {
     "fit": "fitting it to the patients",
     "draw": "drawing its patients",

@@ -88,14 +88,16 @@ class EventTimes:
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
         """Days, among the times seen, and event codes."""
+        return self.draw_until(self, columns, columns, rng=rng, censoring_rng=rng)
+
+    def draw_until(
+        self, other: EventTimes, columns: FloatArray, other_columns: FloatArray, *, rng: np.random.Generator, censoring_rng: np.random.Generator
+    ) -> Mapping[str, FloatArray]:
+        """The same with ``other``'s censoring, which has columns of its own: every cause's time from ``rng``, then the censoring times."""
         times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
-        censored = self.censoring.draw(columns, rng=rng)
+        censored = np.minimum(other.censoring.draw(other_columns, rng=censoring_rng), other.latest)
         first = times.min(axis=1)
-        happens = np.isfinite(first) & (first <= censored)
-        return {
-            "days": np.minimum(np.minimum(first, censored), self.latest),
-            "event": np.where(happens, times.argmin(axis=1) + 1.0, 0.0),
-        }
+        return {"days": np.minimum(first, censored), "event": np.where(first <= censored, times.argmin(axis=1) + 1.0, 0.0)}
 
     def slopes(self) -> FloatArray:
         """The log hazard ratios of every cause in every interval; censoring's are none of the outcome's."""

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 
 from parallax.protocol.validation import Gates
+from parallax.validation.attribution import name_broken
 from parallax.validation.metrics import METRICS, Metric
-from parallax.vocabulary import GateOutcome, Verdict
+from parallax.vocabulary import GateOutcome, Mechanism, Verdict
 
 _COLUMNS: Final = ["metric", "variable", "value", "lower", "upper", "threshold", "passed", "reason"]
 _ALLOWED: Final = {"at_most": "at most", "absolute_at_most": "plus or minus", "at_least": "at least"}
+#: the gates that attribution takes apart, and the quantity of ATTRIBUTION that each rests on
+_ATTRIBUTED: Final = {
+    "shift_in_real_se": "shift_in_real_se",
+    "shift_beyond_floor_in_real_se": "shift_in_real_se",
+    "propensity_c_gap": "propensity_c",
+}
+_MECHANISM_WORDS: Final[Mapping[Mechanism, str]] = {
+    "covariates": "the covariates' joint distribution",
+    "treatment": "treatment given the covariates",
+    "outcome": "the outcome given covariates and treatment",
+    "censoring": "censoring given covariates and treatment",
+}
 #: the stages of a generator that a table rests on
 _STAGES: Final = {"agreement": ("fit", "draw"), "fidelity": ("fit", "draw"), "privacy": ("refit",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One gate as it was judged: ``variable`` is what it was measured on, ``judged`` which number was held against the threshold."""
+    """One gate as it was judged: ``variable`` is what it was measured on, ``judged`` which number was held against the threshold,
+    ``mechanism`` which of the generator's mechanisms carries most of a failure."""
 
     metric: str
     variable: str | None
@@ -33,6 +47,7 @@ class Gate:
     judged: str
     outcome: GateOutcome
     reason: str
+    mechanism: Mechanism | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +77,14 @@ def reach_verdict(
     generation: pd.DataFrame,
     gates: Gates,
     certified: bool,
+    attribution: pd.DataFrame | None = None,
 ) -> VerdictRecord:
     """Judge a generator by every gate of the protocol.
 
     ``agreement``, ``fidelity`` and ``privacy`` are the generator's tables (without rows where it crashed), ``generation`` (GENERATION) tells
     how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
-    ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed.
+    ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. Where a gate of the
+    shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it.
     """
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
@@ -76,6 +93,8 @@ def reach_verdict(
         answers = [(metric, row) for metric in metrics for row in _rows(measured[metric.table], metric.name)]
         unanswered: dict[Hashable, Any] = {"threshold": metrics[0].threshold(gates), "reason": "it was not measured"}
         judged += [_judge(metric, row, _tell(crashes, _STAGES[metric.table])) for metric, row in answers or [(metrics[0], unanswered)]]
+    if attribution is not None:
+        judged = [_name_mechanism(gate, attribution) for gate in judged]
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
     open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
     if failed:
@@ -84,6 +103,19 @@ def reach_verdict(
         return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged))
     praise = f"All {len(judged)} gates passed" + ("." if certified else "; that they would catch a bad generator was not certified.")
     return VerdictRecord(generator, "release", certified, (praise,), tuple(judged))
+
+
+def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
+    """A failed gate with the mechanism that carries most of it, where one does."""
+    quantity = _ATTRIBUTED.get(gate.metric)
+    if quantity is None or gate.outcome != "failed":
+        return gate
+    mechanism = name_broken(attribution, quantity)
+    if mechanism is None:
+        return replace(gate, reason=f"{gate.reason} No single mechanism carries it.")
+    rows = attribution[attribution["quantity"] == quantity].set_index("mechanism")["value"]
+    told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, all mechanisms together {rows['together']:+.2f}"
+    return replace(gate, reason=f"{gate.reason} {told[0].upper()}{told[1:]}.", mechanism=mechanism)
 
 
 def _by_gate() -> list[list[Metric]]:

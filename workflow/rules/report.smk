@@ -18,6 +18,7 @@ rule collect_results:
         every("<exact>/{site}/{dataset}/robustness.parquet"),
         every("<exact>/{site}/{generator}/agreement.parquet"),
         every("<exact>/{site}/{generator}/fidelity.parquet"),
+        every("<exact>/{site}/{generator}/coefficients.parquet"),
         every("<exact>/{site}/{generator}/privacy.parquet"),
         every("<exact>/{site}/{generator}/attribution.parquet"),
         every("<exact>/{site}/{generator}/fit.parquet"),

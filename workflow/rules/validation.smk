@@ -102,7 +102,8 @@ rule measure_fidelity:
         overlap="<exact>/{site}/{generator}/overlap.parquet",
         floor="<exact>/{site}/floor/fidelity.parquet",
     output:
-        "<exact>/{site}/{generator}/fidelity.parquet",
+        fidelity="<exact>/{site}/{generator}/fidelity.parquet",
+        coefficients="<exact>/{site}/{generator}/coefficients.parquet",
     log:
         "<logs>/measure_fidelity/{site}/{generator}.log",
     benchmark:

@@ -346,6 +346,20 @@ ATTRIBUTION: Final = _table(
     }
 )
 
+#: a model of treatment and one of the outcome, on columns that the real patients standardise: ``gap`` and ``band`` (95 of 100 random halves of
+#: the real patients) in real standard errors
+COEFFICIENTS: Final = _table(
+    {
+        "model": _text(allowed=("treatment", "outcome")),
+        "term": _text(),
+        "real": _number(),
+        "std_error": _number(minimum=0),
+        "synthetic": _number(),
+        "gap": _number(),
+        "band": _number(minimum=0),
+    }
+)
+
 #: ``variable`` names the arm or the covariate that a metric belongs to
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)
 

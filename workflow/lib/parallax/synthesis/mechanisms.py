@@ -26,7 +26,6 @@ from parallax.synthesis.sequential import choose_hazard
 from parallax.vocabulary import ARMS
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 _SETTINGS: Final = SequentialGenerator(method="sequential")
 #: strata of the score within which patients are arranged by prognosis
@@ -60,11 +59,18 @@ class Mechanisms:
         prognosis = other.columns.of(self.covariates) @ slopes[:, 0] if slopes.size else logit
         return replace(self, covariates=self.covariates.iloc[np.lexsort((prognosis, stratum))].reset_index(drop=True))
 
-    def assign_treatment(self, covariates: pd.DataFrame, *, rng: np.random.Generator) -> BoolArray:
-        """Treatment of patients with these covariates (n,)."""
+    def see(self, covariates: pd.DataFrame) -> Seen:
+        """What the models make of patients with these covariates."""
         logit = np.clip(self.treatment.logit(covariates), self.treatment.lowest, self.treatment.highest)
-        assigned: BoolArray = rng.random(len(covariates)) < expit(logit)
-        return assigned
+        return Seen(expit(logit), self.columns.of(covariates))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Of patients (n,): the probability of treatment, and the columns (n, p) of the outcome models."""
+
+    probability: FloatArray
+    columns: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +112,43 @@ class MechanismFitter:
             raise GenerationError(f"the mechanisms have no estimate: {fault}") from fault
         return Mechanisms(cohort[list(self.names)].reset_index(drop=True), treatment, columns, arms)
 
-    def mix(self, *, covariates: Mechanisms, treatment: Mechanisms, outcome: Mechanisms, censoring: Mechanisms, seed: int) -> pd.DataFrame:
-        """A cohort (replicate 0) with each mechanism from the cohort that is named for it.
+
+@dataclass(frozen=True, slots=True)
+class Mixer:
+    """Draws cohorts whose mechanisms come each from one of several ``sources``; what a source's models make of another's patients is ``seen``."""
+
+    outcome: str
+    sources: Mapping[str, Mechanisms]
+    seen: Mapping[tuple[str, str], Seen]
+
+    @classmethod
+    def of(cls, outcome: str, sources: Mapping[str, Mechanisms]) -> Self:
+        """Let every source see every other one's patients."""
+        seen = {(model, rows): made.see(given.covariates) for model, made in sources.items() for rows, given in sources.items()}
+        return cls(outcome, sources, seen)
+
+    def mix(self, *, covariates: str, treatment: str, outcome: str, censoring: str, seed: int) -> pd.DataFrame:
+        """A cohort (replicate 0) with each mechanism from the source that is named for it.
 
         A patient's random numbers under ``seed`` are those of the mechanism and of the patient's row, whatever is mixed: where the cohorts are
         arranged alike, two mixtures differ by what was swapped and little else. An outcome without follow-up has no censoring.
         """
-        streams = {name: np.random.default_rng([seed, stream]) for name, stream in _STREAMS.items()}
-        patients = covariates.covariates
-        assigned = treatment.assign_treatment(patients, rng=streams["treatment"])
-        own, censored = outcome.columns.of(patients), censoring.columns.of(patients)
-        states = {name: streams[name].bit_generator.state for name in ("outcome", "censoring")}
+        patients = self.sources[covariates].covariates
+        own, censored = self.seen[outcome, covariates].columns, self.seen[censoring, covariates].columns
+        assigned = self._stream(seed, "treatment").random(len(patients)) < self.seen[treatment, covariates].probability
         values: dict[str, FloatArray] = {}
         for arm, rows in zip(ARMS, (assigned, ~assigned), strict=True):
-            for name, state in states.items():
-                streams[name].bit_generator.state = state
-            model, other = outcome.outcome[arm], censoring.outcome[arm]
+            rng, model, other = self._stream(seed, "outcome"), self.sources[outcome].outcome[arm], self.sources[censoring].outcome[arm]
             if isinstance(model, EventTimes) and isinstance(other, EventTimes):
-                drawn = model.draw_until(other, own, censored, rng=streams["outcome"], censoring_rng=streams["censoring"])
+                drawn = model.draw_until(other, own, censored, rng=rng, censoring_rng=self._stream(seed, "censoring"))
             else:
-                drawn = model.draw(own, rng=streams["outcome"])
+                drawn = model.draw(own, rng=rng)
             for part, column in drawn.items():
                 values.setdefault(part, np.empty(len(patients)))[rows] = column[rows]
         identity = {"replicate": 0, "patient_id": pd.array([str(row) for row in range(1, len(patients) + 1)], dtype="string"), "treated": assigned}
-        named = {f"{self.outcome}_{part}": column for part, column in values.items()}
-        if f"{self.outcome}_event" in named:
-            named[f"{self.outcome}_event"] = named[f"{self.outcome}_event"].astype(np.int64)
-        return pd.concat([pd.DataFrame(identity, index=patients.index), patients, pd.DataFrame(named)], axis=1)
+        made = pd.DataFrame({f"{self.outcome}_{part}": column.astype(np.int64 if part == "event" else float) for part, column in values.items()})
+        return pd.concat([pd.DataFrame(identity, index=patients.index), patients, made], axis=1)
+
+    @staticmethod
+    def _stream(seed: int, mechanism: str) -> np.random.Generator:
+        return np.random.default_rng([seed, _STREAMS[mechanism]])

@@ -25,7 +25,7 @@ from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import PropensitySection
 from parallax.protocol.question import PrimaryEstimate
 from parallax.synthesis.generator import Context
-from parallax.synthesis.mechanisms import MechanismFitter, Mechanisms
+from parallax.synthesis.mechanisms import MechanismFitter, Mixer
 from parallax.tables import ATTRIBUTION
 from parallax.validation.combining import target_of, to_analysis_scale
 from parallax.validation.floor import for_estimates_only
@@ -37,6 +37,8 @@ Swapped = frozenset[str]
 _SHIFT: Final = "shift_in_real_se"
 _C: Final = "propensity_c"
 _OWN: Final = "own"
+_REAL: Final = "real"
+_SYNTHETIC: Final = "synthetic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def attribute_shift(
             if name not in drawn:
                 raise NotEstimable("a replicate has no primary estimate")
             made = fitter.fit(replicate.reset_index(drop=True), rng=np.random.default_rng(seed))
-            worths = _mix_all(fitter, own.arranged_by(own), made.arranged_by(own), mechanisms, answer, seed=seed, error=error)
+            mixer = Mixer.of(primary.outcome, {_REAL: own.arranged_by(own), _SYNTHETIC: made.arranged_by(own)})
+            worths = _mix_all(mixer, mechanisms, answer, seed=seed, error=error)
         except (GenerationError, NotEstimable) as fault:
             faults.append(str(fault))
             continue
@@ -185,21 +188,14 @@ def _answering(
 
 
 def _mix_all(
-    fitter: MechanismFitter,
-    real: Mechanisms,
-    synthetic: Mechanisms,
-    mechanisms: Sequence[str],
-    answer: Callable[[pd.DataFrame], _Answer],
-    *,
-    seed: int,
-    error: float,
+    mixer: Mixer, mechanisms: Sequence[str], answer: Callable[[pd.DataFrame], _Answer], *, seed: int, error: float
 ) -> dict[str, dict[Swapped, float]]:
     """The two quantities of every mixture; raises NotEstimable where one has no primary estimate."""
     found: dict[str, dict[Swapped, float]] = {_SHIFT: {}, _C: {}}
     for size in range(len(mechanisms) + 1):
         for chosen in combinations(mechanisms, size):
-            sources = {mechanism: synthetic if mechanism in chosen else real for mechanism in MECHANISMS}
-            said = answer(fitter.mix(**sources, seed=seed))
+            sources = {mechanism: _SYNTHETIC if mechanism in chosen else _REAL for mechanism in MECHANISMS}
+            said = answer(mixer.mix(**sources, seed=seed))
             if math.isnan(said.estimate):
                 raise NotEstimable(f"a mixture has no primary estimate: {said.reason}")
             found[_SHIFT][frozenset(chosen)] = said.estimate / error

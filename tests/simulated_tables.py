@@ -204,7 +204,7 @@ def _combined_rows(asked: Iterable[tuple[str, str, float | None]], truth: Mappin
                     "design": design, "outcome": outcome, "contrast": contrast, "horizon_days": np.nan if horizon is None else horizon,
                     "rule": rule, "estimate": estimate, "std_error": se, "lower": lower, "upper": upper, "p_value": 0.003,
                     "p_adjusted": 0.006 if family and rule in ("none", "partial") else np.nan,
-                    "df": 30.0, "replicates": 1 if rule in ("none", "naive") else 10,
+                    "df": 30.0, "replicates": 1 if rule in ("none", "naive") else 10, "not_estimable": 0,
                     "n_treated": 1673 if design == "matched" else 2184, "n_comparator": 1673 if design == "matched" else 3551,
                     "events_treated": events[horizon][0], "events_comparator": events[horizon][1],
                     "effective_estimand": {"overlap": "ATO", "iptw": "ATE", "crude": "unadjusted"}.get(design, "ATT"),

@@ -9,6 +9,7 @@ import pytest
 
 from parallax.errors import StatisticsError
 from parallax.protocol.validation import Gates
+from parallax.tables import COVARIANCE, empty_table
 from parallax.validation.agreement import measure_agreement
 from validation_tables import PRIMARY, combined_row, no_floor
 
@@ -28,11 +29,13 @@ def test_all_metrics() -> None:
             "decision_agreement": 0.0,  # the real interval touches the null, the synthetic one lies above it
             "estimate_agreement": 1.0,
             "standardised_difference": 1 / sqrt(2),
+            "shift_in_replicate_se": sqrt(2),  # of two replicates
+            "replicates_not_estimable": 0.0,
         }
     )
     assert isnan(table.loc["same_side_of_null", "value"])  # two real standard errors from the null, not more
     assert bool(table.loc["shift_in_real_se", "passed"])  # the threshold itself passes
-    assert table["passed"].drop("shift_in_real_se").isna().all()
+    assert table["passed"].drop(["shift_in_real_se", "replicates_not_estimable"]).isna().all()
     assert table.loc["decision_agreement", "reason"] == "real not significant, synthetic above the null"
 
 
@@ -90,7 +93,7 @@ def test_only_the_primary_estimate_is_a_gate_and_only_the_partial_rule_is_compar
     ],
 )
 def test_what_is_not_estimable_is_not_judged(real: float, synthetic: float, reason: str) -> None:
-    table = measured(combined_row(real, 1.0, 0.0, 2.0, rule="none"), combined_row(synthetic, 1.0, 0.0, 2.0))
+    table = measured(combined_row(real, 1.0, 0.0, 2.0, rule="none"), combined_row(synthetic, 1.0, 0.0, 2.0)).drop("replicates_not_estimable")
     assert table["value"].isna().all()
     assert table["passed"].isna().all()
     assert set(table["reason"]) == {reason}
@@ -101,3 +104,51 @@ def test_the_primary_estimate_must_be_there() -> None:
     row = combined_row(1.0, 1.0, 0.0, 2.0, horizon_days=90.0)
     with pytest.raises(StatisticsError, match="lack the primary estimate"):
         measured(row, row)
+
+
+def test_shift_in_replicate_standard_errors_counts_the_replicates_used_and_their_size() -> None:
+    real, synthetic = combined_row(2.0, 1.0, 0.0, 4.0, rule="none"), combined_row(3.0, 1.0, 1.0, 5.0, replicates=5, not_estimable=1)
+    table = measure_agreement(real, synthetic, floor=no_floor(), primary=PRIMARY, gates=GATES, size=0.25).set_index("metric")
+    assert table.loc["shift_in_replicate_se", "value"] == pytest.approx(1.0)  # √(1/4 · 4)
+
+
+@pytest.mark.parametrize(("lacking", "passed"), [(0, True), (1, True), (2, None)])
+def test_too_many_replicates_without_an_estimate_decide_nothing(lacking: int, passed: bool | None) -> None:
+    row = combined_row(2.0, 1.0, 0.0, 4.0, replicates=10, not_estimable=lacking)
+    found = measured(row.assign(rule="none"), row).loc["replicates_not_estimable"]
+    assert found["value"] == lacking / 10
+    assert (None if pd.isna(found["passed"]) else bool(found["passed"])) is passed
+
+
+def covariance_rows(variance: float, covariance: float) -> pd.DataFrame:
+    """Two targets, at 30 and at 90 days, of equal variance."""
+    target = {"design": "overlap", "outcome": "death", "contrast": "risk_difference"}
+    rows = [
+        {**target, "horizon_days": first, **{f"other_{name}": value for name, value in target.items()}, "other_horizon_days": second}
+        | {"covariance": variance if first == second else covariance}
+        for first in (30.0, 90.0)
+        for second in (30.0, 90.0)
+    ]
+    return COVARIANCE.validate(pd.DataFrame(rows)[list(COVARIANCE.columns)])
+
+
+def joint(differences: tuple[float, float], covariance: pd.DataFrame, *, size: float = 1.0) -> float:
+    sides = [
+        pd.concat(
+            [combined_row(value, 1.0, value - 2, value + 2, rule=rule, horizon_days=at) for value, at in zip(values, (30.0, 90.0), strict=True)]
+        )
+        for rule, values in (("none", (0.0, 0.0)), ("partial", differences))
+    ]
+    table = measure_agreement(*sides, floor=no_floor(), primary=PRIMARY, gates=GATES, covariance=covariance, size=size)
+    return float(table.loc[table["metric"] == "lack_of_fit", "value"].iloc[0])
+
+
+def test_lack_of_fit_of_two_estimates() -> None:
+    # C = (2 1; 1 2), inverse (2 −1; −1 2)/3; d = (1, 0): d'C⁻¹d = 2/3, times two replicates, over two directions
+    assert joint((1.0, 0.0), covariance_rows(2.0, 1.0)) == pytest.approx(2 / 3)
+    assert joint((1.0, 0.0), covariance_rows(2.0, 1.0), size=0.5) == pytest.approx(1 / 3)
+    # estimates that say the same are one direction: (1, 1)/√2 with eigenvalue 2 of the correlations; (1/√2 · (1 + 1)/√2)²/2 · 2
+    assert joint((1.0, 1.0), covariance_rows(2.0, 2.0)) == pytest.approx(1.0)
+    assert joint((0.0, 0.0), covariance_rows(2.0, 1.0)) == 0.0
+    assert isnan(joint((1.0, 1.0), covariance_rows(0.0, 0.0)))
+    assert isnan(joint((1.0, 1.0), empty_table(COVARIANCE)))

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from parallax.errors import NotEstimable, StatisticsError
-from parallax.validation.combining import combine, combine_partial, take_real
+from parallax.validation.combining import combine, take_real
+from parallax.validation.rules import combine_by
 from validation_tables import estimate_rows
 
 
@@ -23,27 +24,27 @@ from validation_tables import estimate_rows
     ],
 )
 def test_partial_rule(synthetic: int, variance: Fraction, df: float) -> None:
-    combined = combine_partial([1.0, 2.0, 3.0], [Fraction(1, 2), 1, Fraction(3, 2)], patients=100, synthetic=synthetic)
+    combined = combine_by("partial", [1.0, 2.0, 3.0], [Fraction(1, 2), 1, Fraction(3, 2)], patients=100, synthetic=synthetic)
     assert combined.estimate == 2.0
     assert combined.std_error == pytest.approx(sqrt(variance), rel=1e-14)
     assert combined.df == pytest.approx(float(df), rel=1e-14)
 
 
 def test_equal_replicates_leave_the_within_variance_and_a_normal_interval() -> None:
-    combined = combine_partial([2.0, 2.0], [9.0, 9.0], patients=10, synthetic=10)
+    combined = combine_by("partial", [2.0, 2.0], [9.0, 9.0], patients=10, synthetic=10)
     assert (combined.estimate, combined.std_error, combined.df) == (2.0, 3.0, inf)
 
 
 @pytest.mark.parametrize(("q", "v"), [([1.0], [1.0]), ([1.0, 1.0], [0.0, 0.0])])
 def test_one_replicate_or_no_variance_cannot_be_combined(q: list[float], v: list[float]) -> None:
     with pytest.raises(NotEstimable):
-        combine_partial(q, v, patients=10, synthetic=10)
+        combine_by("partial", q, v, patients=10, synthetic=10)
 
 
 @pytest.mark.parametrize(("q", "v"), [([], []), ([1.0, 2.0], [1.0]), ([1.0, nan], [1.0, 1.0]), ([1.0, 2.0], [1.0, -1.0])])
 def test_bad_arguments(q: list[float], v: list[float]) -> None:
     with pytest.raises(StatisticsError):
-        combine_partial(q, v, patients=10, synthetic=10)
+        combine_by("partial", q, v, patients=10, synthetic=10)
 
 
 def test_ratios_are_combined_on_the_log_scale_and_given_back_as_ratios() -> None:
@@ -51,14 +52,14 @@ def test_ratios_are_combined_on_the_log_scale_and_given_back_as_ratios() -> None
     stacked = estimate_rows([2.5], [0.1], contrast="hazard_ratio")
     table = combine(ratios, stacked=stacked, patients=50, synthetic=50).set_index("rule")
     partial = table.loc["partial"]
-    assert list(table.index) == ["partial", "naive", "stacked"]
+    assert list(table.index) == ["partial", "single_fit", "naive", "stacked"]
     assert partial["estimate"] == pytest.approx(2.0)  # the geometric mean
     between = log(2) ** 2 / 3  # logs −log 2, 0, log 2 about log 2: variance log² 2
     assert partial["std_error"] == pytest.approx(sqrt(0.09 + between))
     assert partial["lower"] * partial["upper"] == pytest.approx(4.0)  # symmetric about log 2
     assert partial["df"] == pytest.approx(2 * (1 + 0.09 / between) ** 2)
     assert partial["n_treated"] == 11.0
-    assert list(table["replicates"]) == [3, 1, 3]
+    assert list(table["replicates"]) == [3, 3, 1, 3]
     assert (table.loc["naive", "estimate"], table.loc["stacked", "estimate"]) == (1.0, 2.5)
     # two-sided 95 % t interval: T⁻¹(0.975; df) is between the normal quantile and that of df = 2
     half = log(partial["upper"] / partial["estimate"]) / partial["std_error"]

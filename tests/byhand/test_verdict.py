@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from parallax.protocol.validation import Gates
-from parallax.tables import AGREEMENT, FIDELITY, GENERATION, PRIVACY
+from parallax.tables import AGREEMENT, ATTRIBUTION, FIDELITY, GENERATION, PRIVACY
 from parallax.validation.metrics import metric_row
 from parallax.validation.verdict import VerdictRecord, reach_verdict
 
@@ -24,12 +24,18 @@ def judge(
     tables: tuple[bool, bool, bool] = (True, True, True),
     generation: pd.DataFrame = FARED_WELL,
     certified: bool = False,
+    attribution: pd.DataFrame | None = None,
     metric: str = "km_gap",
     certificate: dict[str, object] | None = None,
 ) -> VerdictRecord:
     gates = Gates()
     rows = [
-        [metric_row("shift_in_real_se", shift, threshold=1.0), metric_row("shift_in_real_se", 7.0), metric_row("ci_overlap", -3.0)],
+        [
+            metric_row("shift_in_real_se", shift, threshold=1.0),
+            metric_row("shift_in_real_se", 7.0),
+            metric_row("ci_overlap", -3.0),
+            metric_row("replicates_not_estimable", 0.0, threshold=0.1),
+        ],
         [
             metric_row("propensity_c_gap", -0.02, threshold=0.03),
             {"variable": "death/treated"} | metric_row(metric, gap, threshold=0.03),
@@ -43,7 +49,7 @@ def judge(
     ]
     schemas = (AGREEMENT, FIDELITY, PRIVACY)
     frames = [pd.DataFrame(part if kept else [], columns=list(schema.columns)) for part, kept, schema in zip(rows, tables, schemas, strict=True)]
-    measured = dict(zip(("agreement", "fidelity", "privacy"), frames, strict=True))
+    measured = {"agreement": frames[0], "fidelity": frames[1], "privacy": frames[2], "attribution": attribution}
     return reach_verdict("g", **measured, generation=generation, gates=gates, certified=certified, certificate=certificate)
 
 
@@ -60,9 +66,9 @@ def test_release() -> None:
     record = judge()
     assert record.verdict == "release"
     assert {gate.outcome for gate in record.gates} == {"passed"}
-    assert len(record.gates) == 7
-    assert record.reasons == ("All 7 gates passed; that they would catch a bad generator was not certified.",)
-    assert judge(certified=True).reasons == ("All 7 gates passed.",)
+    assert len(record.gates) == 8
+    assert record.reasons == ("All 8 gates passed; that they would catch a bad generator was not certified.",)
+    assert judge(certified=True).reasons == ("All 8 gates passed.",)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +111,13 @@ def test_a_failed_gate_outweighs_one_that_was_not_evaluated() -> None:
 def test_a_generator_that_crashed_is_inconclusive_with_its_reason() -> None:
     record = judge(tables=(False, False, True), generation=failed_at("fit"))
     assert record.verdict == "inconclusive"
-    assert len(record.reasons) == 3
+    assert len(record.reasons) == 4
     assert all("the generator failed at fit: it diverged" in reason for reason in record.reasons)
 
 
 def test_a_crash_of_the_refit_concerns_privacy_alone() -> None:
     record = judge(tables=(True, True, False), generation=failed_at("refit"))
-    assert [gate.outcome for gate in record.gates] == ["passed"] * 4 + ["not_evaluated"] * 3
+    assert [gate.outcome for gate in record.gates] == ["passed"] * 5 + ["not_evaluated"] * 3
 
 
 def test_a_missing_table_is_never_a_pass() -> None:
@@ -121,3 +127,18 @@ def test_a_missing_table_is_never_a_pass() -> None:
 def test_the_record_is_json() -> None:
     text = json.dumps(judge(shift=nan).plain(), allow_nan=False)
     assert json.loads(text)["gates"][0]["value"] is None
+
+
+def test_a_failed_shift_names_the_mechanism_that_carries_it() -> None:
+    rows = [
+        {"quantity": "shift_in_real_se", "mechanism": name, "value": value, "lower": value - 0.2, "upper": value + 0.2, "replicates": 10}
+        for name, value in (("covariates", 0.1), ("treatment", -0.3), ("outcome", -1.4), ("censoring", 0.0), ("together", -1.6), ("remainder", 0.1))
+    ]
+    attribution = pd.DataFrame(rows).reindex(columns=list(ATTRIBUTION.columns))
+    record = judge(shift=-1.5, attribution=attribution)
+    assert record.gates[0].mechanism == "outcome"
+    assert record.reasons[0].endswith("The outcome given covariates and treatment carries -1.40 of it, all mechanisms together -1.60.")
+    assert judge(attribution=attribution).gates[0].mechanism is None  # nothing failed
+    silent = judge(shift=-1.5, attribution=attribution.assign(lower=-9.0, upper=9.0))
+    assert silent.gates[0].mechanism is None
+    assert silent.reasons[0].endswith("No single mechanism carries it.")

@@ -15,6 +15,7 @@ ESTIMATES = [
     *(
         "rule",
         "replicates",
+        "not_estimable",
         "number_needed",
         "number_needed_lower",
         "number_needed_upper",

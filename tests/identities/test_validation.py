@@ -8,8 +8,9 @@ import pytest
 
 from parallax.protocol.validation import Gates
 from parallax.validation.agreement import measure_agreement
-from parallax.validation.combining import combine, combine_partial
-from parallax.validation.fidelity import measure_fidelity
+from parallax.validation.combining import combine
+from parallax.validation.fidelity import measure_fidelity, measure_structure
+from parallax.validation.rules import combine_by
 from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, estimate_rows, no_floor, replicate_of
 
 
@@ -24,6 +25,8 @@ def test_the_same_estimate_does_not_shift_and_overlaps_wholly() -> None:
             "estimate_agreement": 1,
             "standardised_difference": 0,
             "same_side_of_null": 1,
+            "shift_in_replicate_se": 0,
+            "replicates_not_estimable": 0,
         }
     )
 
@@ -36,7 +39,7 @@ def test_equal_replicates_as_large_as_the_cohort_give_one_real_analysis() -> Non
 
 def test_replicates_without_within_variance_give_the_variance_of_a_mean() -> None:
     q = [0.1, 0.4, 0.2, 0.7]
-    combined = combine_partial(q, [0.0] * 4, patients=10, synthetic=10)
+    combined = combine_by("partial", q, [0.0] * 4, patients=10, synthetic=10)
     assert combined.std_error == pytest.approx(np.std(q, ddof=1) / 2)
     assert combined.df == 3
 
@@ -55,11 +58,23 @@ def test_the_same_patients_have_no_gap() -> None:
         gates=Gates(),
         rng=np.random.default_rng(4),
     ).set_index("metric")
-    gaps = table.drop(index=["km_half_split_band", "sdmetrics_quality"])["value"]
-    assert gaps.abs().max() < 1e-12
+    gaps = table[~table.index.str.contains("half_split")].drop(index=["sdmetrics_quality", "classifier_auc"])["value"]
+    assert gaps.abs().max() < 1e-9
+    assert table.loc["classifier_auc", "value"] < 0.5  # every patient's copy has the other label
     assert table.loc["sdmetrics_quality", "value"] == pytest.approx(1.0)
     assert table.loc[["propensity_c_gap", "km_gap"], "passed"].all()
     assert list(table.loc["km_gap", "variable"]) == ["death/treated", "death/comparator"]
     assert set(table.loc["marginal_tv", "variable"]) == {"treated", "sex"}
     assert set(table.loc["marginal_ks", "variable"]) == {"age", "weight"}
     assert table.loc["missing_gap", "variable"] == "weight"
+
+
+def test_the_same_patients_have_the_same_structure() -> None:
+    cohort = draw_cohort(300, rng=np.random.default_rng(5))
+    found = measure_structure(
+        cohort, replicate_of(cohort, 2), primary=PRIMARY, covariates=COVARIATES, outcomes=OUTCOMES, rng=np.random.default_rng(6)
+    )
+    table = found.fidelity.set_index("metric")["value"]
+    assert table[[name for name in table.index if not name.startswith("half_split")]].abs().max() < 1e-12
+    assert (table[[name for name in table.index if name.startswith("half_split")]] > 0).all()
+    assert (found.coefficients["gap"] == 0).all()

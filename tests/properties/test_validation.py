@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from parallax.validation.combining import combine_partial
 from parallax.validation.membership import Attack, measure_auc, measure_true_positives
 from parallax.validation.neighbours import find_nearest
 from parallax.validation.privacy import bound_excess, measure_closeness
+from parallax.validation.rules import combine_by
 
 number = st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 3))
 replicates = st.lists(st.tuples(number, st.floats(0.01, 100)), min_size=2, max_size=12)
@@ -23,8 +23,8 @@ def test_partial_rule_follows_location_and_scale_not_order(rows: list[tuple[floa
     q, v = (np.array(part) for part in zip(*rows, strict=True))
     order = list(range(len(q)))
     random.shuffle(order)
-    here = combine_partial(q, v, patients=7, synthetic=5)
-    there = combine_partial(move + scale * q[order], scale**2 * v[order], patients=7, synthetic=5)
+    here = combine_by("partial", q, v, patients=7, synthetic=5)
+    there = combine_by("partial", move + scale * q[order], scale**2 * v[order], patients=7, synthetic=5)
     assert there.estimate == pytest.approx(move + scale * here.estimate, rel=1e-9, abs=1e-9)
     assert there.std_error == pytest.approx(scale * here.std_error, rel=1e-6)
     assert here.df >= len(q) - 1
@@ -33,7 +33,7 @@ def test_partial_rule_follows_location_and_scale_not_order(rows: list[tuple[floa
 @given(replicates, st.integers(1, 50))
 def test_larger_replicates_carry_more_within_variance(rows: list[tuple[float, float]], k: int) -> None:
     q, v = zip(*rows, strict=True)
-    small, large = (combine_partial(q, v, patients=10, synthetic=size) for size in (k, k + 1))
+    small, large = (combine_by("partial", q, v, patients=10, synthetic=size) for size in (k, k + 1))
     assert large.std_error > small.std_error
 
 

@@ -14,7 +14,7 @@ import pytest
 from scipy.special import ndtr
 
 from parallax.statistics.intervals import t_interval
-from parallax.validation.combining import Combined, combine_partial
+from parallax.validation.rules import Combined, combine_by
 
 
 def coverages(n: int, k: int, m: int, repetitions: int, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -24,7 +24,7 @@ def coverages(n: int, k: int, m: int, repetitions: int, rng: np.random.Generator
         drawn = rng.normal(real.mean(), real.std(ddof=1), size=(m, k))
         q, v = drawn.mean(axis=1), drawn.var(axis=1, ddof=1) / k
         combined = (
-            combine_partial(q, v, patients=n, synthetic=k),
+            combine_by("partial", q, v, patients=n, synthetic=k),
             Combined(q[0], sqrt(v[0]), inf),
             Combined(drawn.mean(), sqrt(drawn.var(ddof=1) / drawn.size), inf),
         )

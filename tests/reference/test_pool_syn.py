@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from parallax.validation.combining import combine_partial
+from parallax.validation.rules import combine_by
 
 HERE = Path(__file__).parent
 RSCRIPT = shutil.which("Rscript")
@@ -20,7 +20,7 @@ def compare(text: str) -> int:
     cases = list(csv.DictReader(io.StringIO(text)))
     for case in cases:
         q, v = ([float(number) for number in case[name].split()] for name in ("q", "v"))
-        combined = combine_partial(q, v, patients=1, synthetic=1)
+        combined = combine_by("partial", q, v, patients=1, synthetic=1)
         assert combined.estimate == pytest.approx(float(case["qbar"]), rel=1e-12, abs=1e-15)
         assert combined.std_error**2 == pytest.approx(float(case["t"]), rel=1e-12)
         assert combined.df == pytest.approx(float(case["df"]), rel=1e-12)

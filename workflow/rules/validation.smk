@@ -10,6 +10,7 @@ rule measure_floor:
     output:
         shifts="<exact>/{site}/floor/shifts.parquet",
         fidelity="<exact>/{site}/floor/fidelity.parquet",
+        covariance="<exact>/{site}/real/covariance.parquet",
     log:
         "<logs>/measure_floor/{site}.log",
     benchmark:
@@ -52,6 +53,8 @@ rule combine_replicates:
         mem_mb=2000,
     params:
         sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        fit=PROTOCOL.synthesis.fit,
+        not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
         code=code_digest(
             "parallax.validation.summary",
             "parallax.analysis",
@@ -67,6 +70,7 @@ rule measure_agreement:
         real_overlap="<exact>/{site}/real/overlap.parquet",
         synthetic="<exact>/{site}/{generator}/combined.parquet",
         floor="<exact>/{site}/floor/shifts.parquet",
+        covariance="<exact>/{site}/real/covariance.parquet",
     output:
         "<exact>/{site}/{generator}/agreement.parquet",
     log:
@@ -82,6 +86,7 @@ rule measure_agreement:
         primary=section("question")["primary"],
         designs=section("designs"),
         gates=section("validation")["gates"],
+        size=PROTOCOL.synthesis.patients,
         code=code_digest(
             "parallax.validation.agreement", "parallax.validation.against_floor"
         ),
@@ -97,7 +102,8 @@ rule measure_fidelity:
         overlap="<exact>/{site}/{generator}/overlap.parquet",
         floor="<exact>/{site}/floor/fidelity.parquet",
     output:
-        "<exact>/{site}/{generator}/fidelity.parquet",
+        fidelity="<exact>/{site}/{generator}/fidelity.parquet",
+        coefficients="<exact>/{site}/{generator}/coefficients.parquet",
     log:
         "<logs>/measure_fidelity/{site}/{generator}.log",
     benchmark:
@@ -118,6 +124,37 @@ rule measure_fidelity:
         code=code_digest("parallax.validation.fidelity", "parallax.validation.floor"),
     script:
         "../scripts/measure_fidelity.py"
+
+
+# which mechanism of a generator carries its shift: mixtures of real and synthetic mechanisms exist in the job's memory only
+rule attribute_shift:
+    input:
+        real_cohort="<patients>/{site}/real/cohort.parquet",
+        cohort="<patients>/{site}/{generator}/cohort.parquet",
+        real="<exact>/{site}/real/estimates.parquet",
+        synthetic="<exact>/{site}/{generator}/estimates.parquet",
+    output:
+        "<exact>/{site}/{generator}/attribution.parquet",
+    log:
+        "<logs>/attribute_shift/{site}/{generator}.log",
+    benchmark:
+        "<benchmarks>/attribute_shift/{site}/{generator}.tsv"
+    conda:
+        "../../envs/synthesis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        seeds=lambda wildcards: [
+            derive_seed(PROTOCOL.study.seed, wildcards.site, "attribution", replicate)
+            for replicate in range(PROTOCOL.synthesis.replicates)
+        ],
+        code=code_digest(
+            "parallax.validation.attribution", "parallax.protocol.sections"
+        ),
+    script:
+        "../scripts/attribute_shift.py"
 
 
 rule attack_generator:
@@ -161,6 +198,7 @@ rule reach_verdict:
         certificates=(
             every("<exact>/{site}/certification/certificate.json") if CERTIFIED else []
         ),
+        attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
     output:
         report(
             "<study>/verdict.json", caption="../report/verdict.rst", category="Results"

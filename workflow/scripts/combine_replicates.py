@@ -24,7 +24,8 @@ def summarise(input, params):
     settings = {"covariates": study["cohort"].covariates, "propensity": study["propensity"], "outcomes": study["outcomes"]}
     stacked = analyse(stack, designs=balancing(study["designs"]), **settings).estimates
     size = len(synthetic) // synthetic["replicate"].nunique()
-    return summarise_generator(answers, stacked=stacked, patients=len(real), synthetic=size, **asked)
+    made = {"patients": len(real), "synthetic": size, "fit": params.fit, "not_estimable": params.not_estimable}
+    return summarise_generator(answers, stacked=stacked, **made, **asked)
 
 
 with job(snakemake.log[0]):

@@ -3,24 +3,26 @@
 from parallax.job import job
 from parallax.protocol.sections import read_sections
 from parallax.storage import read_table, write_table
-from parallax.tables import ESTIMATES, FIDELITY, FLOOR, OVERLAP, cohort_schema
+from parallax.tables import COVARIANCE, ESTIMATES, FIDELITY, FLOOR, OVERLAP, cohort_schema
 
 
 def measure(input, output, params):
-    from parallax.validation.floor import measure_floor
+    from parallax.validation.floor import RESAMPLES, bootstrap_covariance, measure_floor
 
     study = read_sections(params.sections)
     covariates = study["cohort"].covariates
+    cohort = read_table(input.cohort, cohort_schema(covariates, study["outcomes"]))
+    settings = {name: study[name] for name in ("designs", "propensity", "outcomes")}
+    settings |= {"primary": study["question"].primary, "covariates": covariates, "seed": params.seed}
     floor = measure_floor(
-        read_table(input.cohort, cohort_schema(covariates, study["outcomes"])),
+        cohort,
         real_estimates=read_table(input.estimates, ESTIMATES),
         real_overlap=read_table(input.overlap, OVERLAP),
-        primary=study["question"].primary,
-        covariates=covariates,
-        **{name: study[name] for name in ("designs", "propensity", "outcomes")},
         seeds=params.seeds,
-        seed=params.seed,
+        **settings,
     )
+    covariance = bootstrap_covariance(cohort, resamples=RESAMPLES, **settings)
+    write_table(output.covariance, covariance, COVARIANCE, restricted=True)
     write_table(output.shifts, floor.shifts, FLOOR, restricted=True)
     write_table(output.fidelity, floor.fidelity, FIDELITY, restricted=True)
 

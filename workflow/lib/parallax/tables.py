@@ -14,7 +14,7 @@ import pandera.pandas as pa
 
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
-from parallax.vocabulary import ARMS
+from parallax.vocabulary import ARMS, MECHANISMS, RULES
 
 _TEXT: Final = "string"
 
@@ -280,16 +280,16 @@ CURVES: Final = _table(
 
 _COMBINED: Final = (
     _TARGET
-    | {"rule": _text(allowed=("none", "partial", "naive", "stacked"))}
+    | {"rule": _text(allowed=RULES)}
     | _INTERVAL
-    | {"p_adjusted": _number(minimum=0), "df": _number(), "replicates": _count()}
+    | {"p_adjusted": _number(minimum=0), "df": _number(), "replicates": _count(), "not_estimable": _count()}
     | _COUNTS
     | {"effective_estimand": _text(), "variance_method": _text()}
     | _STATUS
 )
 
 #: estimates over all replicates of a dataset, one row per combining rule (``none`` for the real patients); ``p_adjusted`` (Holm) of the
-#: hypotheses in the protocol's family
+#: hypotheses in the protocol's family; ``not_estimable`` of the ``replicates`` were left out or keep the row from an estimate
 COMBINED: Final = _table(_COMBINED)
 
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
@@ -326,6 +326,39 @@ AGREEMENT: Final = _table(_TARGET | {"metric": _text()} | _METRIC)
 
 #: how far resampled real patients move a target: ``shift`` in real standard errors, over ``estimable`` of ``replicates`` cohorts
 FLOOR: Final = _table(_TARGET | {"shift": _number(), "lower": _number(), "upper": _number(), "estimable": _count(), "replicates": _count()})
+
+#: how the real patients' estimates vary together: every pair of targets, on the analysis scale, over resamples of the patients
+COVARIANCE: Final = _table(_TARGET | {f"other_{name}": column for name, column in _TARGET.items()} | {"covariance": _number(nullable=False)})
+
+#: what each mechanism of a generator carries of a ``quantity`` (the primary estimate's shift in real standard errors, the score's c-statistic):
+#: ``value`` by Shapley with its 95 % interval over the replicates, ``alone`` with no other mechanism synthetic; ``together``: all of them;
+#: ``remainder``: what is left of the generator's own shift
+ATTRIBUTION: Final = _table(
+    {
+        "quantity": _text(allowed=("shift_in_real_se", "propensity_c")),
+        "mechanism": _text(allowed=(*MECHANISMS, "together", "remainder")),
+        "value": _number(),
+        "lower": _number(),
+        "upper": _number(),
+        "alone": _number(),
+        "replicates": _count(),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: a model of treatment and one of the outcome, on columns that the real patients standardise: ``gap`` and ``band`` (95 of 100 random halves of
+#: the real patients) in real standard errors
+COEFFICIENTS: Final = _table(
+    {
+        "model": _text(allowed=("treatment", "outcome")),
+        "term": _text(),
+        "real": _number(),
+        "std_error": _number(minimum=0),
+        "synthetic": _number(),
+        "gap": _number(),
+        "band": _number(minimum=0),
+    }
+)
 
 #: ``variable`` names the arm or the covariate that a metric belongs to
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)

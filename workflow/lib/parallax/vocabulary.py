@@ -20,7 +20,8 @@ Contrast = Literal[
 ]
 Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
-Rule = Literal["none", "partial", "naive", "stacked"]
+Rule = Literal["none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked"]
+Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 GateOutcome = Literal["passed", "failed", "not_evaluated"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]
@@ -28,6 +29,11 @@ Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]
 ESTIMANDS: Final[tuple[str, ...]] = get_args(Estimand)
 CONTRASTS: Final[tuple[str, ...]] = get_args(Contrast)
 ARMS: Final[tuple[str, ...]] = get_args(Arm)
+#: in the order in which they make a patient
+MECHANISMS: Final[tuple[Mechanism, ...]] = get_args(Mechanism)
+RULES: Final[tuple[str, ...]] = get_args(Rule)
+#: the rules of which the first that a dataset has is its answer
+VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit")
 
 REAL: Final = "real"
 #: the dataset of cohorts resampled from the real patients

@@ -28,9 +28,9 @@ OF_ALL = (
     "robustness",
 )
 OF_REAL = ("attrition", "characteristics")
-OF_GENERATOR = ("agreement", "fidelity", "privacy")
+OF_GENERATOR = ("agreement", "fidelity", "coefficients", "privacy", "attribution")
 #: tables that hold shares and differences, no counts: shown as they are
-UNCHANGED = ("agreement", "fidelity", "privacy", "interactions", "robustness")
+UNCHANGED = ("agreement", "fidelity", "coefficients", "privacy", "attribution", "interactions", "robustness")
 
 
 def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Protocol) -> dict[tuple[str, str], pd.DataFrame]:

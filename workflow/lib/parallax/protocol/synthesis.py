@@ -15,7 +15,7 @@ from parallax.protocol.tuning import TuningSection
 class SynthesisSection(Section):
     """Generators by name; each draws the same number of replicates, each as large as the cohort unless ``patients`` says otherwise."""
 
-    replicates: int = Field(default=10, ge=2, description="m; the combining rule needs the variance between replicates")
+    replicates: int = Field(default=10, ge=1, description="m; with one the interval rests on how the generator was fitted alone")
     fit: Literal["single", "bootstrap"] = Field(
         default="single", description="each generator is fitted once, or for every replicate to a bootstrap resample of the patients"
     )

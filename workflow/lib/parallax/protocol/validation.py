@@ -20,6 +20,12 @@ class Gates(Section):
     excess_copies_upper: float = Field(
         default=0.01, gt=0, le=1, description="largest upper bound of the excess of exact copies of train patients over hold-out patients"
     )
+    replicates_not_estimable: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="largest share of replicates without a primary estimate; up to it they are left out, beyond it the verdict is inconclusive",
+    )
     imbalance: float = Field(default=0.1, gt=0, description="largest absolute standardised mean difference of a balanced design")
     effective_patients: float = Field(default=30, gt=0, description="smallest effective sample size of an arm in a design that can be trusted")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,15 @@ from parallax.protocol.question import Hypothesis
 from parallax.reporting.numbers import NOT_AVAILABLE, format_estimate, format_number
 from parallax.reporting.sections import Cell, Table
 from parallax.reporting.wording import CONTRASTS, describe_effect, describe_horizon, estimate_words, name_contrast, plain
+from parallax.validation.combining import select_answers
 from parallax.vocabulary import REAL
-
-VALID: Final = ("none", "partial")
 
 
 def of_target(table: pd.DataFrame, asked: Hypothesis) -> pd.DataFrame:
     """The valid rows of a shown COMBINED or ROBUSTNESS table that belong to a hypothesis."""
     rows = table[(table["design"] == asked.design) & (table["outcome"] == asked.outcome) & (table["contrast"] == asked.contrast)]
     if "rule" in rows:
-        rows = rows[rows["rule"].isin(VALID)]
+        rows = select_answers(rows)
     return rows[rows["horizon_days"].isna() if asked.horizon_days is None else rows["horizon_days"] == asked.horizon_days]
 
 
@@ -123,7 +122,7 @@ def tabulate_robustness(
 def tabulate_interactions(interactions: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str]) -> Table | None:
     """The p-value of each interaction: subgroups and scales as lines, datasets as columns; None where nothing could be tested."""
     rows: list[tuple[Cell, ...]] = []
-    tested = {name: table[table["rule"].isin(VALID)] for name, table in interactions.items()}
+    tested = {name: select_answers(table) for name, table in interactions.items()}
     known = pd.concat(tested.values()) if tested else pd.DataFrame(columns=["p_value"])
     if not known["p_value"].notna().any():
         return None

@@ -45,6 +45,8 @@ class SiteTables:
     agreement: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     fidelity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     privacy: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    coefficients: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    attribution: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     subgroups: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     interactions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     robustness: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -12,10 +12,12 @@ from markupsafe import Markup
 from parallax.capabilities import DESIGNS
 from parallax.protocol.designs import CrudeDesign, ScoredDesign
 from parallax.protocol.protocol import Protocol
-from parallax.reporting.answers import VALID, of_target
+from parallax.reporting.answers import of_target
+from parallax.reporting.figures.attribution import AttributionPanel, draw_attribution
 from parallax.reporting.figures.balance import draw_balance, rank_covariates
 from parallax.reporting.figures.calibration import draw_calibration
 from parallax.reporting.figures.certificate import draw_certificate
+from parallax.reporting.figures.coefficients import draw_coefficients
 from parallax.reporting.figures.effects import draw_effects
 from parallax.reporting.figures.hazard_course import draw_hazard_course
 from parallax.reporting.figures.primary import PrimaryRow, draw_primary
@@ -28,8 +30,10 @@ from parallax.reporting.numbers import format_number, format_signed
 from parallax.reporting.sections import Failed
 from parallax.reporting.style import FLOOR_STYLE, SOFT, DatasetStyle, dataset_styles, to_svg
 from parallax.reporting.verdicts import GeneratorVerdict
-from parallax.reporting.wording import CONTRASTS, SHIFTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
+from parallax.reporting.wording import CONTRASTS, MECHANISMS, SHIFTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
 from parallax.tables import INTERACTIONS, empty_table
+from parallax.validation.attribution import name_broken
+from parallax.validation.combining import select_answers
 from parallax.vocabulary import ARMS, CORRECT, DIAGNOSTIC_CONTRASTS, FLAT_COPULA, FLOOR, RATIO_CONTRASTS, REAL
 
 #: lines of the love plot that are shown at once; the others unfold
@@ -277,7 +281,7 @@ def picture_hazards(site: str, tables: SiteTables, protocol: Protocol, datasets:
             return table[(table["outcome"] == outcome) & (table["design"] == primary.design)]
 
         combined = {name: chosen(tables.combined[name]) for name in datasets}
-        intervals = {name: table[(table["contrast"] == "interval_hazard_ratio") & table["rule"].isin(VALID)] for name, table in combined.items()}
+        intervals = {name: select_answers(table[table["contrast"] == "interval_hazard_ratio"]) for name, table in combined.items()}
         courses = {name: chosen(table) for name, table in tables.hazard_course.items() if len(table)}
         if not len(intervals[REAL]) and not len(courses.get(REAL, ())):
             continue
@@ -312,7 +316,7 @@ def picture_subgroups(site: str, tables: SiteTables, protocol: Protocol, dataset
     primary = protocol.question.primary
     asked = [contrast for contrast in protocol.outcomes[primary.outcome].contrasts if contrast not in DIAGNOSTIC_CONTRASTS]
     other = [contrast for contrast in asked if (contrast in RATIO_CONTRASTS) != (primary.contrast in RATIO_CONTRASTS)]
-    shown = {name: tables.subgroups[name][tables.subgroups[name]["rule"].isin(VALID)] for name in datasets if name in tables.subgroups}
+    shown = {name: select_answers(tables.subgroups[name]) for name in datasets if name in tables.subgroups}
     interactions = tables.interactions.get(REAL, empty_table(INTERACTIONS))
     figure = draw_subgroups(shown, interactions, contrasts=[primary.contrast, *other[:1]], styles=dataset_styles(protocol.generators))
     rows = shown[REAL][(shown[REAL]["contrast"] == primary.contrast) & (shown[REAL]["status"] == "ok")]
@@ -361,13 +365,70 @@ def picture_sensitivity(site: str, tables: SiteTables, protocol: Protocol, datas
     return Picture(_inline(figure, f"{site}-sensitivity", f"{effect[0].upper()}{effect[1:]} on the real patients by design: {told}."), caption)
 
 
+def picture_attribution(site: str, tables: SiteTables, protocol: Protocol) -> Picture | None:
+    """Which mechanism of each generator carries its shift; None where no generator could be taken apart."""
+    known = {
+        name: tables.attribution[name]
+        for name in protocol.generators
+        if name in tables.attribution and tables.attribution[name]["value"].notna().any()
+    }
+    if not known:
+        return None
+    gates, primary = protocol.validation.gates, protocol.question.primary
+    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
+    panels = [AttributionPanel("shift_in_real_se", f"Shift of the {effect}", "real standard errors", gates.shift_in_real_se)]
+    if any(table.loc[table["quantity"] == "propensity_c", "value"].notna().any() for table in known.values()):
+        panels.append(
+            AttributionPanel("propensity_c", "Change of the propensity score's c-statistic", "synthetic minus real", gates.propensity_c_gap)
+        )
+    styles = dataset_styles(protocol.generators)
+    figure = draw_attribution(known, panels=tuple(panels), styles=styles)
+    told = []
+    for name, table in known.items():
+        broken = {quantity: name_broken(table, quantity) for quantity in ("shift_in_real_se", "propensity_c")}
+        words = [
+            f"{what} mostly {MECHANISMS[mechanism]}"
+            for what, mechanism in zip(("shift", "c-statistic"), broken.values(), strict=True)
+            if mechanism is not None
+        ]
+        told.append(f"{styles[name].label}: {', '.join(words) or 'no mechanism stands out'}")
+    caption = (
+        "What each mechanism carries when real ones are exchanged for synthetic ones, averaged over all orders of exchange (Shapley), with 95% "
+        "intervals over replicates; the zone is what the gate allows. The remainder is what models fitted to both sides do not see. "
+        + "; ".join(told)
+        + "."
+    )
+    return Picture(_inline(figure, f"{site}-attribution", f"Attribution of the shift by mechanism. {'; '.join(told)}."), caption)
+
+
+def picture_structure(site: str, tables: SiteTables, protocol: Protocol) -> Picture | None:
+    """Coefficients of the treatment and of the outcome model, synthetic against real; None where no model has an estimate."""
+    known = {name: tables.coefficients[name] for name in protocol.generators if name in tables.coefficients and len(tables.coefficients[name])}
+    if not known:
+        return None
+    styles = dataset_styles(protocol.generators)
+    figure = draw_coefficients(known, outcome=plain(protocol.question.primary.outcome), styles=styles)
+    told = []
+    for name, table in known.items():
+        beyond = table[(table["gap"].abs() > table["band"]) & (table["term"] != "treatment")]
+        sizes = {model: (int((beyond["model"] == model).sum()), int((table["model"] == model).sum())) for model in ("treatment", "outcome")}
+        words = " and ".join(f"{off} of {all_terms} in the {model} model" for model, (off, all_terms) in sizes.items())
+        worst = next(iter(beyond.sort_values("gap", key=abs, ascending=False).to_dict("records")), None)
+        most = f"; most of all {worst['term']} in the {worst['model']} model ({worst['gap']:+.1f} real SE)" if worst is not None else ""
+        told.append(f"{styles[name].label}: {words}{most}")
+    caption = (
+        "Coefficients per standard deviation of the covariate, synthetic (mean over replicates) against real; on the diagonal they agree. Filled "
+        "marks lie further from it than random halves of the real patients do in 95 of 100 splits. Terms beyond that band: " + ". ".join(told) + "."
+    )
+    return Picture(_inline(figure, f"{site}-structure", f"Synthetic against real coefficients. Terms beyond the band: {'. '.join(told)}."), caption)
+
+
 def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str, names: Mapping[str, str]) -> str:
     """Why estimates are missing from a figure, each reason once."""
     by_reason: dict[str, list[str]] = {}
     for dataset, table in combined.items():
-        rows = table[
-            (table["outcome"] == outcome) & (table["contrast"] == contrast) & (table["status"] != "ok") & table["rule"].isin(["none", "partial"])
-        ]
+        rows = select_answers(table)
+        rows = rows[(rows["outcome"] == outcome) & (rows["contrast"] == contrast) & (rows["status"] != "ok")]
         for reason, group in rows.groupby("reason", sort=False):
             designs = list(dict.fromkeys(map(plain, group["design"])))
             several = len(designs) == table["design"].nunique()

@@ -25,18 +25,21 @@ from parallax.reporting.pictures import (
     arm_labels,
     competing_outcomes,
     modelled_designs,
+    picture_attribution,
     picture_certificate,
     picture_comparability,
     picture_effects,
     picture_hazards,
     picture_primary,
     picture_sensitivity,
+    picture_structure,
     picture_subgroups,
     picture_survival,
     present,
     primary_estimate,
 )
 from parallax.reporting.sections import (
+    HALVES,
     Failed,
     Table,
     tabulate_agreement,
@@ -46,8 +49,9 @@ from parallax.reporting.sections import (
     tabulate_estimates,
     tabulate_metrics,
     tabulate_positivity,
+    tabulate_ranking,
     tabulate_shifts,
-    with_floor,
+    with_references,
 )
 from parallax.reporting.style import dataset_styles
 from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, describe_registration, headline, read_verdicts, sentence
@@ -109,10 +113,13 @@ class SitePage:
     e_values: Table | None
     estimates: Table
     shifts: Table | None
+    attribution: Picture | None
     agreement: tuple[Table, ...]
     certificate: Picture | None
     certified: tuple[str, ...]
+    structure: Picture | None
     fidelity: tuple[Table, Table | None] | None
+    ranking: Table | None
     privacy: tuple[Table, Table | None] | None
 
 
@@ -216,7 +223,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         for row in tables.overlap[dataset].to_dict("records")
         if row["status"] == "ok" and row["failed"]
     }
-    fidelity = with_floor({name: tables.fidelity[name] for name in present(tables.fidelity, generators)})
+    fidelity = with_references({name: tables.fidelity[name] for name in present(tables.fidelity, generators)})
     privacy = {name: tables.privacy[name] for name in present(tables.privacy, generators)}
     shown_generators = list(protocol.generators)
     competing, modelled = competing_outcomes(protocol), modelled_designs(protocol)
@@ -262,6 +269,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         shifts=tabulate_shifts({name: tables.agreement[name] for name in measured}, labels=names, primary=primary, failed=failed, matched=matched)
         if measured
         else None,
+        attribution=picture_attribution(site, tables, protocol),
         agreement=tuple(
             tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, failed=failed) for name in measured
         ),
@@ -269,15 +277,27 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         certified=() if rates is None else tell_certificate(rates, protocol),
         fidelity=tabulate_metrics(
             fidelity,
-            generators=[*shown_generators, *({FLOOR} & fidelity.keys())],
-            labels=names | {FLOOR: "floor"},
+            generators=[*shown_generators, *(name for name in (FLOOR, HALVES) if name in fidelity)],
+            labels=names | {FLOOR: "floor", HALVES: "halves of the real"},
             arm_labels=labels,
             caption="Fidelity",
         )
         if fidelity
         else None,
+        structure=picture_structure(site, tables, protocol),
+        ranking=tabulate_ranking(
+            {name: fidelity[name] for name in generators if name in fidelity},
+            {name: _primary_shift(tables.agreement[name], protocol) for name in measured},
+            labels=names,
+        ),
         privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
     )
+
+
+def _primary_shift(agreement: pd.DataFrame, protocol: Protocol) -> float:
+    rows = of_target(agreement, protocol.question.primary)
+    found = rows.loc[rows["metric"] == "shift_in_real_se", "value"]
+    return float(found.iloc[0]) if len(found) else math.nan
 
 
 def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, names: Mapping[str, str], labels: Mapping[str, str]) -> Card:

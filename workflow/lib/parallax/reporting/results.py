@@ -11,8 +11,8 @@ from parallax.tables import INTERACTIONS, empty_table
 
 ESTIMATES_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "p_adjusted", "rule",
-    "replicates", "number_needed", "number_needed_lower", "number_needed_upper", "variance_method", "effective_estimand", "n_treated",
-    "n_comparator", "events_treated", "events_comparator", "design_failure", "status", "reason",
+    "replicates", "not_estimable", "number_needed", "number_needed_lower", "number_needed_upper", "variance_method", "effective_estimand",
+    "n_treated", "n_comparator", "events_treated", "events_comparator", "design_failure", "status", "reason",
 )  # fmt: skip
 AGREEMENT_COLUMNS: Final = (
     "site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -23,7 +23,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
-from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, REAL
+from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, REAL, VALID_RULES
 
 Row = Mapping[Any, Any]
 #: outcome, contrast, horizon (None: all follow-up), design
@@ -31,6 +31,11 @@ Target = tuple[str, str, float | None, str]
 #: (dataset, design) whose covariates are not balanced
 #: (dataset, design) whose estimates are not to be trusted, and why in two or three words
 Failed = Mapping[tuple[str, str], str]
+
+#: the pseudo-generator of random halves of the real patients
+HALVES: Final = "halves"
+#: fidelity of the joint distribution, which is secondary
+SECONDARY: Final = ("sdmetrics_quality", "pairwise_gap", "pmse_ratio", "classifier_auc")
 
 #: a metric of more variables than this is shown by its median and its largest value
 MOST_VARIABLES = 4
@@ -306,15 +311,27 @@ def tabulate_metrics(
     return table, Table(f"{caption}, by variable", ("Variable", *headings), tuple(full), groups) if full else None
 
 
-def with_floor(fidelity: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The generators' tables without the floor's rows, and those once as a table of their own."""
-    sampled = {name: table["metric"].str.startswith("floor_") for name, table in fidelity.items()}
-    apart = {name: table[~sampled[name]] for name, table in fidelity.items()}
+def with_references(fidelity: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The generators' tables without the rows of what they are read against, and those once as tables of their own: the floor, random halves."""
+    found = dict(fidelity)
+    for reference, prefix in ((FLOOR, "floor_"), (HALVES, "half_split_")):
+        marked = {name: table["metric"].str.startswith(prefix) for name, table in found.items()}
+        rows = [table[marked[name]] for name, table in found.items() if marked[name].any()]
+        found = {name: table[~marked[name]] for name, table in found.items()}
+        if rows:
+            found[reference] = rows[0].assign(metric=rows[0]["metric"].str.removeprefix(prefix))
+    return found
+
+
+def tabulate_ranking(fidelity: Mapping[str, pd.DataFrame], shifts: Mapping[str, float], *, labels: Mapping[str, str]) -> Table | None:
+    """Distribution fidelity of each generator beside its shift of the primary estimate: what the one says of the other; None without any."""
+    rows = []
     for name, table in fidelity.items():
-        if sampled[name].any():
-            rows = table[sampled[name]]
-            return apart | {FLOOR: rows.assign(metric=rows["metric"].str.removeprefix("floor_"))}
-    return apart
+        values = dict(zip(table["metric"], table["value"], strict=True))
+        cells = [Cell(format_number(_number(values.get(metric)), decimals=metric_words(metric).decimals)) for metric in SECONDARY]
+        rows.append((Cell(labels[name]), *cells, Cell(format_signed(shifts.get(name, math.nan), decimals=2))))
+    headings = ("Generator", *(metric_words(metric).label for metric in SECONDARY), "Effect shift, in real SE")
+    return Table("Distribution fidelity beside the effect", headings, tuple(rows)) if rows else None
 
 
 def _bound(rows: Iterable[Row]) -> Cell:
@@ -327,7 +344,7 @@ def _bound(rows: Iterable[Row]) -> Cell:
 def _metric_cell(metric: str, by_name: Mapping[str, Row], name: str) -> Cell:
     row = by_name.get(name)
     if row is None:
-        return Cell("") if name == FLOOR else Cell(NOT_AVAILABLE, note="not measured", look="none")
+        return Cell("") if name in (FLOOR, HALVES) else Cell(NOT_AVAILABLE, note="not measured", look="none")
     words = metric_words(metric)
     value, lower, upper = (_number(row[name]) for name in ("value", "lower", "upper"))
     if math.isnan(value):
@@ -367,7 +384,7 @@ def tabulate_estimates(combined: Mapping[str, pd.DataFrame], *, labels: Mapping[
 
 
 def _estimate_cells(rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]:
-    row = rules.get("none", rules.get("partial"))
+    row = next((rules[rule] for rule in VALID_RULES if rule in rules), None)
     if row is None:
         return (Cell("no result", look="none"), *[Cell("")] * 5)
     if row["status"] != "ok":

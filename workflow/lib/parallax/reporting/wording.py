@@ -68,6 +68,16 @@ RULES: Final[Mapping[str, str]] = {"none": "its own analysis", "partial": "valid
 
 GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {"passed": ("passed", "✓"), "failed": ("failed", "✕"), "not_evaluated": ("not evaluated", "?")}
 
+#: the rows of ATTRIBUTION, in the order of the figure
+MECHANISMS: Final[Mapping[str, str]] = {
+    "covariates": "covariates",
+    "treatment": "treatment given covariates",
+    "outcome": "outcome given both",
+    "censoring": "censoring given both",
+    "together": "all four together",
+    "remainder": "remainder",
+}
+
 STAGES: Final[Mapping[str, str]] = {
     "fit": "fitting it to the patients",
     "draw": "drawing its patients",
@@ -114,6 +124,14 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "decision_agreement": MetricWords("Same decision", yes_no=True),
     "estimate_agreement": MetricWords("Inside the real interval", yes_no=True),
     "standardised_difference": MetricWords("Standardised difference", decimals=2),
+    "shift_in_replicate_se": MetricWords("Shift in replicate SE (z_m)", decimals=2),
+    "lack_of_fit": MetricWords("Lack of fit", decimals=2),
+    "replicates_not_estimable": MetricWords(
+        "Replicates without an estimate",
+        "{value} of the replicates have no estimate ({bound} is allowed)",
+        2,
+        brief="no estimate",
+    ),
     "same_side_of_null": MetricWords("Same side of the null", yes_no=True),
     "propensity_c_gap": MetricWords(
         "Propensity c gap",
@@ -129,6 +147,19 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "outcome_half_split_band": MetricWords("Outcome gap of real halves"),
     "km_half_split_band": MetricWords("Survival gap of real halves"),
     "censoring_km_gap": MetricWords("Censoring curve gap"),
+    "optimism": MetricWords("Optimism of survival"),
+    "km_divergence": MetricWords("Divergence of survival"),
+    "rmst_gap": MetricWords("Restricted mean survival gap, days", decimals=2),
+    "short_sightedness": MetricWords("Short-sightedness"),
+    "censoring_optimism": MetricWords("Optimism of censoring"),
+    "censoring_km_divergence": MetricWords("Divergence of censoring"),
+    "extreme_score_gap": MetricWords("Extreme scores"),
+    "balance_profile_gap": MetricWords("Balance profile gap"),
+    "treatment_coefficients_gap": MetricWords("Treatment model's coefficients", decimals=2),
+    "outcome_coefficients_gap": MetricWords("Outcome model's coefficients", decimals=2),
+    "pairwise_gap": MetricWords("Pairs of columns"),
+    "pmse_ratio": MetricWords("pMSE ratio", decimals=1),
+    "classifier_auc": MetricWords("Classifier two-sample AUC"),
     "marginal_ks": MetricWords("Numeric margins (KS)"),
     "marginal_tv": MetricWords("Categorical margins (TV)"),
     "missing_gap": MetricWords("Missing values"),

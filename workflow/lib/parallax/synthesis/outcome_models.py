@@ -131,6 +131,15 @@ class EventTimes:
             found[rows] = np.hstack([np.zeros((rows.size, 1)), np.cumsum(mass, axis=1)])[:, place]
         return found
 
+    def draw_until(
+        self, other: EventTimes, columns: FloatArray, other_columns: FloatArray, *, rng: np.random.Generator, censoring_rng: np.random.Generator
+    ) -> Mapping[str, FloatArray]:
+        """The same with ``other``'s censoring, which has columns of its own: every cause's time from ``rng``, then the censoring times."""
+        times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
+        censored = np.minimum(other.censoring.draw(other_columns, rng=censoring_rng), other.latest)
+        first = times.min(axis=1)
+        return {"days": np.minimum(first, censored), "event": np.where(first <= censored, times.argmin(axis=1) + 1.0, 0.0)}
+
     def slopes(self) -> FloatArray:
         """The log hazard ratios of every cause in every interval; censoring's are none of the outcome's."""
         effects = [interval.coefficients for cause in self.causes if isinstance(cause, IntervalHazard) for interval in cause.intervals]

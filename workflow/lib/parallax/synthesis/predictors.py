@@ -57,6 +57,20 @@ class Predictors:
         varying = np.flatnonzero(scale > 1e-9 * np.abs(columns).max(axis=0))
         return cls(numbers, levels, squares, interactions, varying, columns.mean(axis=0)[varying], scale[varying])
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What each varying column stands for."""
+        own: dict[str, list[str]] = {}
+        names: list[str] = []
+        for name in self.numbers:
+            own[name] = [name]
+            names += [name, f"{name} missing", *([f"{name} squared"] if self.squares else [])]
+        for name, levels in self.levels.items():
+            own[name] = [f"{name} {'missing' if level is None else level}" for level in levels]
+            names += own[name]
+        names += [f"{left} x {right}" for first, second in self.interactions for left in own[first] for right in own[second]]
+        return tuple(names[column] for column in self.varying)
+
     def standardise(self, patients: Mapping[str, Any] | pd.DataFrame) -> FloatArray:
         """The columns (n, p), of mean 0 and variance 1 among the real patients."""
         columns = _columns(patients, self.numbers, self.levels, self.squares, self.interactions)[:, self.varying]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from parallax.protocol.designs import Design, DesignsSection, EntropyDesign, MatchDesign, WeightDesign
 from parallax.tables import AGREEMENT
-from parallax.validation.combining import TARGET
+from parallax.validation.combining import TARGET, target_of
 from parallax.validation.metrics import floor_of, metric_row
 
 #: a rule to be tested: overlap allows the average effect in all patients where the largest weight is smaller; a mark, never a gate
@@ -29,11 +29,11 @@ def read_against_floor(agreement: pd.DataFrame, *, real_overlap: pd.DataFrame, d
 
     A target without a floor is left as it is.
     """
-    floors = {_target(row): row for _, row in agreement[agreement["metric"] == floor_of(_SHIFT)].iterrows()}
+    floors = {target_of(row): row for _, row in agreement[agreement["metric"] == floor_of(_SHIFT)].iterrows()}
     largest = dict(zip(real_overlap["design"], real_overlap["max_weight"], strict=True))
     rows: list[dict[Any, Any]] = []
     for _, row in agreement.iterrows():
-        floor = floors.get(_target(row))
+        floor = floors.get(target_of(row))
         if row["metric"] != _SHIFT or floor is None:
             rows.append(row.to_dict())
             continue
@@ -65,7 +65,3 @@ def _weights_everybody(design: Design) -> bool:
 def _mark_weight(largest: float) -> dict[str, Any]:
     reached = f"overlap hardly allows the effect in all patients: a weight reaches {LARGEST_WEIGHT:g}" if largest >= LARGEST_WEIGHT else None
     return metric_row("largest_weight", largest, reason=reached)
-
-
-def _target(row: Any) -> tuple[Any, ...]:
-    return tuple(None if pd.isna(row[name]) else row[name] for name in TARGET)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from parallax.errors import NotEstimable
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome, ValueOutcome
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
-from parallax.tables import FIDELITY
+from parallax.tables import COEFFICIENTS, FIDELITY, empty_table
+from parallax.validation.distribution import measure_classifier_auc, measure_pairwise_gap, measure_pmse_ratio, standardise_records
 from parallax.validation.marginals import measure_half_split_ks, measure_ks, measure_sdmetrics_quality, measure_total_variation
-from parallax.validation.metrics import METRICS, metric_row
+from parallax.validation.metrics import METRICS, STRUCTURE, halves_of, metric_row
 from parallax.validation.records import RecordColumns
-from parallax.validation.survival_fidelity import FollowUp, measure_half_split_band, measure_km_gap
+from parallax.validation.structure import StructureMeter, compare_structures, split_structures, tabulate_coefficients
+from parallax.validation.survival_fidelity import (
+    FollowUp,
+    measure_curve_differences,
+    measure_half_split_band,
+    measure_km_gap,
+    split_curve_differences,
+)
 from parallax.vocabulary import ARMS
 
 
@@ -31,7 +41,7 @@ def measure_fidelity(
     outcomes: OutcomesSection,
     gates: Gates,
     rng: np.random.Generator,
-    floor: pd.DataFrame | None = None,
+    beside: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
     """The FIDELITY table of a generator.
 
@@ -40,15 +50,17 @@ def measure_fidelity(
     of the distributions of an outcome that is one value per patient. It passes up to the protocol's threshold ``km_gap`` or up to the real
     patients' half-split band, whichever is larger. Everything else is reported: other outcomes', censoring's, competing events' and
     person-time's gaps; for each covariate and the arm the distance of the marginals, all replicates together; the SDMetrics quality of
-    replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits. ``floor`` holds rows of the resampled real
-    patients, which stand among the generator's.
+    replicate 0. ``variable`` is the covariate, or ``outcome/arm``. ``rng`` draws the splits and the classifier's
+    folds. ``beside`` holds FIDELITY rows that stand among these: the floor's, and those of the structure (:func:`measure_structure`).
+    Distribution fidelity (pairs of columns, pMSE ratio, classifier two-sample test, SDMetrics) is of replicate 0, and secondary.
     """
     overlaps = {"real_overlap": real_overlap, "synthetic_overlap": synthetic_overlap}
     rows = [
         *measure_gaps(real, synthetic, **overlaps, primary=primary, outcomes=outcomes, gates=gates, rng=rng),
-        *([] if floor is None else floor.to_dict("records")),
+        *(row for rows in beside for row in rows.to_dict("records")),
         *_marginal_gaps(real, synthetic, covariates),
         _quality(real, synthetic, covariates, outcomes),
+        *_joint_distribution(real, synthetic, covariates, rng),
     ]
     return FIDELITY.validate(pd.DataFrame(rows, columns=list(FIDELITY.columns)))
 
@@ -135,10 +147,77 @@ def _curve_gaps(
     yield _judge_gap("km_gap", measure_km_gap(real, synthetic, horizon_days=horizon), band, allowed)
     yield metric_row("km_half_split_band", band)
     yield metric_row("censoring_km_gap", measure_km_gap(real.censoring(), [arm.censoring() for arm in synthetic], horizon_days=horizon))
+    yield from _curve_differences(real, synthetic, horizon, rng, "")
+    yield from _curve_differences(real.censoring(), [arm.censoring() for arm in synthetic], horizon, rng, "censoring_")
     if section.competing:
         codes = range(2, 2 + len(section.competing))
         gaps = [measure_km_gap(real.competing(code), [arm.competing(code) for arm in synthetic], horizon_days=horizon) for code in codes]
         yield metric_row("competing_gap", max(gaps), reason=f"the largest of {len(gaps)} competing events" if len(gaps) > 1 else None)
+
+
+def _curve_differences(
+    real: FollowUp, synthetic: Sequence[FollowUp], horizon: float, rng: np.random.Generator, prefix: str
+) -> Iterator[dict[str, object]]:
+    """How the curves differ, each with what random halves of the real patients differ by; last follow-up is the same for censoring."""
+    bands = split_curve_differences(real, horizon_days=horizon, rng=rng)
+    for name, value in measure_curve_differences(real, synthetic, horizon_days=horizon).items():
+        if f"{prefix}{name}" in METRICS:
+            yield metric_row(f"{prefix}{name}", value)
+            yield metric_row(halves_of(f"{prefix}{name}"), bands[name])
+
+
+@dataclass(frozen=True, slots=True)
+class StructureTables:
+    """``fidelity`` (FIDELITY rows of the structure's metrics with their bands) and ``coefficients`` (COEFFICIENTS, empty where unknown)."""
+
+    fidelity: pd.DataFrame
+    coefficients: pd.DataFrame
+
+
+def measure_structure(
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    *,
+    primary: PrimaryEstimate,
+    covariates: Covariates,
+    outcomes: OutcomesSection,
+    rng: np.random.Generator,
+) -> StructureTables:
+    """How treatment and the primary outcome depend on the covariates, mean over replicates against real (:mod:`parallax.validation.structure`).
+
+    Where a model has no estimate on the real patients or on a replicate, the values are missing with the reason.
+    """
+    meter = StructureMeter.of(real, covariates=covariates, outcomes=outcomes, primary=primary)
+    try:
+        whole = meter.measure(real)
+        drawn = [meter.measure(replicate.reset_index(drop=True)) for _, replicate in synthetic.groupby("replicate", sort=True)]
+        if not drawn:
+            raise NotEstimable("no synthetic patients")
+        halves = split_structures(real, meter, rng=rng)
+    except NotEstimable as error:
+        rows = [{"variable": None} | metric_row(name, math.nan, reason=str(error)) for name in STRUCTURE]
+        return StructureTables(FIDELITY.validate(pd.DataFrame(rows, columns=list(FIDELITY.columns))), empty_table(COEFFICIENTS))
+    rows = []
+    for name, value in compare_structures(whole, drawn).items():
+        rows.append({"variable": None} | metric_row(name, value))
+        band = halves.metrics.get(name, math.nan)
+        rows.append({"variable": None} | metric_row(halves_of(name), band, reason="no split could be measured" if math.isnan(band) else None))
+    coefficients = tabulate_coefficients(meter, whole, drawn, halves)
+    return StructureTables(FIDELITY.validate(pd.DataFrame(rows, columns=list(FIDELITY.columns))), coefficients)
+
+
+def _joint_distribution(real: pd.DataFrame, synthetic: pd.DataFrame, covariates: Covariates, rng: np.random.Generator) -> Iterator[dict[str, object]]:
+    found = dict.fromkeys(("pairwise_gap", "pmse_ratio", "classifier_auc"), math.nan)
+    if len(synthetic):
+        sides = standardise_records(real, synthetic[synthetic["replicate"] == synthetic["replicate"].min()], covariates)
+        found = {
+            "pairwise_gap": measure_pairwise_gap(*sides),
+            "pmse_ratio": measure_pmse_ratio(*sides),
+            "classifier_auc": measure_classifier_auc(*sides, rng=rng),
+        }
+    for name, value in found.items():
+        reason = "of replicate 0" if not math.isnan(value) else "too few patients or columns" if len(synthetic) else "no synthetic patients"
+        yield {"variable": None} | metric_row(name, value, reason=reason)
 
 
 def _value_gaps(

@@ -5,21 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from parallax.analysis import apply_designs, estimate_effects
+from parallax.analysis import analyse, apply_designs, estimate_effects
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import DesignsSection, MatchDesign, WeightDesign
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.propensity import PropensitySection
 from parallax.protocol.question import PrimaryEstimate
-from parallax.tables import FIDELITY, FLOOR
-from parallax.validation.combining import TARGET, take_real, to_analysis_scale
+from parallax.seeds import derive_seed
+from parallax.tables import COVARIANCE, FIDELITY, FLOOR, empty_table
+from parallax.validation.combining import TARGET, take_real, target_of, to_analysis_scale
 from parallax.validation.fidelity import measure_gaps
 from parallax.validation.metrics import FLOORED, floor_of
+from parallax.vocabulary import DIAGNOSTIC_CONTRASTS
+
+#: resamples of the patients for the joint covariance of a design's estimates
+RESAMPLES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ def measure_floor(
     own (folds, random orders).
     """
     drawn = resample_patients(cohort, seeds)
-    study = {"covariates": covariates, "designs": without_bootstrap(designs), "propensity": propensity}
+    study = {"covariates": covariates, "designs": for_estimates_only(designs), "propensity": propensity}
     designed = apply_designs(drawn, **study, imbalance=np.inf, effective_patients=0, seed=seed)  # type: ignore[arg-type]
     made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
     estimates = estimate_effects(drawn, **made, **study, outcomes=outcomes, seed=seed).estimates  # type: ignore[arg-type]
@@ -73,14 +79,56 @@ def measure_floor(
     return Floor(shift_floor(take_real(real_estimates), estimates), FIDELITY.validate(fidelity[fidelity["metric"].isin(FLOORED)]))
 
 
-def without_bootstrap(designs: DesignsSection) -> DesignsSection:
-    """The same designs with variances in closed form: the same estimates at a fraction of the cost."""
-    closed = {"match": "clustered", "weight": "score_as_known"}
+def bootstrap_covariance(
+    cohort: pd.DataFrame,
+    *,
+    primary: PrimaryEstimate,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection,
+    outcomes: OutcomesSection,
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The COVARIANCE table of the primary design's estimates of the primary outcome, over ``resamples`` bootstrap resamples of the patients.
+
+    The score is fitted anew in every resample. Contrasts that answer no question of their own are left out, and so is a target that a
+    resample cannot estimate. The table is empty where fewer than two targets are left, or the design is matched: a bootstrap of matching
+    says nothing (Abadie & Imbens 2008).
+    """
+    design = designs[primary.design]
+    outcome = outcomes[primary.outcome]
+    contrasts = tuple(contrast for contrast in outcome.contrasts if contrast not in DIAGNOSTIC_CONTRASTS)
+    asked = OutcomesSection({primary.outcome: outcome.model_copy(update={"contrasts": contrasts})})
+    study = {"covariates": covariates, "designs": for_estimates_only(DesignsSection({primary.design: design})), "propensity": propensity}
+    if isinstance(design, MatchDesign):
+        return empty_table(COVARIANCE)
+    columns: dict[tuple[object, ...], list[float]] = {}
+    for resample in range(resamples):
+        drawn = resample_patients(cohort, [derive_seed(seed, "covariance", resample)])
+        found = analyse(drawn, **study, outcomes=asked, seed=seed).estimates  # type: ignore[arg-type]
+        for row in found.to_dict("records"):
+            value = float(to_analysis_scale(row["estimate"], row["contrast"])) if row["status"] == "ok" else math.nan
+            columns.setdefault(target_of(row), []).append(value)
+    kept = {target: values for target, values in columns.items() if np.isfinite(values).all()}
+    if len(kept) < 2:
+        return empty_table(COVARIANCE)
+    matrix = np.cov(np.array(list(kept.values())))
+    others = [f"other_{name}" for name in TARGET]
+    rows = [
+        dict(zip([*TARGET, *others, "covariance"], (*first, *second, matrix[i, j]), strict=True))
+        for i, first in enumerate(kept)
+        for j, second in enumerate(kept)
+    ]
+    return COVARIANCE.validate(pd.DataFrame(rows, columns=list(COVARIANCE.columns)))
+
+
+def for_estimates_only(designs: DesignsSection) -> DesignsSection:
+    """The same designs with the variance that costs least: the same estimates."""
+    cheapest = {"match": "clustered", "weight": "score_as_known"}
     return DesignsSection(
         {
-            name: design.model_copy(update={"variance": closed[design.method]})
-            if isinstance(design, MatchDesign | WeightDesign) and design.variance == "bootstrap"
-            else design
+            name: design.model_copy(update={"variance": cheapest[design.method]}) if isinstance(design, MatchDesign | WeightDesign) else design
             for name, design in designs.items()
         }
     )

@@ -62,6 +62,28 @@ _ALL: Final = (
         "shift of the primary estimate beyond the floor's in standard errors of the real one",
         "shift_in_real_se",
     ),
+    Metric(
+        "shift_in_replicate_se",
+        "agreement",
+        "absolute_at_most",
+        (-math.inf, math.inf),
+        "shift in standard errors of a mean of as many replicates (z_m), a description",
+    ),
+    Metric(
+        "lack_of_fit",
+        "agreement",
+        "at_most",
+        (0.0, math.inf),
+        "joint distance of the primary design's estimates per independent direction, in variances of a mean of as many replicates; a description",
+    ),
+    Metric(
+        "replicates_not_estimable",
+        "agreement",
+        "at_most",
+        (0.0, 1.0),
+        "share of replicates without a primary estimate",
+        "replicates_not_estimable",
+    ),
     Metric("testable_here", "agreement", "at_least", _SHARE, "the floor keeps within the primary gate: a shift can be judged here"),
     Metric("largest_weight", "agreement", "at_most", (0.0, math.inf), "largest weight of a real patient under a design that weights everybody"),
     Metric("ci_overlap", "agreement", "at_least", (-math.inf, 1.0), "overlap of the real and the synthetic confidence interval"),
@@ -84,10 +106,35 @@ _ALL: Final = (
     Metric("outcome_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real distribution of the outcome", "km_gap"),
     Metric("outcome_half_split_band", "fidelity", "at_most", _SHARE, "gap that random halves of the real patients keep in 95 of 100 splits"),
     Metric("person_time_gap", "fidelity", "at_most", _SHARE, "largest gap between the synthetic and the real distribution of person-time"),
+    Metric("optimism", "fidelity", "absolute_at_most", _DIFFERENCE, "mean distance of the synthetic above the real survival curve up to the horizon"),
+    Metric("km_divergence", "fidelity", "at_most", _SHARE, "mean distance between the survival curves up to the horizon"),
+    Metric("rmst_gap", "fidelity", "absolute_at_most", (-math.inf, math.inf), "days by which synthetic restricted mean survival is longer"),
+    Metric("short_sightedness", "fidelity", "absolute_at_most", (-math.inf, 1.0), "share of the real follow-up that is missing at the end"),
+    Metric("censoring_optimism", "fidelity", "absolute_at_most", _DIFFERENCE, "mean distance of the synthetic above the real censoring curve"),
+    Metric("censoring_km_divergence", "fidelity", "at_most", _SHARE, "mean distance between the censoring curves"),
+    Metric("extreme_score_gap", "fidelity", "absolute_at_most", _DIFFERENCE, "share of scores below 0.05 or above 0.95, synthetic minus real"),
+    Metric("balance_profile_gap", "fidelity", "at_most", (0.0, math.inf), "root mean square difference of the arms' standardised mean differences"),
+    Metric(
+        "treatment_coefficients_gap",
+        "fidelity",
+        "at_most",
+        (0.0, math.inf),
+        "root mean square difference of the treatment model's coefficients, in standard errors of the real ones",
+    ),
+    Metric(
+        "outcome_coefficients_gap",
+        "fidelity",
+        "at_most",
+        (0.0, math.inf),
+        "root mean square difference of the covariates' coefficients in the outcome model, in standard errors of the real ones",
+    ),
     Metric("marginal_ks", "fidelity", "at_most", _SHARE, "Kolmogorov–Smirnov distance of a numeric covariate"),
     Metric("marginal_tv", "fidelity", "at_most", _SHARE, "total variation distance of a categorical covariate, missing as a level"),
     Metric("missing_gap", "fidelity", "at_most", _SHARE, "difference of the share of patients in whom a numeric covariate is missing"),
     Metric("sdmetrics_quality", "fidelity", "at_least", _SHARE, "SDMetrics quality score"),
+    Metric("pairwise_gap", "fidelity", "at_most", (0.0, 2.0), "mean difference of the correlations of two columns"),
+    Metric("pmse_ratio", "fidelity", "at_most", (0.0, math.inf), "propensity mean squared error over that of a correct generator: below 3 good"),
+    Metric("classifier_auc", "fidelity", "at_most", _SHARE, "classifier two-sample test: area under the ROC curve of synthetic against real"),
     Metric("copies_of_train", "privacy", "at_most", _SHARE, "share of the patients seen by the generator whose record reappears verbatim"),
     Metric("copies_of_hold_out", "privacy", "at_most", _SHARE, "share of the patients kept from the generator whose record reappears verbatim"),
     Metric(
@@ -118,6 +165,11 @@ def floor_of(metric: str) -> str:
     return f"floor_{metric}"
 
 
+def halves_of(metric: str) -> str:
+    """The name under which what random halves of the real patients differ by stands beside a metric."""
+    return f"half_split_{metric}"
+
+
 #: metrics that are read against the floor: what sampling alone does to them
 FLOORED: Final = ("shift_in_real_se", "propensity_c_gap", "km_gap", "censoring_km_gap", "competing_gap", "outcome_gap", "person_time_gap")
 _FLOORS: Final = tuple(
@@ -126,8 +178,24 @@ _FLOORS: Final = tuple(
     if metric.name in FLOORED
 )
 
+#: metrics of how treatment and outcome depend on the covariates
+STRUCTURE: Final = ("extreme_score_gap", "balance_profile_gap", "treatment_coefficients_gap", "outcome_coefficients_gap")
+#: metrics that are read against what random halves of the real patients differ by
+HALVED: Final = ("optimism", "km_divergence", "rmst_gap", "short_sightedness", "censoring_optimism", "censoring_km_divergence", *STRUCTURE)
+_HALVES: Final = tuple(
+    replace(
+        metric,
+        name=halves_of(metric.name),
+        direction="at_most",
+        bounds=(0.0, math.inf),
+        meaning=f"95 of 100 random halves keep it ({metric.meaning})",
+    )
+    for metric in _ALL
+    if metric.name in HALVED
+)
+
 #: a new metric is one line above; every gate must be judged before a generator may be released, by one of its metrics where it has several
-METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in (*_ALL, *_FLOORS)}
+METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in (*_ALL, *_FLOORS, *_HALVES)}
 
 
 def metric_row(

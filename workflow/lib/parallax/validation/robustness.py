@@ -14,7 +14,7 @@ from parallax.protocol.question import Hypothesis
 from parallax.statistics.e_values import Scale, approximate_risk_ratio, e_values
 from parallax.statistics.empirical_calibration import Null, calibrate_interval, calibrate_p, expected_absolute_systematic_error, fit_null
 from parallax.tables import ROBUSTNESS
-from parallax.validation.combining import TARGET, to_analysis_scale
+from parallax.validation.combining import TARGET, select_answers, to_analysis_scale
 from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS
 
 #: an outcome is rare while fewer than this share of the patients have it (VanderWeele & Ding 2017, table 2)
@@ -38,7 +38,8 @@ def assess_robustness(combined: pd.DataFrame, permutations: pd.DataFrame, *, pri
     * ``permuted_estimate`` (mean, with the 2.5 and 97.5 % quantiles) and ``permuted_rejections`` (share of p < 0.05 with its 95 % interval) of
       the primary estimate under permuted treatment; ``p_value`` of the former is the permutation test's.
     """
-    valid = combined[combined["rule"].isin(["none", "partial"]) & ~combined["contrast"].isin(DIAGNOSTIC_CONTRASTS)]
+    valid = select_answers(combined)
+    valid = valid[~valid["contrast"].isin(DIAGNOSTIC_CONTRASTS)]
     controls = [name for name, outcome in outcomes.items() if outcome.negative_control]
     rows = [*_e_values(valid[~valid["outcome"].isin(controls)]), *_calibrated(valid, controls), *_permuted(valid, permutations, primary)]
     return ROBUSTNESS.validate(pd.DataFrame(rows, columns=list(ROBUSTNESS.columns)))

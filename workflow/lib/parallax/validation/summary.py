@@ -11,6 +11,7 @@ from parallax.protocol.question import QuestionSection
 from parallax.tables import ROBUSTNESS, empty_table
 from parallax.validation.combining import adjust_family, combine, leave_out, take_real
 from parallax.validation.robustness import assess_robustness
+from parallax.validation.rules import Fit
 from parallax.validation.subgroups import combine_levels, measure_interactions
 
 
@@ -39,11 +40,22 @@ def summarise_real(answers: Answers, *, question: QuestionSection, outcomes: Out
 
 
 def summarise_generator(
-    answers: Answers, *, stacked: pd.DataFrame, patients: int, synthetic: int, question: QuestionSection, outcomes: OutcomesSection
+    answers: Answers,
+    *,
+    stacked: pd.DataFrame,
+    patients: int,
+    synthetic: int,
+    fit: Fit,
+    not_estimable: float,
+    question: QuestionSection,
+    outcomes: OutcomesSection,
 ) -> Summary:
-    """The replicates of a generator combined; see :func:`parallax.validation.combining.combine` for ``stacked`` and the sizes."""
-    combined = combine(answers.estimates, stacked=stacked, patients=patients, synthetic=synthetic)
-    levels = combine_levels(answers.subgroups, lambda level: combine(level, patients=patients, synthetic=synthetic))
+    """The replicates of a generator combined; see :func:`parallax.validation.combining.combine` for ``stacked``, the sizes and the settings."""
+
+    def combine_all(estimates: pd.DataFrame, stacked: pd.DataFrame | None = None) -> pd.DataFrame:
+        return combine(estimates, stacked=stacked, patients=patients, synthetic=synthetic, fit=fit, not_estimable=not_estimable)
+
+    combined, levels = combine_all(answers.estimates, stacked), combine_levels(answers.subgroups, combine_all)
     return _summarise(combined, levels, answers, question, outcomes)
 
 

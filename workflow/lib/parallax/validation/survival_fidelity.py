@@ -73,3 +73,40 @@ def _survival(patients: FollowUp, days: NDArray[np.float64]) -> NDArray[np.float
         return survival
     survival = kaplan_meier(patients.time, patients.event == 1).at(days)
     return survival
+
+
+def measure_curve_differences(real: FollowUp, synthetic: Sequence[FollowUp], *, horizon_days: float) -> dict[str, float]:
+    """How the mean S̄ of the replicates' curves differs from the real S over [0, T], T as in :func:`measure_km_gap`.
+
+    * optimism (1/T)∫(S̄ − S), km_divergence (1/T)∫|S̄ − S|, rmst_gap ∫(S̄ − S) in days (Norcliffe et al. 2023, section 4, for the first two);
+    * short_sightedness (L − L̄)/L, L the last day on which anybody is followed, over all follow-up: above zero where synthetic follow-up ends
+      too early.
+
+    Both curves are steps: the integrals are sums over the days between jumps.
+    """
+    end = min(horizon_days, float(real.time.max()))
+    days = _jumps([real, *synthetic], end)
+    difference = np.mean([_survival(patients, days) for patients in synthetic], axis=0) - _survival(real, days)
+    lengths = np.diff(np.append(days, end))
+    area, last = float(difference @ lengths), float(real.time.max())
+    return {
+        "optimism": area / end,
+        "km_divergence": float(np.abs(difference) @ lengths) / end,
+        "rmst_gap": area,
+        "short_sightedness": (last - float(np.mean([patients.time.max() for patients in synthetic]))) / last,
+    }
+
+
+def split_curve_differences(real: FollowUp, *, horizon_days: float, rng: np.random.Generator, splits: int = SPLITS) -> dict[str, float]:
+    """The 95 % quantile, over random splits of the real arm into halves, of the size of each difference of one half's curve from the other's.
+
+    At least two patients are needed; compare :func:`measure_half_split_band`.
+    """
+    found: dict[str, list[float]] = {}
+    half = len(real.time) // 2
+    for _ in range(splits):
+        order = rng.permutation(len(real.time))
+        parts = [FollowUp(real.time[rows], real.event[rows]) for rows in (order[:half], order[half:])]
+        for name, value in measure_curve_differences(parts[0], parts[1:], horizon_days=horizon_days).items():
+            found.setdefault(name, []).append(abs(value))
+    return {name: float(np.quantile(values, 0.95)) for name, values in found.items()}

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 
 from parallax.protocol.validation import Gates
+from parallax.validation.attribution import name_broken
 from parallax.validation.metrics import METRICS, Metric
-from parallax.vocabulary import GateOutcome, Verdict
+from parallax.vocabulary import GateOutcome, Mechanism, Verdict
 
 _COLUMNS: Final = ["metric", "variable", "value", "lower", "upper", "threshold", "passed", "reason"]
 _ALLOWED: Final = {"at_most": "at most", "absolute_at_most": "plus or minus", "at_least": "at least"}
+#: the gates that attribution takes apart, and the quantity of ATTRIBUTION that each rests on
+_ATTRIBUTED: Final = {
+    "shift_in_real_se": "shift_in_real_se",
+    "shift_beyond_floor_in_real_se": "shift_in_real_se",
+    "propensity_c_gap": "propensity_c",
+}
+_MECHANISM_WORDS: Final[Mapping[Mechanism, str]] = {
+    "covariates": "the covariates' joint distribution",
+    "treatment": "treatment given the covariates",
+    "outcome": "the outcome given covariates and treatment",
+    "censoring": "censoring given covariates and treatment",
+}
 #: the stages of a generator that a table rests on
 _STAGES: Final = {"agreement": ("fit", "draw"), "fidelity": ("fit", "draw"), "privacy": ("refit",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One gate as it was judged: ``variable`` is what it was measured on, ``judged`` which number was held against the threshold."""
+    """One gate as it was judged: ``variable`` is what it was measured on, ``judged`` which number was held against the threshold,
+    ``mechanism`` which of the generator's mechanisms carries most of a failure."""
 
     metric: str
     variable: str | None
@@ -33,6 +47,7 @@ class Gate:
     judged: str
     outcome: GateOutcome
     reason: str
+    mechanism: Mechanism | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +78,15 @@ def reach_verdict(
     gates: Gates,
     certified: bool,
     certificate: Mapping[str, Any] | None = None,
+    attribution: pd.DataFrame | None = None,
 ) -> VerdictRecord:
     """Judge a generator by every gate of the protocol.
 
     ``agreement``, ``fidelity`` and ``privacy`` are the generator's tables (without rows where it crashed), ``generation`` (GENERATION) tells
     how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
     ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. The ``certificate``
-    of the site, where there is one, is a gate more (:func:`_judge_certificate`).
+    of the site, where there is one, is a gate more (:func:`_judge_certificate`). Where a gate of the
+    shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it.
     """
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
@@ -80,6 +97,8 @@ def reach_verdict(
         judged += [_judge(metric, row, _tell(crashes, _STAGES[metric.table])) for metric, row in answers or [(metrics[0], unanswered)]]
     if certificate is not None:
         judged.append(_judge_certificate(certificate))
+    if attribution is not None:
+        judged = [_name_mechanism(gate, attribution) for gate in judged]
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
     open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
     if failed:
@@ -114,6 +133,19 @@ def _judge_certificate(certificate: Mapping[str, Any]) -> Gate:
 def _tell_needed(needed: Mapping[str, int | None]) -> str:
     ways = [f"about {number:,} {what}".replace(",", " ") for what, number in needed.items() if number is not None]
     return f"{' or '.join(ways)} would do" if ways else "no number of patients or replicates would do"
+
+
+def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
+    """A failed gate with the mechanism that carries most of it, where one does."""
+    quantity = _ATTRIBUTED.get(gate.metric)
+    if quantity is None or gate.outcome != "failed":
+        return gate
+    mechanism = name_broken(attribution, quantity)
+    if mechanism is None:
+        return replace(gate, reason=f"{gate.reason} No single mechanism carries it.")
+    rows = attribution[attribution["quantity"] == quantity].set_index("mechanism")["value"]
+    told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, all mechanisms together {rows['together']:+.2f}"
+    return replace(gate, reason=f"{gate.reason} {told[0].upper()}{told[1:]}.", mechanism=mechanism)
 
 
 def _by_gate() -> list[list[Metric]]:

@@ -16,7 +16,7 @@ from parallax.protocol.question import PrimaryEstimate
 from parallax.reporting import style
 from parallax.reporting.figures.primary import set_scale
 from parallax.reporting.wording import CONTRASTS, describe_horizon, estimate_decimals, estimate_words, plain
-from parallax.vocabulary import RATIO_CONTRASTS, REAL
+from parallax.vocabulary import RATIO_CONTRASTS, REAL, VALID_RULES
 
 ROW, GAP = 0.235, 0.3
 
@@ -73,7 +73,7 @@ def draw_effects(
                 for dataset in datasets:
                     rules = {row["rule"]: row for row in at[dataset][at[dataset]["design"] == design].to_dict("records")}
                     y = lines[design, dataset]
-                    valid = rules.get("none", rules.get("partial"))
+                    valid = next((rules[rule] for rule in VALID_RULES if rule in rules), None)
                     if valid is None or valid["status"] != "ok":
                         canvas.text(left + panel - number, y, "not estimable", va="center", fontsize=8, color=style.SOFT, fontstyle="italic")
                         continue

@@ -86,6 +86,16 @@ def test_what_is_run_together_never_changes_a_number() -> None:
     pd.testing.assert_frame_equal(*(table.sort_values(order).reset_index(drop=True) for table in (together, apart)), check_exact=True)
 
 
+def test_fits_to_resamples_are_run_too() -> None:
+    bootstrap = SYNTHESIS.model_copy(update={"fit": "bootstrap"})
+    found = [run(synthesise_by(SYNTHESIS.generators["sequential"], settings, chain_of()), [0]) for settings in (SYNTHESIS, bootstrap)]
+    single, refitted = (table[table["rule"] == "partial"] for table in found)
+    assert refitted["estimate"].notna().all()
+    # a fit of its own for every replicate brings the fits' own variance between them
+    assert (refitted["between"].to_numpy() > 0).all()
+    assert (refitted["estimate"].to_numpy() != single["estimate"].to_numpy()).all()
+
+
 def test_all_generators_see_the_same_studies() -> None:
     tables = [run(synthesise, [0, 1], generator=name) for name, synthesise in (("a", synthesise_correctly(chain_of())), ("b", _copies))]
     own = [table[table["generator"] == "real"].reset_index(drop=True) for table in tables]

@@ -63,7 +63,7 @@ def fit_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outcom
             return Plasmode(terms, treatment, fit_binary(terms, treated, cohort[f"{name}_value"], ridge=ridge))
         case ContinuousOutcome():
             return Plasmode(terms, treatment, fit_continuous(terms, treated, cohort[f"{name}_value"], ridge=ridge))
-    raise NotEstimable("a simulated study is known for survival without competing events, binary and continuous outcomes")
+    raise NotEstimable("counts or competing events; a simulated study has survival without competing events, a binary or a continuous outcome")
 
 
 def model_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outcome: Outcome) -> Plasmode:

@@ -23,26 +23,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from parallax.analysis import analyse, scores_of
-from parallax.design.matrix import build_design_matrix
 from parallax.errors import GenerationError, NotEstimable, ParallaxError, StatisticsError
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.generators import Generator, parse_generator
-from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, Outcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.propensity import PropensitySection
 from parallax.protocol.question import Hypothesis
 from parallax.protocol.tuning import TuningSection
 from parallax.seeds import derive_seed
-from parallax.simulation.fitting import fit_binary, fit_continuous, fit_survival, fit_treatment
-from parallax.simulation.models import ContinuousModel, regression_terms
-from parallax.simulation.plasmode import Plasmode, draw_study
+from parallax.simulated import model_study, set_effect, simulate_cohort
+from parallax.simulation.plasmode import Plasmode
 from parallax.simulation.truth import Target, true_effect
 from parallax.synthesis.registry import draw_replicates, fit_generator
 from parallax.tables import TUNING
@@ -51,10 +48,6 @@ from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, ESTIMANDS
 
 #: the setting that the protocol has
 OWN: Final = "as in the protocol"
-#: a normal prior of standard deviation 1/√5 for each coefficient of the simulated studies' models
-_RIDGE: Final = 5.0
-#: squares and products of longer tails would let one patient decide
-_LIMIT: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,55 +83,6 @@ def list_candidates(settings: Generator, tuning: TuningSection) -> dict[str, Gen
     return found
 
 
-def model_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outcome: Outcome) -> Plasmode:
-    """The simulated studies' models, estimated from the real patients; the effect of treatment is set to none.
-
-    Terms: the covariates' columns, the squares of the numeric ones, and the products of each with the next.
-    """
-    treated = cohort["treated"].to_numpy(dtype=bool)
-    matrix = build_design_matrix(cohort, covariates)
-    columns = matrix.modelled(np.ones(len(cohort), dtype=bool))
-    numeric = [
-        place
-        for place, column in enumerate(columns)
-        if matrix.covariates[column] in covariates.numeric and matrix.levels[column] is None and np.unique(matrix.values[:, column]).size > 2
-    ]
-    terms = regression_terms(matrix.values[:, columns], squares=numeric, products=list(pairwise(numeric)), limit=_LIMIT)
-    treatment = fit_treatment(terms, treated, ridge=_RIDGE)
-    match outcome:
-        case SurvivalOutcome(competing=()):
-            days, event = cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1
-            edges = (0.0, *(horizon for horizon in outcome.horizons_days if (event & (days > horizon)).any()))
-            survival = fit_survival(terms, treated, days, event, end_days=float(np.ceil(days.max())), edges=edges, ridge=_RIDGE)
-            return Plasmode(terms, treatment, survival.with_effect(0.0))
-        case BinaryOutcome():
-            return Plasmode(terms, treatment, fit_binary(terms, treated, cohort[f"{name}_value"], ridge=_RIDGE).with_effect(0.0))
-        case ContinuousOutcome():
-            return Plasmode(terms, treatment, fit_continuous(terms, treated, cohort[f"{name}_value"], ridge=_RIDGE).with_effect(0.0))
-    raise GenerationError(
-        f"question.primary.outcome: {name}\n    found    counts or competing events\n"
-        "    allowed  for tuning: survival without competing events, binary or continuous\n    to do    keep the generator's settings"
-    )
-
-
-def set_effect(plasmode: Plasmode, effect: float) -> Plasmode:
-    """The same study with this effect of treatment, a measurement's in standard deviations of its residuals."""
-    model = plasmode.outcome
-    scaled = effect * model.deviation if isinstance(model, ContinuousModel) else effect
-    return Plasmode(plasmode.terms, plasmode.treatment, model.with_effect(scaled))
-
-
-def simulate_cohort(
-    plasmode: Plasmode, population: pd.DataFrame, *, covariates: Covariates, name: str, patients: int, rng: np.random.Generator
-) -> pd.DataFrame:
-    """A simulated study's cohort table: covariate rows of ``population`` with replacement, treatment and outcome drawn."""
-    drawn = draw_study(plasmode, patients=patients, rng=rng)
-    identity = {"replicate": np.int64(0), "patient_id": pd.array(np.arange(1, patients + 1).astype(str), dtype="string"), "treated": drawn.treated}
-    outcome = {f"{name}_{part}": values.astype(np.int64) if part == "event" else values for part, values in drawn.outcome.items()}
-    kept = population[list(covariates.names)].iloc[drawn.rows].reset_index(drop=True)
-    return pd.concat([pd.DataFrame(identity), kept, pd.DataFrame(outcome)], axis=1)
-
-
 def tune(
     cohorts: Mapping[str, pd.DataFrame],
     settings: Generator,
@@ -160,7 +104,10 @@ def tune(
         "designs": DesignsSection({primary.design: designs[primary.design]}),
         "propensity": scores_of(designs[primary.design], propensity),
     }
-    models = {site: model_study(cohort, covariates=covariates, name=name, outcome=outcome) for site, cohort in cohorts.items()}
+    try:
+        models = {site: model_study(cohort, covariates=covariates, name=name, outcome=outcome) for site, cohort in cohorts.items()}
+    except NotEstimable as error:
+        raise GenerationError(f"question.primary.outcome: {name}\n    found    {error}\n    to do    keep the generator's settings") from error
     truths = {
         (site, effect): _truth(set_effect(model, effect), primary, study["designs"][primary.design])
         for site, model in models.items()

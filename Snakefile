@@ -15,6 +15,7 @@ include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/design.smk"
 include: "workflow/rules/blinding.smk"
 include: "workflow/rules/outcomes.smk"
+include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/uses.smk"
@@ -39,9 +40,16 @@ rule tune:
         "<study>/tuning.csv",
 
 
+# studies with a known effect through the whole chain: snakemake certify
+rule certify:
+    input:
+        "<study>/certification.csv",
+
+
 onstart:
     restrict_folders()
     register()
+    state_costs()
 
 
 onsuccess:

@@ -25,6 +25,7 @@ def judge(
     generation: pd.DataFrame = FARED_WELL,
     certified: bool = False,
     metric: str = "km_gap",
+    certificate: dict[str, object] | None = None,
 ) -> VerdictRecord:
     gates = Gates()
     rows = [
@@ -42,7 +43,12 @@ def judge(
     ]
     schemas = (AGREEMENT, FIDELITY, PRIVACY)
     frames = [pd.DataFrame(part if kept else [], columns=list(schema.columns)) for part, kept, schema in zip(rows, tables, schemas, strict=True)]
-    return reach_verdict("g", agreement=frames[0], fidelity=frames[1], privacy=frames[2], generation=generation, gates=gates, certified=certified)
+    measured = dict(zip(("agreement", "fidelity", "privacy"), frames, strict=True))
+    return reach_verdict("g", **measured, generation=generation, gates=gates, certified=certified, certificate=certificate)
+
+
+def judge_certified(certificate: dict[str, object], *, shift: float = 0.5) -> VerdictRecord:
+    return judge(shift=shift, certified=True, certificate=certificate)
 
 
 def failed_at(stage: str) -> pd.DataFrame:

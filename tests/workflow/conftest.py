@@ -109,14 +109,11 @@ class Study:
         ]  # fmt: skip
 
     def run(self, *words: str, options: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return self.run_command(self.command(*words, options=options), environment=environment)
+
+    def run_command(self, command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*words, options=options),
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            env=os.environ | (environment or {}),
-            timeout=280,
+            command, capture_output=True, text=True, check=False, cwd=self.folder, env=os.environ | (environment or {}), timeout=280
         )
 
     def write_protocol(self, protocol: dict) -> None:

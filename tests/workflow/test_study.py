@@ -143,6 +143,21 @@ def test_a_blinded_study_seals_its_effects_until_the_primary_design_passes(fresh
     assert opened.returncode == 0, opened.stderr
 
 
+def test_fits_to_resamples_are_the_same_in_any_number_of_batches(fresh: Study) -> None:
+    fresh.write_protocol(changed(synthesis={"fit": "bootstrap", "generators": {"sequential": {"method": "sequential"}}}))
+    wanted = [f"results/tiny/{path}" for path in ("patients/clinic/sequential/cohort.parquet", "exact/clinic/sequential/privacy.parquet")]
+    together = fresh.run(*wanted)
+    assert together.returncode == 0, together.stderr
+    before = [pd.read_parquet(fresh.folder / path) for path in wanted]
+    apart = fresh.run(*wanted, "--set-scatter", "fits=50")
+    assert apart.returncode == 0, apart.stderr
+    for path, table in zip(wanted, before, strict=True):
+        pd.testing.assert_frame_equal(pd.read_parquet(fresh.folder / path), table, check_exact=True)
+    record = json.loads((fresh.results / "exact/clinic/sequential/model.json").read_text())
+    assert len(record["fits"]) == PROTOCOL["synthesis"]["replicates"]
+    assert {fit["fit"] for fit in record["fits"]} == {"bootstrap"}
+
+
 def test_changed_patients_rerun_everything(edited: Study) -> None:
     source = edited.folder / "patients.csv"
     source.write_text(source.read_text().replace(",I,", ",II,", 1))

@@ -60,6 +60,7 @@ rule render_report:
     input:
         aggregates="<aggregates>",
         verdict="<study>/verdict.json",
+        certification="<study>/certification.csv" if CERTIFIED else [],
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -93,6 +94,7 @@ rule write_manifest:
             "<study>/robustness.csv",
             "<study>/agreement.csv",
             "<study>/privacy.csv",
+            *(["<study>/certification.csv"] if CERTIFIED else []),
             *every("<exact>/{site}/{generator}/model.json"),
         ],
     output:

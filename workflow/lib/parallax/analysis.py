@@ -310,6 +310,44 @@ def analyse(
     return estimate_effects(cohort, **made, **settings, outcomes=outcomes, seed=seed)  # type: ignore[arg-type]
 
 
+def estimate_hypothesis(
+    cohort: pd.DataFrame,
+    hypothesis: Hypothesis,
+    *,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    outcomes: OutcomesSection,
+    seed: int,
+) -> pd.DataFrame:
+    """One estimate of every replicate and nothing else: no balance, no curves, no other design.
+
+    For whoever repeats one estimate a thousand times. Returns ESTIMATES; the numbers are those of :func:`analyse` with that design alone.
+    """
+    name, contrast, horizon = hypothesis.design, hypothesis.contrast, hypothesis.horizon_days
+    design = designs[name]
+    scores = scores_of(design, propensity)
+    own = scores.named(_score_name(design))
+    rows = []
+    for replicate, patients in _replicates(cohort):
+        described = {"replicate": replicate, "design": name, "effective_estimand": "none"} | _target(hypothesis.outcome, contrast, horizon)
+        treated = patients["treated"].to_numpy(dtype=bool)
+        matrix = build_design_matrix(patients, covariates)
+        of_scores, of_designs = np.random.default_rng([seed, replicate]).spawn(2)
+        (of_design,), (of_estimate,) = of_designs.spawn(1), np.random.default_rng([seed, replicate]).spawn(1)
+        arms = Arms(treated, matrix, patients, fit_scores(matrix, treated, scores, rng=of_scores)[own])
+        try:
+            comparison = COMPARISONS[design.method](design, arms, of_design)
+            weights = pd.DataFrame({"weight": comparison.weight, "matched_set": comparison.matched_set})
+            seen = _see(arms, weights, design, scores, of_estimate)
+        except NotEstimable as error:
+            rows.append(described | _not_estimable(str(error)))
+            continue
+        observed = observe(patients, hypothesis.outcome, outcomes[hypothesis.outcome])
+        rows.append(described | {"effective_estimand": comparison.effective_estimand} | _estimate(observed, seen, treated, contrast, horizon))
+    return pd.DataFrame(rows, columns=list(ESTIMATES.columns))
+
+
 def balancing(designs: DesignsSection) -> DesignsSection:
     """The designs that weight or match."""
     return DesignsSection({name: design for name, design in designs.items() if DESIGNS[design.method].balances})

@@ -332,6 +332,46 @@ FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} |
 
 PRIVACY: Final = _table({"metric": _text()} | _METRIC)
 
+#: one simulated study after the other: every combining rule's answer on the analysis scale beside the ``truth``; rule ``none`` of the generator
+#: ``real`` is the study's own answer. Of the partial rule also the agreement gate: ``shift``, ``between`` (variance of the replicates' estimates in
+#: variances of the real one), interval overlap and whether the gate ``passed``
+SIMULATED_STUDIES: Final = _table(
+    {
+        "generator": _text(),
+        "effect": _text(allowed=("no_effect", "minimal_important", "stronger")),
+        "repetition": _count(),
+        "rule": _text(),
+        "truth": _number(nullable=False),
+        "estimate": _number(),
+        "std_error": _number(minimum=0),
+        "lower": _number(),
+        "upper": _number(),
+        "shift": _number(),
+        "between": _number(minimum=0),
+        "ci_overlap": _number(),
+        "passed": _flag(nullable=True),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: what the simulated studies say of a site's ``patients``: ``monte_carlo_error`` is the value's standard error, ``lower`` and ``upper`` its 95 %
+#: interval over ``repetitions``
+CERTIFICATION: Final = _table(
+    {
+        "generator": _text(),
+        "effect": _text(),
+        "rule": _text(),
+        "metric": _text(),
+        "value": _number(),
+        "monte_carlo_error": _number(minimum=0),
+        "lower": _number(),
+        "upper": _number(),
+        "repetitions": _count(),
+        "patients": _count(),
+        "replicates": _count(),
+    }
+)
+
 #: ``survival`` of all causes, and where events compete the ``incidence`` of the event; else ``probability``, ``mean`` or ``rate``, without times
 _TWIN_QUANTITIES: Final = ("survival", "incidence", "probability", "mean", "rate")
 

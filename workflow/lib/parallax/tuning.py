@@ -1,6 +1,6 @@
 """A generator's settings chosen on simulated studies within a stated budget, never on the shift that it is judged by.
 
-A simulated study has the real covariates; treatment and outcome are drawn from models estimated from the real patients (parallax.simulation),
+A simulated study has the real covariates; treatment and outcome are drawn from models estimated from the real patients (parallax.simulated),
 in which the effect of treatment is *replaced* by stated ones before the first patient is drawn: what the real effect is, and how far any
 generator would shift it, is never looked at. Every candidate is fitted to the same simulated patients, draws from the same seeds, and the
 study's primary design is applied to what it draws. With Q_j and √V_j the estimate and its standard error of target j on the simulated patients
@@ -23,38 +23,30 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from parallax import simulated
 from parallax.analysis import analyse, scores_of
-from parallax.design.matrix import build_design_matrix
-from parallax.errors import GenerationError, NotEstimable, ParallaxError, StatisticsError
+from parallax.errors import GenerationError, NotEstimable, ParallaxError
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.designs import DesignsSection
+from parallax.protocol.designs import Design, DesignsSection
 from parallax.protocol.generators import Generator, parse_generator
-from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, Outcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.outcomes import Outcome, OutcomesSection
 from parallax.protocol.propensity import PropensitySection
 from parallax.protocol.question import Hypothesis
 from parallax.protocol.tuning import TuningSection
 from parallax.seeds import derive_seed
-from parallax.simulation.fitting import fit_binary, fit_continuous, fit_survival, fit_treatment
-from parallax.simulation.models import ContinuousModel, regression_terms
-from parallax.simulation.plasmode import Plasmode, draw_study
-from parallax.simulation.truth import Target, true_effect
+from parallax.simulation.plasmode import Plasmode
 from parallax.synthesis.registry import draw_replicates, fit_generator
 from parallax.tables import TUNING
 from parallax.validation.combining import TARGET, combine, take_real, to_analysis_scale
-from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, ESTIMANDS
+from parallax.vocabulary import DIAGNOSTIC_CONTRASTS
 
 #: the setting that the protocol has
 OWN: Final = "as in the protocol"
-#: a normal prior of standard deviation 1/√5 for each coefficient of the simulated studies' models
-_RIDGE: Final = 5.0
-#: squares and products of longer tails would let one patient decide
-_LIMIT: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,52 +83,14 @@ def list_candidates(settings: Generator, tuning: TuningSection) -> dict[str, Gen
 
 
 def model_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outcome: Outcome) -> Plasmode:
-    """The simulated studies' models, estimated from the real patients; the effect of treatment is set to none.
-
-    Terms: the covariates' columns, the squares of the numeric ones, and the products of each with the next.
-    """
-    treated = cohort["treated"].to_numpy(dtype=bool)
-    matrix = build_design_matrix(cohort, covariates)
-    columns = matrix.modelled(np.ones(len(cohort), dtype=bool))
-    numeric = [
-        place
-        for place, column in enumerate(columns)
-        if matrix.covariates[column] in covariates.numeric and matrix.levels[column] is None and np.unique(matrix.values[:, column]).size > 2
-    ]
-    terms = regression_terms(matrix.values[:, columns], squares=numeric, products=list(pairwise(numeric)), limit=_LIMIT)
-    treatment = fit_treatment(terms, treated, ridge=_RIDGE)
-    match outcome:
-        case SurvivalOutcome(competing=()):
-            days, event = cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1
-            edges = (0.0, *(horizon for horizon in outcome.horizons_days if (event & (days > horizon)).any()))
-            survival = fit_survival(terms, treated, days, event, end_days=float(np.ceil(days.max())), edges=edges, ridge=_RIDGE)
-            return Plasmode(terms, treatment, survival.with_effect(0.0))
-        case BinaryOutcome():
-            return Plasmode(terms, treatment, fit_binary(terms, treated, cohort[f"{name}_value"], ridge=_RIDGE).with_effect(0.0))
-        case ContinuousOutcome():
-            return Plasmode(terms, treatment, fit_continuous(terms, treated, cohort[f"{name}_value"], ridge=_RIDGE).with_effect(0.0))
-    raise GenerationError(
-        f"question.primary.outcome: {name}\n    found    counts or competing events\n"
-        "    allowed  for tuning: survival without competing events, binary or continuous\n    to do    keep the generator's settings"
-    )
-
-
-def set_effect(plasmode: Plasmode, effect: float) -> Plasmode:
-    """The same study with this effect of treatment, a measurement's in standard deviations of its residuals."""
-    model = plasmode.outcome
-    scaled = effect * model.deviation if isinstance(model, ContinuousModel) else effect
-    return Plasmode(plasmode.terms, plasmode.treatment, model.with_effect(scaled))
-
-
-def simulate_cohort(
-    plasmode: Plasmode, population: pd.DataFrame, *, covariates: Covariates, name: str, patients: int, rng: np.random.Generator
-) -> pd.DataFrame:
-    """A simulated study's cohort table: covariate rows of ``population`` with replacement, treatment and outcome drawn."""
-    drawn = draw_study(plasmode, patients=patients, rng=rng)
-    identity = {"replicate": np.int64(0), "patient_id": pd.array(np.arange(1, patients + 1).astype(str), dtype="string"), "treated": drawn.treated}
-    outcome = {f"{name}_{part}": values.astype(np.int64) if part == "event" else values for part, values in drawn.outcome.items()}
-    kept = population[list(covariates.names)].iloc[drawn.rows].reset_index(drop=True)
-    return pd.concat([pd.DataFrame(identity), kept, pd.DataFrame(outcome)], axis=1)
+    """The simulated studies' models, without an effect; raises GenerationError for an outcome that has none."""
+    try:
+        return simulated.model_study(cohort, covariates=covariates, name=name, outcome=outcome)
+    except NotEstimable as error:
+        raise GenerationError(
+            f"question.primary.outcome: {name}\n    found    an outcome that cannot be simulated: {error}\n"
+            "    allowed  for tuning: survival without competing events, binary or continuous\n    to do    keep the generator's settings"
+        ) from error
 
 
 def tune(
@@ -162,7 +116,7 @@ def tune(
     }
     models = {site: model_study(cohort, covariates=covariates, name=name, outcome=outcome) for site, cohort in cohorts.items()}
     truths = {
-        (site, effect): _truth(set_effect(model, effect), primary, study["designs"][primary.design])
+        (site, effect): _truth(simulated.set_effect(model, effect), primary, study["designs"][primary.design])
         for site, model in models.items()
         for effect in tuning.effects
     }
@@ -173,14 +127,14 @@ def tune(
         for site, effect in truths:
             rng = np.random.default_rng([derive_seed(seed, site), repetition])
             patients = tuning.patients or len(cohorts[site])
-            plasmode = set_effect(models[site], effect)
-            simulated = simulate_cohort(plasmode, cohorts[site], covariates=covariates, name=name, patients=patients, rng=rng)
-            real = take_real(analyse(simulated, **study, seed=repetition).estimates)
+            plasmode = simulated.set_effect(models[site], effect)
+            patients_drawn = simulated.simulate_cohort(plasmode, cohorts[site], covariates=covariates, name=name, patients=patients, rng=rng)
+            real = take_real(analyse(patients_drawn, **study, seed=repetition).estimates)
             draws = [derive_seed(seed, site, "draw", repetition, replicate) for replicate in range(tuning.replicates)]
             for candidate, chosen in candidates.items():
                 labels = {"repetition": repetition, "site": site, "effect": effect, "setting": candidate}
                 started = time.process_time()
-                found = _try(chosen, simulated, study, fit_seed=derive_seed(seed, site, "fit", repetition), draws=draws)
+                found = _try(chosen, patients_drawn, study, fit_seed=derive_seed(seed, site, "fit", repetition), draws=draws)
                 labels["cpu_seconds"] = time.process_time() - started
                 rows += [labels | shift for shift in _shifts(real, found, primary, truths[site, effect])]
         done += 1
@@ -241,11 +195,11 @@ def _scores(shifts: pd.DataFrame) -> pd.Series:
     return squared
 
 
-def _try(settings: Generator, simulated: pd.DataFrame, study: dict[str, Any], *, fit_seed: int, draws: list[int]) -> pd.DataFrame | None:
+def _try(settings: Generator, patients_drawn: pd.DataFrame, study: dict[str, Any], *, fit_seed: int, draws: list[int]) -> pd.DataFrame | None:
     """The COMBINED table of a candidate's replicates; None where it cannot be fitted or draws nothing that can be analysed."""
-    patients = len(simulated)
+    patients = len(patients_drawn)
     try:
-        fitted = fit_generator(settings, simulated, covariates=study["covariates"], outcomes=study["outcomes"], seed=fit_seed)
+        fitted = fit_generator(settings, patients_drawn, covariates=study["covariates"], outcomes=study["outcomes"], seed=fit_seed)
         drawn = draw_replicates(fitted, replicates=len(draws), patients=patients, seeds=draws)
         estimates = analyse(drawn, **study, seed=draws[0]).estimates
     except ParallaxError:
@@ -269,7 +223,7 @@ def _shifts(real: pd.DataFrame, found: pd.DataFrame | None, primary: Hypothesis,
             synthetic, observed = to_analysis_scale([drawn["estimate"], row["estimate"]], str(row["contrast"]))
             shift = (synthetic - observed) / row["std_error"]
             if is_primary and np.isfinite(truth):
-                from_truth = (synthetic - to_analysis_scale([truth], str(row["contrast"]))[0]) / row["std_error"]
+                from_truth = (synthetic - truth) / row["std_error"]
         target = {name: row[name] for name in TARGET}
         rows.append(target | {"primary": is_primary, "shift": float(shift), "from_truth": float(from_truth)})
     return rows
@@ -279,14 +233,9 @@ def _key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
     return tuple(None if pd.isna(row[name]) else row[name] for name in TARGET)
 
 
-def _truth(plasmode: Plasmode, primary: Hypothesis, design: Any) -> float:
-    """The primary estimate's truth in the simulated population, lost patients and all; missing where it is not known."""
-    estimand = getattr(design, "estimand", None)
-    if estimand not in ESTIMANDS:
-        return float("nan")
-    target = Target.of(plasmode.propensity, estimand, stabilised=bool(getattr(design, "stabilised", False)))
-    contrast: Any = primary.contrast
+def _truth(plasmode: Plasmode, primary: Hypothesis, design: Design) -> float:
+    """The primary estimate's truth on the analysis scale; missing where it is not known."""
     try:
-        return true_effect(plasmode, contrast, target, horizon_days=primary.horizon_days, censored=True)
-    except (StatisticsError, NotEstimable):
+        return simulated.find_truth(plasmode, primary, design)
+    except NotEstimable:
         return float("nan")

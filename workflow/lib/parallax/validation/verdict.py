@@ -62,12 +62,14 @@ def reach_verdict(
     generation: pd.DataFrame,
     gates: Gates,
     certified: bool,
+    certificate: Mapping[str, Any] | None = None,
 ) -> VerdictRecord:
     """Judge a generator by every gate of the protocol.
 
     ``agreement``, ``fidelity`` and ``privacy`` are the generator's tables (without rows where it crashed), ``generation`` (GENERATION) tells
     how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
-    ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed.
+    ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. The ``certificate``
+    of the site, where there is one, is a gate more (:func:`_judge_certificate`).
     """
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
@@ -76,6 +78,8 @@ def reach_verdict(
         answers = [(metric, row) for metric in metrics for row in _rows(measured[metric.table], metric.name)]
         unanswered: dict[Hashable, Any] = {"threshold": metrics[0].threshold(gates), "reason": "it was not measured"}
         judged += [_judge(metric, row, _tell(crashes, _STAGES[metric.table])) for metric, row in answers or [(metrics[0], unanswered)]]
+    if certificate is not None:
+        judged.append(_judge_certificate(certificate))
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
     open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
     if failed:
@@ -84,6 +88,32 @@ def reach_verdict(
         return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged))
     praise = f"All {len(judged)} gates passed" + ("." if certified else "; that they would catch a bad generator was not certified.")
     return VerdictRecord(generator, "release", certified, (praise,), tuple(judged))
+
+
+def _judge_certificate(certificate: Mapping[str, Any]) -> Gate:
+    """Whether the agreement gate would catch a flat copula often enough: where not, a pass is no evidence, and a failure still is one.
+
+    ``certificate``: ``threshold``, ``detection`` (value, lower, upper; absent where no simulated study could be judged) and ``needed``.
+    """
+    threshold = float(certificate["threshold"])
+    found = certificate.get("detection", {})
+    value, lower, upper = (float(found.get(name, math.nan)) for name in ("value", "lower", "upper"))
+    outcome: GateOutcome = "passed" if value >= threshold else "not_evaluated"
+    caught = f"{value:.3f} (95 % interval {lower:.3f} to {upper:.3f})"
+    if outcome == "passed":
+        finding = f"{caught}; allowed is at least {threshold:.3g}"
+    elif math.isnan(value):
+        finding = "not evaluated, no simulated study could be judged"
+    else:
+        finding = f"not evaluated, the agreement gate would catch {caught} where {threshold:.3g} is asked for, so that its pass is no evidence; "
+        finding += _tell_needed(certificate["needed"])
+    subject = "Share of flat copulas that the agreement gate would catch in studies like this one"
+    return Gate("detection", None, value, lower, upper, threshold, "at_least", "value", outcome, f"{subject}: {finding}.")
+
+
+def _tell_needed(needed: Mapping[str, int | None]) -> str:
+    ways = [f"about {number:,} {what}".replace(",", " ") for what, number in needed.items() if number is not None]
+    return f"{' or '.join(ways)} would do" if ways else "no number of patients or replicates would do"
 
 
 def _by_gate() -> list[list[Metric]]:

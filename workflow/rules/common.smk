@@ -151,6 +151,11 @@ def of_twins(pattern):
                 "    allowed  sequential: others have no outcome given covariates and arm\n"
                 f"    to do    name one with --config generator=NAME: {', '.join(SEQUENTIAL) or 'the protocol has none'}"
             )
+        if PROTOCOL.synthesis.fit == "bootstrap":
+            sys.exit(
+                "synthesis.fit\n    found    bootstrap: a fit for each replicate, so that a patient has no one curve\n"
+                "    allowed  single, for virtual twins\n    to do    set synthesis.fit: single, and results=FOLDER for this study"
+            )
         return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
 
     return files

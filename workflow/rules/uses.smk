@@ -4,8 +4,8 @@
 rule trace_twins:
     input:
         cohort="<patients>/{site}/real/cohort.parquet",
-        model="<patients>/{site}/{generator}/model.pkl",
-        record="<exact>/{site}/{generator}/model.json",
+        models=batches("<patients>/{site}/{generator}/fits/{scatteritem}.pkl"),
+        records=batches("<exact>/{site}/{generator}/fits/{scatteritem}.json"),
         unsealed=SEAL,
     output:
         curves="<patients>/{site}/{generator}/twin_curves.parquet",

@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install run twins tune certify examples test recovery lint bench shift cost truth docs clean
+.PHONY: help install run certify twins tune examples test recovery lint bench shift cost truth docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,14 +38,14 @@ run: $(VENV)/.compiled ## run a study: make run, or make run STUDY=gbsg (a name 
 	  $(BIN)/snakemake $(TARGET) --cores $(CORES) --nolock --config study=$(STUDY) results=$(RESULTS) $(ARGS); \
 	  code=$$?; [ $$code -ne 75 ] || echo "Another run of this folder is under way; wait for it to end." >&2; exit $$code
 
+certify: ## studies with a known effect through the whole chain: error rates of rules and agreement gate
+	@$(MAKE) --no-print-directory run TARGET=certify
+
 twins: ## virtual twins: patients under either arm, and the study's designs against the truth
 	@$(MAKE) --no-print-directory run TARGET=twins
 
 tune: ## a generator's settings tried on simulated studies, within the protocol's budget
 	@$(MAKE) --no-print-directory run TARGET=tune
-
-certify: ## studies with a known effect through the whole chain: error rates of rules and agreement gate
-	@$(MAKE) --no-print-directory run TARGET=certify
 
 examples: ## run every study in config/studies
 	@for study in config/studies/*.yaml; do $(MAKE) --no-print-directory run STUDY=$$(basename $$study .yaml) || exit 1; done

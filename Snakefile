@@ -28,6 +28,12 @@ rule all:
         "<study>/manifest.json",
 
 
+# studies with a known effect through the whole chain: snakemake certify
+rule certify:
+    input:
+        "<study>/certification.csv",
+
+
 # patients under either arm: snakemake twins --config generator=NAME twins=NUMBER refits=NUMBER
 rule twins:
     input:
@@ -38,12 +44,6 @@ rule twins:
 rule tune:
     input:
         "<study>/tuning.csv",
-
-
-# studies with a known effect through the whole chain: snakemake certify
-rule certify:
-    input:
-        "<study>/certification.csv",
 
 
 onstart:

@@ -1,6 +1,6 @@
 """How close each generator's patients come to those whom it saw: share closer to train than to hold-out, and exact copies on the same footing.
 
-    PYTHONPATH=workflow/lib python benchmarks/generator_closeness.py [--studies rhc gbsg2] [--splits 5] [--out FILE]
+    PYTHONPATH=workflow/lib python benchmarks/generator_closeness.py [--studies rhc GBSG2] [--splits 5] [--out FILE]
 
 Half of the patients are seen by the generator and half are not, by a split from each pre-listed seed; from a fit to the seen half m = 10
 replicates are drawn. A share of 0.5 tells nothing of who was seen. The interval (95 %) is that of the mean over splits: the wider of the one
@@ -55,7 +55,7 @@ def read_study(name: str) -> tuple[pd.DataFrame, Covariates, OutcomesSection]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", nargs="+", default=["rhc", "gbsg2"])
+    parser.add_argument("--studies", nargs="+", default=["rhc", "GBSG2"])
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("generator_closeness.csv"))
     asked = parser.parse_args()

@@ -2,7 +2,7 @@
 
 
 scattergather:
-    certification=BATCHES,
+    certification=CERTIFICATION_BATCHES,
 
 
 rule certify_generator:
@@ -28,7 +28,7 @@ rule certify_generator:
         effects=EFFECTS,
         repetitions=lambda wildcards: [
             *range(REPETITIONS)[
-                int(wildcards.scatteritem.split("-")[0]) - 1 :: BATCHES
+                int(wildcards.scatteritem.split("-")[0]) - 1 :: CERTIFICATION_BATCHES
             ]
         ],
         seed=lambda wildcards: derive_seed(

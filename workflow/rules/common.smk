@@ -60,7 +60,7 @@ scattergather:
     fits=1,
 
 
-BATCHES = (
+FIT_BATCHES = (
     min(len(gather.fits("{scatteritem}")), PROTOCOL.synthesis.replicates)
     if PROTOCOL.synthesis.fit == "bootstrap"
     else 1
@@ -74,6 +74,15 @@ wildcard_constraints:
     dataset="|".join((REAL, *PROTOCOL.generators)),
 
 
+# the target certify also serves a study whose verdict does without
+CERTIFIED = PROTOCOL.validation.certification.repetitions > 0
+REPETITIONS = PROTOCOL.validation.certification.repetitions or 200
+CERTIFICATION_BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
+EFFECTS = {
+    name: getattr(PROTOCOL.validation.certification, name)
+    for name in ("minimal_important_effect", "stronger_effect")
+}
+
 SEQUENTIAL = [
     name
     for name, settings in PROTOCOL.synthesis.generators.items()
@@ -85,14 +94,6 @@ if CHOSEN not in PROTOCOL.generators:
         f"--config generator={CHOSEN}\n    found    a name that is not in the protocol\n"
         f"    allowed  {', '.join(PROTOCOL.generators)}\n    to do    name one of them"
     )
-#: the target certify also serves a study whose verdict does without
-CERTIFIED = PROTOCOL.validation.certification.repetitions > 0
-REPETITIONS = PROTOCOL.validation.certification.repetitions or 200
-BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
-EFFECTS = {
-    name: getattr(PROTOCOL.validation.certification, name)
-    for name in ("minimal_important_effect", "stronger_effect")
-}
 
 
 def section(name):
@@ -131,6 +132,28 @@ def every(pattern, **wildcards):
     )
 
 
+def batches(pattern):
+    """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
+    items = [f"{number}-of-{FIT_BATCHES}" for number in range(1, FIT_BATCHES + 1)]
+    return expand(pattern, scatteritem=items, allow_missing=True)
+
+
+def fit_seeds(wildcards, *purpose):
+    """The seeds of a batch's fits, by replicate: every n-th one, n batches in all."""
+    number, total = map(int, wildcards.scatteritem.split("-of-"))
+    return {
+        replicate: derive_seed(
+            PROTOCOL.study.seed,
+            wildcards.site,
+            wildcards.generator,
+            *purpose,
+            "fit",
+            replicate,
+        )
+        for replicate in range(number - 1, PROTOCOL.synthesis.replicates, total)
+    }
+
+
 def whole_number(name, *, default, least):
     """A whole number from the command line."""
     found = str(config.get(name, default))
@@ -167,28 +190,6 @@ def tuning_record():
 
     record = STUDY / "tuning.json"
     return read_json(record) if record.exists() else None
-
-
-def batches(pattern):
-    """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
-    items = [f"{number}-of-{BATCHES}" for number in range(1, BATCHES + 1)]
-    return expand(pattern, scatteritem=items, allow_missing=True)
-
-
-def fit_seeds(wildcards, *purpose):
-    """The seeds of a batch's fits, by replicate: every n-th one, n batches in all."""
-    number, total = map(int, wildcards.scatteritem.split("-of-"))
-    return {
-        replicate: derive_seed(
-            PROTOCOL.study.seed,
-            wildcards.site,
-            wildcards.generator,
-            *purpose,
-            "fit",
-            replicate,
-        )
-        for replicate in range(number - 1, PROTOCOL.synthesis.replicates, total)
-    }
 
 
 def answers_of(wildcards):

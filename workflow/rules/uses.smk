@@ -4,8 +4,8 @@
 rule trace_twins:
     input:
         cohort="<patients>/{site}/real/cohort.parquet",
-        models=batches("<patients>/{site}/{generator}/fits/{scatteritem}.pkl"),
-        records=batches("<exact>/{site}/{generator}/fits/{scatteritem}.json"),
+        model=f"<patients>/{{site}}/{{generator}}/fits/1-of-{FIT_BATCHES}.pkl",
+        record=f"<exact>/{{site}}/{{generator}}/fits/1-of-{FIT_BATCHES}.json",
         unsealed=SEAL,
     output:
         curves="<patients>/{site}/{generator}/twin_curves.parquet",

@@ -15,7 +15,7 @@ def trace(input, output, params):
     study = read_sections(params.sections)
     covariates, outcomes = study.pop("cohort").covariates, study.pop("outcomes")
     schema = cohort_schema(covariates, outcomes)
-    cohort, fitted = read_table(input.cohort, schema), read_model(input.models[0], sha256=read_json(input.records[0])["sha256"])
+    cohort, fitted = read_table(input.cohort, schema), read_model(input.model, sha256=read_json(input.record)["sha256"])
     twins = draw_twins(fitted, params.twins, rng=np.random.default_rng(params.seed))
     learnt = {"settings": parse_generator(params.generator), "cohort": cohort, "refits": params.refits, "seed": params.seed}
     bands = trace_bands(fitted, cohort, averaged=twins.cohort, covariates=covariates, outcomes=outcomes, **learnt)

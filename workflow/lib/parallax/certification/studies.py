@@ -142,7 +142,7 @@ def synthesise_by(settings: Generator, synthesis: SynthesisSection, chain: Chain
         if synthesis.fit == "single":
             fitted = fit_generator(settings, cohort, **columns, seed=seed_of("fit"))
         else:
-            fitted = refit_generator(settings, cohort, **columns, seeds=[seed_of("fit", number) for number in range(chain.replicates)])
+            fitted = refit_generator(settings, cohort, **columns, seeds={number: seed_of("fit", number) for number in range(chain.replicates)})
         seeds = [seed_of("draw", number) for number in range(chain.replicates)]
         return draw_replicates(fitted, replicates=chain.replicates, patients=chain.size(cohort), seeds=seeds)
 

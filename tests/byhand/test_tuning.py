@@ -11,8 +11,7 @@ from parallax.protocol import DesignsSection, OutcomesSection, SequentialGenerat
 from parallax.protocol.propensity import DEFAULT_PROPENSITY
 from parallax.protocol.question import Hypothesis
 from parallax.protocol.tuning import TuningSection
-from parallax.simulated import model_study
-from parallax.tuning import OWN, choose, list_candidates, summarise, tune
+from parallax.tuning import OWN, choose, list_candidates, model_study, summarise, tune
 from simulated_cohorts import COVARIATES, EVERY_OUTCOME, OUTCOMES, simulate_cohort, simulate_every_outcome
 
 SETTINGS = SequentialGenerator(method="sequential")
@@ -82,11 +81,8 @@ def test_the_real_effect_is_replaced_before_anything_is_drawn():
 
 @pytest.mark.parametrize("name", ["relapse", "falls"])
 def test_outcomes_that_cannot_be_simulated_are_refused(name):
-    cohorts, designs = {"clinic": simulate_every_outcome(300, seed=1)}, DesignsSection.of({"overlap": {"method": "weight", "estimand": "ATO"}})
-    primary = Hypothesis(outcome=name, contrast=EVERY_OUTCOME[name].contrasts[0], design="overlap")
-    study = {"covariates": COVARIATES, "designs": designs, "propensity": DEFAULT_PROPENSITY, "outcomes": EVERY_OUTCOME}
-    with pytest.raises(GenerationError, match="found    counts or competing events"):
-        tune(cohorts, SETTINGS, TuningSection(), primary=primary, seed=3, **study)
+    with pytest.raises(GenerationError, match=r"found    an outcome that cannot be simulated: .* without competing events, binary and continuous"):
+        model_study(simulate_every_outcome(300, seed=1), covariates=COVARIATES, name=name, outcome=EVERY_OUTCOME[name])
 
 
 @pytest.mark.parametrize(

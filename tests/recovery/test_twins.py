@@ -140,7 +140,7 @@ def test_constraints_hold_in_a_twin_cohort_and_its_truth_is_of_those_who_keep_th
 
 def test_a_fit_for_each_replicate_has_no_one_curve():
     real = simulate_cohort(300, seed=6)
-    fits = refit_generator(SequentialGenerator(method="sequential"), real, covariates=COVARIATES, outcomes=OUTCOMES, seeds=[1, 2])
+    fits = refit_generator(SequentialGenerator(method="sequential"), real, covariates=COVARIATES, outcomes=OUTCOMES, seeds={0: 1, 1: 2})
     with pytest.raises(GenerationError, match=r"synthesis\.fit: bootstrap"):
         trace_twins(fits, real)
 

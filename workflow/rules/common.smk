@@ -159,7 +159,7 @@ def whole_number(name, *, default, least):
     found = str(config.get(name, default))
     if not found.isdecimal() or int(found) < least:
         sys.exit(
-            f"--config {name}={found}\n    found    {found}\n    allowed  a whole number of at least {least}"
+            f"--config {name}={found}\n    found    {found}\n    allowed  a whole number of at least {least}\n    to do    correct it, or leave it out for {default}"
         )
     return int(found)
 
@@ -173,6 +173,11 @@ def of_twins(pattern):
                 f"virtual twins of the generator {CHOSEN}\n    found    the method {PROTOCOL.synthesis.generators[CHOSEN].method}\n"
                 "    allowed  sequential: others have no outcome given covariates and arm\n"
                 f"    to do    name one with --config generator=NAME: {', '.join(SEQUENTIAL) or 'the protocol has none'}"
+            )
+        if PROTOCOL.synthesis.fit == "bootstrap":
+            sys.exit(
+                "synthesis.fit\n    found    bootstrap: a fit for each replicate, so that a patient has no one curve\n"
+                "    allowed  single, for virtual twins\n    to do    set synthesis.fit: single, and results=FOLDER for this study"
             )
         return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
 

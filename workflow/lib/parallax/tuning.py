@@ -1,6 +1,6 @@
 """A generator's settings chosen on simulated studies within a stated budget, never on the shift that it is judged by.
 
-A simulated study has the real covariates; treatment and outcome are drawn from models estimated from the real patients (parallax.simulation),
+A simulated study has the real covariates; treatment and outcome are drawn from models estimated from the real patients (parallax.simulated),
 in which the effect of treatment is *replaced* by stated ones before the first patient is drawn: what the real effect is, and how far any
 generator would shift it, is never looked at. Every candidate is fitted to the same simulated patients, draws from the same seeds, and the
 study's primary design is applied to what it draws. With Q_j and √V_j the estimate and its standard error of target j on the simulated patients
@@ -28,23 +28,22 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from parallax import simulated
 from parallax.analysis import analyse, scores_of
-from parallax.errors import GenerationError, NotEstimable, ParallaxError, StatisticsError
+from parallax.errors import GenerationError, NotEstimable, ParallaxError
 from parallax.protocol.cohort import Covariates
-from parallax.protocol.designs import DesignsSection
+from parallax.protocol.designs import Design, DesignsSection
 from parallax.protocol.generators import Generator, parse_generator
-from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.outcomes import Outcome, OutcomesSection
 from parallax.protocol.propensity import PropensitySection
 from parallax.protocol.question import Hypothesis
 from parallax.protocol.tuning import TuningSection
 from parallax.seeds import derive_seed
-from parallax.simulated import model_study, set_effect, simulate_cohort
 from parallax.simulation.plasmode import Plasmode
-from parallax.simulation.truth import Target, true_effect
 from parallax.synthesis.registry import draw_replicates, fit_generator
 from parallax.tables import TUNING
 from parallax.validation.combining import TARGET, combine, take_real, to_analysis_scale
-from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, ESTIMANDS
+from parallax.vocabulary import DIAGNOSTIC_CONTRASTS
 
 #: the setting that the protocol has
 OWN: Final = "as in the protocol"
@@ -83,6 +82,17 @@ def list_candidates(settings: Generator, tuning: TuningSection) -> dict[str, Gen
     return found
 
 
+def model_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outcome: Outcome) -> Plasmode:
+    """The simulated studies' models, without an effect; raises GenerationError for an outcome that has none."""
+    try:
+        return simulated.model_study(cohort, covariates=covariates, name=name, outcome=outcome)
+    except NotEstimable as error:
+        raise GenerationError(
+            f"question.primary.outcome: {name}\n    found    an outcome that cannot be simulated: {error}\n"
+            "    allowed  for tuning: survival without competing events, binary or continuous\n    to do    keep the generator's settings"
+        ) from error
+
+
 def tune(
     cohorts: Mapping[str, pd.DataFrame],
     settings: Generator,
@@ -104,12 +114,9 @@ def tune(
         "designs": DesignsSection({primary.design: designs[primary.design]}),
         "propensity": scores_of(designs[primary.design], propensity),
     }
-    try:
-        models = {site: model_study(cohort, covariates=covariates, name=name, outcome=outcome) for site, cohort in cohorts.items()}
-    except NotEstimable as error:
-        raise GenerationError(f"question.primary.outcome: {name}\n    found    {error}\n    to do    keep the generator's settings") from error
+    models = {site: model_study(cohort, covariates=covariates, name=name, outcome=outcome) for site, cohort in cohorts.items()}
     truths = {
-        (site, effect): _truth(set_effect(model, effect), primary, study["designs"][primary.design])
+        (site, effect): _truth(simulated.set_effect(model, effect), primary, study["designs"][primary.design])
         for site, model in models.items()
         for effect in tuning.effects
     }
@@ -120,14 +127,14 @@ def tune(
         for site, effect in truths:
             rng = np.random.default_rng([derive_seed(seed, site), repetition])
             patients = tuning.patients or len(cohorts[site])
-            plasmode = set_effect(models[site], effect)
-            simulated = simulate_cohort(plasmode, cohorts[site], covariates=covariates, name=name, patients=patients, rng=rng)
-            real = take_real(analyse(simulated, **study, seed=repetition).estimates)
+            plasmode = simulated.set_effect(models[site], effect)
+            patients_drawn = simulated.simulate_cohort(plasmode, cohorts[site], covariates=covariates, name=name, patients=patients, rng=rng)
+            real = take_real(analyse(patients_drawn, **study, seed=repetition).estimates)
             draws = [derive_seed(seed, site, "draw", repetition, replicate) for replicate in range(tuning.replicates)]
             for candidate, chosen in candidates.items():
                 labels = {"repetition": repetition, "site": site, "effect": effect, "setting": candidate}
                 started = time.process_time()
-                found = _try(chosen, simulated, study, fit_seed=derive_seed(seed, site, "fit", repetition), draws=draws)
+                found = _try(chosen, patients_drawn, study, fit_seed=derive_seed(seed, site, "fit", repetition), draws=draws)
                 labels["cpu_seconds"] = time.process_time() - started
                 rows += [labels | shift for shift in _shifts(real, found, primary, truths[site, effect])]
         done += 1
@@ -188,11 +195,11 @@ def _scores(shifts: pd.DataFrame) -> pd.Series:
     return squared
 
 
-def _try(settings: Generator, simulated: pd.DataFrame, study: dict[str, Any], *, fit_seed: int, draws: list[int]) -> pd.DataFrame | None:
+def _try(settings: Generator, patients_drawn: pd.DataFrame, study: dict[str, Any], *, fit_seed: int, draws: list[int]) -> pd.DataFrame | None:
     """The COMBINED table of a candidate's replicates; None where it cannot be fitted or draws nothing that can be analysed."""
-    patients = len(simulated)
+    patients = len(patients_drawn)
     try:
-        fitted = fit_generator(settings, simulated, covariates=study["covariates"], outcomes=study["outcomes"], seed=fit_seed)
+        fitted = fit_generator(settings, patients_drawn, covariates=study["covariates"], outcomes=study["outcomes"], seed=fit_seed)
         drawn = draw_replicates(fitted, replicates=len(draws), patients=patients, seeds=draws)
         estimates = analyse(drawn, **study, seed=draws[0]).estimates
     except ParallaxError:
@@ -216,7 +223,7 @@ def _shifts(real: pd.DataFrame, found: pd.DataFrame | None, primary: Hypothesis,
             synthetic, observed = to_analysis_scale([drawn["estimate"], row["estimate"]], str(row["contrast"]))
             shift = (synthetic - observed) / row["std_error"]
             if is_primary and np.isfinite(truth):
-                from_truth = (synthetic - to_analysis_scale([truth], str(row["contrast"]))[0]) / row["std_error"]
+                from_truth = (synthetic - truth) / row["std_error"]
         target = {name: row[name] for name in TARGET}
         rows.append(target | {"primary": is_primary, "shift": float(shift), "from_truth": float(from_truth)})
     return rows
@@ -226,14 +233,9 @@ def _key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
     return tuple(None if pd.isna(row[name]) else row[name] for name in TARGET)
 
 
-def _truth(plasmode: Plasmode, primary: Hypothesis, design: Any) -> float:
-    """The primary estimate's truth in the simulated population, lost patients and all; missing where it is not known."""
-    estimand = getattr(design, "estimand", None)
-    if estimand not in ESTIMANDS:
-        return float("nan")
-    target = Target.of(plasmode.propensity, estimand, stabilised=bool(getattr(design, "stabilised", False)))
-    contrast: Any = primary.contrast
+def _truth(plasmode: Plasmode, primary: Hypothesis, design: Design) -> float:
+    """The primary estimate's truth on the analysis scale; missing where it is not known."""
     try:
-        return true_effect(plasmode, contrast, target, horizon_days=primary.horizon_days, censored=True)
-    except (StatisticsError, NotEstimable):
+        return simulated.find_truth(plasmode, primary, design)
+    except NotEstimable:
         return float("nan")

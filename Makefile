@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install run examples test recovery lint bench shift cost docs clean
+.PHONY: help install run certify twins tune examples test recovery lint bench shift cost truth docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,8 +35,17 @@ $(VENV)/.compiled: $(VENV)/.installed $(KERNELS)
 run: $(VENV)/.compiled ## run a study: make run, or make run STUDY=gbsg (a name in config/studies or a path)
 	@mkdir -p .snakemake
 	@flock --nonblock --conflict-exit-code 75 .snakemake/run.lock \
-	  $(BIN)/snakemake --cores $(CORES) --nolock --config study=$(STUDY) results=$(RESULTS) $(ARGS); \
+	  $(BIN)/snakemake $(TARGET) --cores $(CORES) --nolock --config study=$(STUDY) results=$(RESULTS) $(ARGS); \
 	  code=$$?; [ $$code -ne 75 ] || echo "Another run of this folder is under way; wait for it to end." >&2; exit $$code
+
+certify: ## studies with a known effect through the whole chain: error rates of rules and agreement gate
+	@$(MAKE) --no-print-directory run TARGET=certify
+
+twins: ## virtual twins: patients under either arm, and the study's designs against the truth
+	@$(MAKE) --no-print-directory run TARGET=twins
+
+tune: ## a generator's settings tried on simulated studies, within the protocol's budget
+	@$(MAKE) --no-print-directory run TARGET=tune
 
 examples: ## run every study in config/studies
 	@for study in config/studies/*.yaml; do $(MAKE) --no-print-directory run STUDY=$$(basename $$study .yaml) || exit 1; done
@@ -65,6 +74,9 @@ cost: $(VENV)/.compiled ## measure what generators cost beside SDV called direct
 
 docs: $(VENV)/.compiled ## write config/README.md and the JSON schema from the protocol models
 	@$(BIN)/python -m parallax.protocol.documentation
+
+truth: $(VENV)/.compiled ## measure the generators' bias where the truth is known (long)
+	@$(BIN)/python benchmarks/generator_truth.py
 
 clean: ## remove the environment and Snakemake's records (never results)
 	@rm -rf $(VENV) .snakemake

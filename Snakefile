@@ -15,8 +15,10 @@ include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/design.smk"
 include: "workflow/rules/blinding.smk"
 include: "workflow/rules/outcomes.smk"
+include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/uses.smk"
 
 
 rule all:
@@ -26,9 +28,28 @@ rule all:
         "<study>/manifest.json",
 
 
+# studies with a known effect through the whole chain: snakemake certify
+rule certify:
+    input:
+        "<study>/certification.csv",
+
+
+# patients under either arm: snakemake twins --config generator=NAME twins=NUMBER refits=NUMBER
+rule twins:
+    input:
+        "<study>/twins.csv",
+
+
+# a generator's settings on simulated studies: snakemake tune --config generator=NAME
+rule tune:
+    input:
+        "<study>/tuning.csv",
+
+
 onstart:
     restrict_folders()
     register()
+    state_costs()
 
 
 onsuccess:

@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from parallax.protocol import Covariates, OutcomesSection
 from parallax.protocol.generators import (
+    ArfGenerator,
     CartGenerator,
     CopulaGanGenerator,
     CtganGenerator,
@@ -25,11 +26,12 @@ SETTINGS = {
     "tvae": TvaeGenerator(method="tvae", epochs=2, batch_size=50),
     "ctgan": CtganGenerator(method="ctgan", epochs=2, batch_size=50),
     "copula_gan": CopulaGanGenerator(method="copula_gan", epochs=2, batch_size=50),
+    "arf": ArfGenerator(method="arf"),
     "cart": CartGenerator(method="cart"),
     "independent": IndependentGenerator(method="independent"),
 }
 #: a network of two epochs has learnt no margin yet
-LEARNS_MARGINS = ("sequential", "gaussian_copula", "cart", "independent")
+LEARNS_MARGINS = ("sequential", "gaussian_copula", "arf", "cart", "independent")
 
 END = 400.0
 COVARIATES = Covariates(numeric=("age", "visits", "albumin", "lactate"), categorical=("sex", "disease", "smoker"))

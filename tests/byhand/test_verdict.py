@@ -26,6 +26,7 @@ def judge(
     certified: bool = False,
     attribution: pd.DataFrame | None = None,
     metric: str = "km_gap",
+    certificate: dict[str, object] | None = None,
 ) -> VerdictRecord:
     gates = Gates()
     rows = [
@@ -48,8 +49,12 @@ def judge(
     ]
     schemas = (AGREEMENT, FIDELITY, PRIVACY)
     frames = [pd.DataFrame(part if kept else [], columns=list(schema.columns)) for part, kept, schema in zip(rows, tables, schemas, strict=True)]
-    measured = {"agreement": frames[0], "fidelity": frames[1], "privacy": frames[2], "attribution": attribution}
-    return reach_verdict("g", **measured, generation=generation, gates=gates, certified=certified)
+    measured = dict(zip(("agreement", "fidelity", "privacy"), frames, strict=True)) | {"attribution": attribution}
+    return reach_verdict("g", **measured, generation=generation, gates=gates, certified=certified, certificate=certificate)
+
+
+def judge_certified(certificate: dict[str, object], *, shift: float = 0.5) -> VerdictRecord:
+    return judge(shift=shift, certified=True, certificate=certificate)
 
 
 def failed_at(stage: str) -> pd.DataFrame:

@@ -58,9 +58,9 @@ def test_the_record_holds_no_patient() -> None:
 def test_every_replicate_has_a_fit_of_its_own_whatever_the_batches() -> None:
     real = simulate_cohort(400, seed=3)
     study = {"covariates": COVARIATES, "outcomes": OUTCOMES}
-    fitted = refit_generator(SETTINGS, real, seeds=[1, 2, 3], **study)
+    fitted = refit_generator(SETTINGS, real, seeds={0: 1, 1: 2, 2: 3}, **study)
     drawn = draw_replicates(fitted, replicates=3, patients=500, seeds=[11, 12, 13])
-    alone = draw_replicates(refit_generator(SETTINGS, real, seeds=[3], **study), replicates=1, patients=500, seeds=[13])
+    alone = draw_replicates(refit_generator(SETTINGS, real, seeds={0: 3}, **study), replicates=1, patients=500, seeds=[13])
     third = drawn[drawn["replicate"] == 2].drop(columns="replicate").reset_index(drop=True)
     assert third.equals(alone.drop(columns="replicate"))
     once = draw_replicates(fit_generator(SETTINGS, real, seed=1, **study), replicates=1, patients=500, seeds=[13])

@@ -14,6 +14,7 @@ import pytest
 from parallax.errors import StorageError
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.protocol import Protocol
 from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.report import render_report
 from simulated_tables import simulated_attrition, simulated_inputs
@@ -276,3 +277,43 @@ def test_a_generator_with_empty_tables_is_left_out_of_the_figures(inputs: Report
         for name in ("score_histograms", "calibration", "positivity", "balance", "overlap", "curves", "agreement", "fidelity", "privacy")
     }
     assert "Right heart" in render_report(replace(inputs, sites={"support": replace(site, **empty)}))  # type: ignore[arg-type]
+
+
+def test_a_generator_that_stays_near_those_whom_it_saw_is_flagged() -> None:
+    inputs = simulated_inputs()
+    (site,) = inputs.sites.values()
+    assert "nearer to those whom the generator saw" not in render_report(inputs)
+    rows = site.privacy["sequential"]
+    near = rows.assign(lower=rows["lower"].where(rows["metric"] != "closest_to_train", 0.501))
+    flagged = replace(site, privacy=dict(site.privacy) | {"sequential": near})
+    text = render_report(replace(inputs, sites={"support": flagged}))
+    assert "The patients of sequential lie nearer to those whom the generator saw" in text
+
+
+def simulated_rates(sites: tuple[str, ...], generators: tuple[str, ...]) -> pd.DataFrame:
+    """What certification.csv holds, every share a half."""
+    rows = []
+    for site in sites:
+        for generator in ("real", *generators):
+            for rule in ("none",) if generator == "real" else ("partial", "naive", "stacked"):
+                for effect in ("no_effect", "minimal_important", "stronger"):
+                    rejected = "type_1_error" if effect == "no_effect" else "power"
+                    for metric in ("bias", "coverage", rejected, *(("gate_failure",) if rule == "partial" else ())):
+                        share = {"value": 0.5, "monte_carlo_error": 0.05, "lower": 0.4, "upper": 0.6, "repetitions": 100}
+                        rows.append({"site": site, "generator": generator, "effect": effect, "rule": rule, "metric": metric} | share)
+    return pd.DataFrame(rows)
+
+
+def test_a_certificate_stands_in_words_and_in_a_figure(inputs: ReportInputs, report: str) -> None:
+    assert "What a pass is worth" not in report
+    certification = {"repetitions": 100, "minimal_important_effect": 0.8}
+    protocol = Protocol.of(inputs.protocol.plain() | {"validation": {"certification": certification}})
+    rates = simulated_rates(tuple(inputs.sites), (*protocol.certified_generators, "correct", "flat_copula"))
+    text = render_report(replace(inputs, protocol=protocol, certification=rates, verdict={**inputs.verdict, "certified": True}))
+    reader = _Reader()
+    reader.feed(text)
+    assert "certificate-1" in reader.ids
+    said = " ".join(reader.text)
+    assert "catches a flat copula in 50.0% (40.0–60.0%) of the studies, 80% are asked for: its pass is no evidence here." in said
+    assert "not certified" not in said
+    assert any("Error rates" in str(picture.get("aria-label")) for picture in reader.pictures)

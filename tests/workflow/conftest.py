@@ -102,15 +102,18 @@ class Study:
     def results(self) -> Path:
         return self.folder / "results" / "tiny"
 
-    def command(self, *words: str) -> list[str]:
+    def command(self, *words: str, options: tuple[str, ...] = ()) -> list[str]:
         return [
             sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(self.folder),
-            "--cores", "2", "--nolock", *words, "--config", f"study={self.protocol}",
+            "--cores", "2", "--nolock", *words, "--config", f"study={self.protocol}", *options,
         ]  # fmt: skip
 
-    def run(self, *words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, options: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return self.run_command(self.command(*words, options=options), environment=environment)
+
+    def run_command(self, command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*words), capture_output=True, text=True, check=False, cwd=self.folder, env=os.environ | (environment or {}), timeout=280
+            command, capture_output=True, text=True, check=False, cwd=self.folder, env=os.environ | (environment or {}), timeout=280
         )
 
     def write_protocol(self, protocol: dict) -> None:

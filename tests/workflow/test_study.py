@@ -143,6 +143,21 @@ def test_a_blinded_study_seals_its_effects_until_the_primary_design_passes(fresh
     assert opened.returncode == 0, opened.stderr
 
 
+def test_fits_to_resamples_are_the_same_in_any_number_of_batches(fresh: Study) -> None:
+    fresh.write_protocol(changed(synthesis={"fit": "bootstrap", "generators": {"sequential": {"method": "sequential"}}}))
+    wanted = [f"results/tiny/{path}" for path in ("patients/clinic/sequential/cohort.parquet", "exact/clinic/sequential/privacy.parquet")]
+    together = fresh.run(*wanted)
+    assert together.returncode == 0, together.stderr
+    before = [pd.read_parquet(fresh.folder / path) for path in wanted]
+    apart = fresh.run(*wanted, "--set-scatter", "fits=50")
+    assert apart.returncode == 0, apart.stderr
+    for path, table in zip(wanted, before, strict=True):
+        pd.testing.assert_frame_equal(pd.read_parquet(fresh.folder / path), table, check_exact=True)
+    record = json.loads((fresh.results / "exact/clinic/sequential/model.json").read_text())
+    assert len(record["fits"]) == PROTOCOL["synthesis"]["replicates"]
+    assert {fit["fit"] for fit in record["fits"]} == {"bootstrap"}
+
+
 def test_changed_patients_rerun_everything(edited: Study) -> None:
     source = edited.folder / "patients.csv"
     source.write_text(source.read_text().replace(",I,", ",II,", 1))
@@ -245,6 +260,44 @@ def test_manifest_names_digests_versions_and_seeds(finished: Study) -> None:
     assert manifest["versions"]["sdv"]
     assert manifest["seeds"]["study"] == PROTOCOL["study"]["seed"]
     assert str(finished.folder) not in json.dumps(manifest)
+
+
+def test_twins_of_the_tiny_study(finished: Study) -> None:
+    done = finished.run("twins", options=("twins=500", "refits=3"))
+    assert done.returncode == 0, done.stderr
+    assert "hazard ratio on the twin cohort, where the truth is known" in done.stdout
+    truths, curves = (pd.read_csv(finished.results / name) for name in ("twins.csv", "twin_curves.csv"))
+    assert set(truths["design"]) == {"matched", "overlap"}
+    assert set(curves["arm"]) == {"treated", "comparator", "difference"}
+    assert (curves["refits"] == 3).all()
+    # aggregates: no row of a patient, none of the days on which a real patient died
+    assert not {"patient_id", "at_risk", "events"} & ({*truths} | {*curves})
+    assert set(curves["time_days"]) <= {3.0 * step for step in range(21)}
+    row_level = [finished.results / f"patients/clinic/sequential/twin_{name}.parquet" for name in ("curves", "cohort", "outcomes")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in row_level} == {0o600}
+    refused = finished.run("twins", options=("generator=gaussian_copula",))
+    assert refused.returncode != 0
+    assert "others have no outcome given covariates and arm" in refused.stderr + refused.stdout
+    assert "Traceback" not in refused.stderr + refused.stdout
+
+
+def test_a_tuning_is_written_into_the_manifest_and_changes_no_answer(fresh: Study, finished: Study) -> None:
+    shutil.copytree(finished.results, fresh.results)
+    fresh.write_protocol(
+        changed(synthesis={"tuning": {"repetitions": 2, "replicates": 2, "patients": 200, "candidates": [{"ridge_outcome": 100.0}]}})
+    )
+    done = fresh.run("tune")
+    assert done.returncode == 0, done.stderr
+    assert "settings of sequential on simulated studies (2 repetitions" in done.stdout
+    record = json.loads((fresh.results / "tuning.json").read_text())
+    assert record["used"]["repetitions"] == 2
+    assert [tried["setting"] for tried in record["tried"]] == ["as in the protocol", "ridge_outcome 100"]
+    assert "write_manifest" in planned_rules(fresh)
+    done = fresh.run("results/tiny/manifest.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((fresh.results / "manifest.json").read_text())["tuning"] == record
+    assert (fresh.results / "estimates.csv").read_bytes() == (finished.results / "estimates.csv").read_bytes()
+    assert json.loads((finished.results / "manifest.json").read_text())["tuning"] is None
 
 
 def test_snakemake_report_works(finished: Study, tmp_path: Path) -> None:

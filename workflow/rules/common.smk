@@ -7,12 +7,14 @@ LIBRARY = REPOSITORY / "workflow/lib"
 if str(LIBRARY) not in sys.path:
     sys.path.insert(0, str(LIBRARY))
 
+from parallax.capabilities import GENERATORS
 from parallax.digest import code_digest
 from parallax.errors import ParallaxError
+from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
 from parallax.seeds import derive_seed
-from parallax.vocabulary import FLOOR, REAL
+from parallax.vocabulary import CERTIFICATION, FLAT_COPULA, FLOOR, REAL
 
 try:
     PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")
@@ -53,10 +55,45 @@ pathvars:
     benchmarks=str(STUDY / "benchmarks"),
 
 
+# batches of the fits to bootstrap resamples: snakemake --set-scatter fits=5
+scattergather:
+    fits=1,
+
+
+FIT_BATCHES = (
+    min(len(gather.fits("{scatteritem}")), PROTOCOL.synthesis.replicates)
+    if PROTOCOL.synthesis.fit == "bootstrap"
+    else 1
+)
+
+
 wildcard_constraints:
+    scatteritem="[0-9]+-of-[0-9]+",
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
     dataset="|".join((REAL, *PROTOCOL.generators)),
+
+
+# the target certify also serves a study whose verdict does without
+CERTIFIED = PROTOCOL.validation.certification.repetitions > 0
+REPETITIONS = PROTOCOL.validation.certification.repetitions or 200
+CERTIFICATION_BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
+EFFECTS = {
+    name: getattr(PROTOCOL.validation.certification, name)
+    for name in ("minimal_important_effect", "stronger_effect")
+}
+
+SEQUENTIAL = [
+    name
+    for name, settings in PROTOCOL.synthesis.generators.items()
+    if settings.method == "sequential"
+]
+CHOSEN = str(config.get("generator", (*SEQUENTIAL, *PROTOCOL.generators)[0]))
+if CHOSEN not in PROTOCOL.generators:
+    sys.exit(
+        f"--config generator={CHOSEN}\n    found    a name that is not in the protocol\n"
+        f"    allowed  {', '.join(PROTOCOL.generators)}\n    to do    name one of them"
+    )
 
 
 def section(name):
@@ -95,6 +132,61 @@ def every(pattern, **wildcards):
     )
 
 
+def batches(pattern):
+    """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
+    items = [f"{number}-of-{FIT_BATCHES}" for number in range(1, FIT_BATCHES + 1)]
+    return expand(pattern, scatteritem=items, allow_missing=True)
+
+
+def fit_seeds(wildcards, *purpose):
+    """The seeds of a batch's fits, by replicate: every n-th one, n batches in all."""
+    number, total = map(int, wildcards.scatteritem.split("-of-"))
+    return {
+        replicate: derive_seed(
+            PROTOCOL.study.seed,
+            wildcards.site,
+            wildcards.generator,
+            *purpose,
+            "fit",
+            replicate,
+        )
+        for replicate in range(number - 1, PROTOCOL.synthesis.replicates, total)
+    }
+
+
+def whole_number(name, *, default, least):
+    """A whole number from the command line."""
+    found = str(config.get(name, default))
+    if not found.isdecimal() or int(found) < least:
+        sys.exit(
+            f"--config {name}={found}\n    found    {found}\n    allowed  a whole number of at least {least}"
+        )
+    return int(found)
+
+
+def of_twins(pattern):
+    """An input: the pattern for every site and the generator named on the command line, the first sequential one where none is."""
+
+    def files(wildcards):
+        if CHOSEN not in SEQUENTIAL:
+            sys.exit(
+                f"virtual twins of the generator {CHOSEN}\n    found    the method {PROTOCOL.synthesis.generators[CHOSEN].method}\n"
+                "    allowed  sequential: others have no outcome given covariates and arm\n"
+                f"    to do    name one with --config generator=NAME: {', '.join(SEQUENTIAL) or 'the protocol has none'}"
+            )
+        return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
+
+    return files
+
+
+def tuning_record():
+    """What the target tune has written down, if it ever ran for this study."""
+    from parallax.storage import read_json
+
+    record = STUDY / "tuning.json"
+    return read_json(record) if record.exists() else None
+
+
 def answers_of(wildcards):
     """What the answers of a dataset are combined from; a generator's also from what says whether it drew patients, and how many there are."""
     files = {
@@ -109,6 +201,42 @@ def answers_of(wildcards):
             "real_cohort": "<patients>/{site}/real/cohort.parquet",
         }
     return files
+
+
+def synthesis_of(generator):
+    """The section synthesis with one generator only, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
+    entries = PROTOCOL.synthesis.generators
+    settings = (
+        {generator: entries[generator]} if generator in entries else {FLAT_COPULA: FLAT}
+    )
+    return PROTOCOL.synthesis.model_copy(update={"generators": settings}).plain()
+
+
+def state_costs():
+    """What certifying a network will take, before it starts: from the study's own fit, where there is one."""
+    settings, synthesis = PROTOCOL.synthesis.generators, PROTOCOL.synthesis
+    for name in PROTOCOL.certified_generators:
+        done = list((STUDY / "exact").glob(f"*/certification/{name}/*.parquet"))
+        if not GENERATORS[settings[name].method].network or done:
+            continue
+        fits = (
+            3 * REPETITIONS * (synthesis.replicates if synthesis.fit != "single" else 1)
+        )
+        told = f"certifying {name} fits a network {fits} times at each site"
+        logs = [
+            STUDY / f"benchmarks/fit_generator/{site}/{name}.tsv"
+            for site in PROTOCOL.sites
+        ]
+        seconds = [
+            float(log.read_text().split("\n")[1].split("\t")[0])
+            for log in logs
+            if log.exists()
+        ]
+        print(
+            f"{told}, about {fits * sum(seconds) / 3600:.1f} hours on one core"
+            if seconds
+            else f"{told}; a fit's time is known once the study ran"
+        )
 
 
 def restrict_folders():

@@ -62,6 +62,7 @@ rule render_report:
     input:
         aggregates="<aggregates>",
         verdict="<study>/verdict.json",
+        certification="<study>/certification.csv" if CERTIFIED else [],
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -95,6 +96,7 @@ rule write_manifest:
             "<study>/robustness.csv",
             "<study>/agreement.csv",
             "<study>/privacy.csv",
+            *(["<study>/certification.csv"] if CERTIFIED else []),
             *every("<exact>/{site}/{generator}/model.json"),
         ],
     output:
@@ -112,6 +114,8 @@ rule write_manifest:
         protocol=PROTOCOL.plain(),
         repository=str(REPOSITORY),
         study=lambda wildcards, output: str(Path(output[0]).parent),
+        # no input: a changed protocol must not have the settings tried again
+        tuning=lambda wildcards: tuning_record(),
         code=code_digest("parallax.provenance"),
     script:
         "../scripts/write_manifest.py"

@@ -5,13 +5,13 @@ rule fit_generator:
     input:
         cohort="<patients>/{site}/real/cohort.parquet",
     output:
-        model="<patients>/{site}/{generator}/model.pkl",
-        record="<exact>/{site}/{generator}/model.json",
-        generation="<exact>/{site}/{generator}/fit.parquet",
+        model="<patients>/{site}/{generator}/fits/{scatteritem}.pkl",
+        record="<exact>/{site}/{generator}/fits/{scatteritem}.json",
+        generation="<exact>/{site}/{generator}/fits/{scatteritem}.parquet",
     log:
-        "<logs>/fit_generator/{site}/{generator}.log",
+        "<logs>/fit_generator/{site}/{generator}/{scatteritem}.log",
     benchmark:
-        "<benchmarks>/fit_generator/{site}/{generator}.tsv"
+        "<benchmarks>/fit_generator/{site}/{generator}/{scatteritem}.tsv"
     conda:
         "../../envs/synthesis.yaml"
     threads: 1
@@ -28,16 +28,7 @@ rule fit_generator:
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "fit"
         ),
-        refits=lambda wildcards: [
-            derive_seed(
-                PROTOCOL.study.seed,
-                wildcards.site,
-                wildcards.generator,
-                "fit",
-                replicate,
-            )
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
+        refits=lambda wildcards: fit_seeds(wildcards),
         code=code_digest("parallax.synthesis.registry", "parallax.provenance"),
     script:
         "../scripts/fit_generator.py"
@@ -46,11 +37,13 @@ rule fit_generator:
 rule draw_replicates:
     input:
         cohort="<patients>/{site}/real/cohort.parquet",
-        model="<patients>/{site}/{generator}/model.pkl",
-        record="<exact>/{site}/{generator}/model.json",
-        generation="<exact>/{site}/{generator}/fit.parquet",
+        models=batches("<patients>/{site}/{generator}/fits/{scatteritem}.pkl"),
+        records=batches("<exact>/{site}/{generator}/fits/{scatteritem}.json"),
+        fits=batches("<exact>/{site}/{generator}/fits/{scatteritem}.parquet"),
     output:
         cohort="<patients>/{site}/{generator}/cohort.parquet",
+        model="<exact>/{site}/{generator}/model.json",
+        fit="<exact>/{site}/{generator}/fit.parquet",
         generation="<exact>/{site}/{generator}/draw.parquet",
     log:
         "<logs>/draw_replicates/{site}/{generator}.log",
@@ -64,6 +57,7 @@ rule draw_replicates:
     params:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
+        fit=PROTOCOL.synthesis.fit,
         patients=PROTOCOL.synthesis.patients,
         seeds=lambda wildcards: [
             derive_seed(
@@ -86,12 +80,12 @@ rule refit_generator:
         cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
     output:
-        cohort="<patients>/{site}/{generator}/refit_cohort.parquet",
-        generation="<exact>/{site}/{generator}/refit.parquet",
+        cohort="<patients>/{site}/{generator}/refits/{scatteritem}.parquet",
+        generation="<exact>/{site}/{generator}/refits/{scatteritem}.parquet",
     log:
-        "<logs>/refit_generator/{site}/{generator}.log",
+        "<logs>/refit_generator/{site}/{generator}/{scatteritem}.log",
     benchmark:
-        "<benchmarks>/refit_generator/{site}/{generator}.tsv"
+        "<benchmarks>/refit_generator/{site}/{generator}/{scatteritem}.tsv"
     conda:
         "../../envs/synthesis.yaml"
     threads: 1
@@ -109,17 +103,7 @@ rule refit_generator:
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit"
         ),
-        refits=lambda wildcards: [
-            derive_seed(
-                PROTOCOL.study.seed,
-                wildcards.site,
-                wildcards.generator,
-                "refit",
-                "fit",
-                replicate,
-            )
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
+        refits=lambda wildcards: fit_seeds(wildcards, "refit"),
         seeds=lambda wildcards: [
             derive_seed(
                 PROTOCOL.study.seed,

@@ -161,9 +161,11 @@ rule attack_generator:
     input:
         real_cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
-        cohort="<patients>/{site}/{generator}/refit_cohort.parquet",
+        cohorts=batches("<patients>/{site}/{generator}/refits/{scatteritem}.parquet"),
+        refits=batches("<exact>/{site}/{generator}/refits/{scatteritem}.parquet"),
     output:
-        "<exact>/{site}/{generator}/privacy.parquet",
+        privacy="<exact>/{site}/{generator}/privacy.parquet",
+        generation="<exact>/{site}/{generator}/refit.parquet",
     log:
         "<logs>/attack_generator/{site}/{generator}.log",
     benchmark:
@@ -194,6 +196,9 @@ rule reach_verdict:
         draw=every("<exact>/{site}/{generator}/draw.parquet"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
         attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
+        certificates=(
+            every("<exact>/{site}/certification/certificate.json") if CERTIFIED else []
+        ),
     output:
         report(
             "<study>/verdict.json", caption="../report/verdict.rst", category="Results"

@@ -1,13 +1,14 @@
 """Attack the patients of a generator that did not see the held-out ones."""
 
 import numpy as np
+import pandas as pd
 
 from parallax.job import job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.validation import Gates
 from parallax.storage import read_table, write_table
-from parallax.tables import PRIVACY, SPLIT, cohort_schema
+from parallax.tables import GENERATION, PRIVACY, SPLIT, cohort_schema, failure_reason, generation_row
 from parallax.validation.privacy import measure_privacy
 
 
@@ -17,14 +18,20 @@ def attack(input, output, params):
     privacy = measure_privacy(
         read_table(input.real_cohort, schema),
         read_table(input.split, SPLIT),
-        read_table(input.cohort, schema),
+        pd.concat([read_table(path, schema) for path in input.cohorts], ignore_index=True),
         covariates=covariates,
         outcomes=outcomes,
         gates=Gates.of(params.gates),
         rng=np.random.default_rng(params.seed),
     )
-    write_table(output[0], privacy, PRIVACY, restricted=True)
+    write_table(output.privacy, privacy, PRIVACY, restricted=True)
+
+
+def gather(input, output, generator):
+    reason = failure_reason(pd.concat([read_table(path, GENERATION) for path in input.refits]))
+    write_table(output.generation, generation_row(generator, "refit", reason), GENERATION, restricted=True)
 
 
 with job(snakemake.log[0]):
+    gather(snakemake.input, snakemake.output, snakemake.wildcards.generator)
     attack(snakemake.input, snakemake.output, snakemake.params)

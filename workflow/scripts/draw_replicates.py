@@ -1,31 +1,37 @@
-"""Draw all replicates of one fitted generator, each as large as the protocol asks for."""
+"""Draw all replicates of one generator, each as large as the protocol asks for, from its fit or from the fits of all batches."""
+
+import pandas as pd
 
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection
-from parallax.storage import read_json, read_model, read_table, write_table
+from parallax.storage import read_json, read_model, read_table, write_json, write_table
 from parallax.tables import GENERATION, cohort_schema, empty_table, failure_reason, generation_row
 
 
-def draw(input, output, params):
-    from parallax.synthesis.registry import draw_replicates
+def draw(input, output, params, schema, records):
+    from parallax.synthesis.registry import Refitted, draw_replicates
 
-    schema = cohort_schema(CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes))
+    fits = [read_model(path, sha256=record["sha256"]) for path, record in zip(input.models, records, strict=True)]
+    fitted = Refitted.join(fits) if params.fit == "bootstrap" else fits[0]
     patients = max(round(params.patients * len(read_table(input.cohort, schema))), 1)
-    cohort = draw_replicates(
-        read_model(input.model, sha256=read_json(input.record)["sha256"]), replicates=len(params.seeds), patients=patients, seeds=params.seeds
-    )
+    cohort = draw_replicates(fitted, replicates=len(params.seeds), patients=patients, seeds=params.seeds)
     write_table(output.cohort, cohort, schema, restricted=True)
 
 
-def write_none(output, params):
-    schema = cohort_schema(CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes))
-    write_table(output.cohort, empty_table(schema), schema, restricted=True)
+def gather(input, output, generator):
+    records = [read_json(path) for path in input.records]
+    write_json(output.model, {"fits": records}, restricted=True)
+    reason = failure_reason(pd.concat([read_table(path, GENERATION) for path in input.fits]))
+    write_table(output.fit, generation_row(generator, "fit", reason), GENERATION, restricted=True)
+    return records, reason
 
 
 with job(snakemake.log[0]):
-    reason = contain(lambda: draw(snakemake.input, snakemake.output, snakemake.params))
+    params, generator = snakemake.params, snakemake.wildcards.generator
+    schema = cohort_schema(CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes))
+    records, unfitted = gather(snakemake.input, snakemake.output, generator)
+    reason = unfitted or contain(lambda: draw(snakemake.input, snakemake.output, params, schema, records))
     if reason is not None:
-        reason = failure_reason(read_table(snakemake.input.generation, GENERATION)) or reason
-        write_none(snakemake.output, snakemake.params)
-    write_table(snakemake.output.generation, generation_row(snakemake.wildcards.generator, "draw", reason), GENERATION, restricted=True)
+        write_table(snakemake.output.cohort, empty_table(schema), schema, restricted=True)
+    write_table(snakemake.output.generation, generation_row(generator, "draw", reason), GENERATION, restricted=True)

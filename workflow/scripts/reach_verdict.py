@@ -6,13 +6,14 @@ import pandas as pd
 
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
-from parallax.storage import read_table, read_text, write_json
+from parallax.storage import read_json, read_table, read_text, write_json
 from parallax.tables import AGREEMENT, ATTRIBUTION, FIDELITY, GENERATION, PRIVACY
 from parallax.validation.registration import describe_registration
 from parallax.validation.verdict import reach_verdict
 
 
 def judge(folder, generator, protocol):
+    certificate = folder.parent / "certification/certificate.json"
     return reach_verdict(
         generator,
         agreement=read_table(folder / "agreement.parquet", AGREEMENT),
@@ -21,7 +22,8 @@ def judge(folder, generator, protocol):
         generation=pd.concat([read_table(folder / f"{stage}.parquet", GENERATION) for stage in ("fit", "draw", "refit")]),
         attribution=read_table(folder / "attribution.parquet", ATTRIBUTION),
         gates=protocol.validation.gates,
-        certified=protocol.validation.certification.repetitions > 0,
+        certified=protocol.validation.certification.repetitions > 0 and generator in protocol.certified_generators,
+        certificate=read_json(certificate) if protocol.validation.certification.repetitions > 0 else None,
     ).plain()
 
 

@@ -8,7 +8,7 @@ from parallax.protocol.protocol import Protocol
 from parallax.provenance import describe_run
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.report import render_report
-from parallax.storage import read_frame, read_json, write_text
+from parallax.storage import read_csv, read_frame, read_json, write_text
 from parallax.vocabulary import REAL
 
 BY_DATASET = {"score_histograms": "score_histogram"} | {name: name for name in OF_ALL + OF_GENERATOR if name != "score_histogram"}
@@ -26,7 +26,8 @@ def render(input, output, params):
     protocol = Protocol.of(params.protocol)
     sites = {site: read_site(Path(input.aggregates) / site, protocol.generators) for site in protocol.sites}
     run = describe_run(protocol, repository=Path(params.repository))
-    write_text(output[0], render_report(ReportInputs(protocol, sites, read_json(input.verdict), run)))
+    certification = read_csv(input.certification) if input.get("certification") else None
+    write_text(output[0], render_report(ReportInputs(protocol, sites, read_json(input.verdict), run, certification)))
 
 
 with job(snakemake.log[0]):

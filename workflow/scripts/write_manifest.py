@@ -11,7 +11,7 @@ from parallax.storage import write_json
 def write(input, output, params):
     protocol = Protocol.of(params.protocol)
     places = {"repository": Path(params.repository), "base": Path(params.study)}
-    write_json(output[0], build_manifest(protocol, **places, inputs=input.sources, outputs=input.results))
+    write_json(output[0], build_manifest(protocol, **places, inputs=input.sources, outputs=input.results, tuning=params.tuning))
 
 
 with job(snakemake.log[0]):

@@ -235,7 +235,7 @@ def estimate_subgroups(
         changed["horizons_days"] = (primary.horizon_days,)
     asked = OutcomesSection({primary.outcome: outcome.model_copy(update=changed)})
     design = DesignsSection({primary.design: designs[primary.design]})
-    propensity = _scores_of(designs[primary.design], propensity)
+    propensity = scores_of(designs[primary.design], propensity)
     parts = []
     for name, levels in subgroups.items():
         belongs = {level: evaluate(cohort, expression, where=f"subgroups.{name}.{level}") for level, expression in levels.items()}
@@ -279,7 +279,7 @@ def permute_treatment(
     settings = {
         "covariates": covariates,
         "designs": DesignsSection({primary.design: designs[primary.design]}),
-        "propensity": _scores_of(designs[primary.design], propensity),
+        "propensity": scores_of(designs[primary.design], propensity),
         "outcomes": OutcomesSection({primary.outcome: outcome.model_copy(update=changed)}),
         "seed": seed,
     }
@@ -310,6 +310,44 @@ def analyse(
     return estimate_effects(cohort, **made, **settings, outcomes=outcomes, seed=seed)  # type: ignore[arg-type]
 
 
+def estimate_hypothesis(
+    cohort: pd.DataFrame,
+    hypothesis: Hypothesis,
+    *,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    outcomes: OutcomesSection,
+    seed: int,
+) -> pd.DataFrame:
+    """One estimate of every replicate and nothing else: no balance, no curves, no other design.
+
+    For whoever repeats one estimate a thousand times. Returns ESTIMATES; the numbers are those of :func:`analyse` with that design alone.
+    """
+    name, contrast, horizon = hypothesis.design, hypothesis.contrast, hypothesis.horizon_days
+    design = designs[name]
+    scores = scores_of(design, propensity)
+    own = scores.named(_score_name(design))
+    rows = []
+    for replicate, patients in _replicates(cohort):
+        described = {"replicate": replicate, "design": name, "effective_estimand": "none"} | _target(hypothesis.outcome, contrast, horizon)
+        treated = patients["treated"].to_numpy(dtype=bool)
+        matrix = build_design_matrix(patients, covariates)
+        of_scores, of_designs = np.random.default_rng([seed, replicate]).spawn(2)
+        (of_design,), (of_estimate,) = of_designs.spawn(1), np.random.default_rng([seed, replicate]).spawn(1)
+        arms = Arms(treated, matrix, patients, fit_scores(matrix, treated, scores, rng=of_scores)[own])
+        try:
+            comparison = COMPARISONS[design.method](design, arms, of_design)
+            weights = pd.DataFrame({"weight": comparison.weight, "matched_set": comparison.matched_set})
+            seen = _see(arms, weights, design, scores, of_estimate)
+        except NotEstimable as error:
+            rows.append(described | _not_estimable(str(error)))
+            continue
+        observed = observe(patients, hypothesis.outcome, outcomes[hypothesis.outcome])
+        rows.append(described | {"effective_estimand": comparison.effective_estimand} | _estimate(observed, seen, treated, contrast, horizon))
+    return pd.DataFrame(rows, columns=list(ESTIMATES.columns))
+
+
 def balancing(designs: DesignsSection) -> DesignsSection:
     """The designs that weight or match."""
     return DesignsSection({name: design for name, design in designs.items() if DESIGNS[design.method].balances})
@@ -324,7 +362,7 @@ def _score_name(design: Design) -> str | None:
     return design.score if isinstance(design, ScoredDesign) else None
 
 
-def _scores_of(design: Design, propensity: PropensitySection) -> PropensitySection:
+def scores_of(design: Design, propensity: PropensitySection) -> PropensitySection:
     """The scores that a design needs, its own first."""
     if not isinstance(design, ScoredDesign):
         return DEFAULT_PROPENSITY

@@ -80,15 +80,18 @@ class GeneratorCapability:
     """All columns at once: no notion of treatment or survival."""
     random_fit: bool
     """Whether another seed gives another fit; where not, only the draws are random."""
+    network: bool = False
+    """Trains a network: too slow to be fitted hundreds of times without being asked for by name."""
 
 
 #: by the protocol's ``method``
 GENERATORS: Final[Mapping[str, GeneratorCapability]] = {
     "sequential": GeneratorCapability(flat=False, random_fit=False),
     "gaussian_copula": GeneratorCapability(flat=True, random_fit=False),
-    "ctgan": GeneratorCapability(flat=True, random_fit=True),
-    "copula_gan": GeneratorCapability(flat=True, random_fit=True),
-    "tvae": GeneratorCapability(flat=True, random_fit=True),
+    "ctgan": GeneratorCapability(flat=True, random_fit=True, network=True),
+    "copula_gan": GeneratorCapability(flat=True, random_fit=True, network=True),
+    "tvae": GeneratorCapability(flat=True, random_fit=True, network=True),
     "cart": GeneratorCapability(flat=True, random_fit=False),
+    "arf": GeneratorCapability(flat=True, random_fit=True),
     "independent": GeneratorCapability(flat=True, random_fit=False),
 }

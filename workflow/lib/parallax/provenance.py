@@ -114,10 +114,17 @@ def _below(path: Path, base: Path) -> str:
 
 
 def build_manifest(
-    protocol: Protocol, *, repository: Path, base: Path, inputs: Iterable[str | Path], outputs: Iterable[str | Path]
+    protocol: Protocol,
+    *,
+    repository: Path,
+    base: Path,
+    inputs: Iterable[str | Path],
+    outputs: Iterable[str | Path],
+    tuning: Mapping[str, object] | None,
 ) -> Mapping[str, object]:
-    """The content of ``manifest.json``."""
+    """The content of ``manifest.json``; ``tuning`` is the record of the study's last tuning, with the digest of the protocol it was made under."""
     return describe_run(protocol, repository=repository) | {
+        "tuning": tuning,
         "inputs": digest_files(inputs, base=base),
         "outputs": digest_files(outputs, base=base),
     }

@@ -48,6 +48,11 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
     write_text(path, frame.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
 
 
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a reader's table that this study wrote."""
+    return pd.read_csv(path)
+
+
 def write_json(path: str | Path, content: Mapping[str, object], *, restricted: bool = False) -> None:
     """Write JSON with sorted keys, so that equal content is equal bytes; ``restricted`` as for tables."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", restricted=restricted)

@@ -364,3 +364,111 @@ COEFFICIENTS: Final = _table(
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)
 
 PRIVACY: Final = _table({"metric": _text()} | _METRIC)
+
+#: one simulated study after the other: every combining rule's answer on the analysis scale beside the ``truth``; rule ``none`` of the generator
+#: ``real`` is the study's own answer. Of the partial rule also the agreement gate: ``shift``, ``between`` (variance of the replicates' estimates in
+#: variances of the real one), interval overlap and whether the gate ``passed``
+SIMULATED_STUDIES: Final = _table(
+    {
+        "generator": _text(),
+        "effect": _text(allowed=("no_effect", "minimal_important", "stronger")),
+        "repetition": _count(),
+        "rule": _text(),
+        "truth": _number(nullable=False),
+        "estimate": _number(),
+        "std_error": _number(minimum=0),
+        "lower": _number(),
+        "upper": _number(),
+        "shift": _number(),
+        "between": _number(minimum=0),
+        "ci_overlap": _number(),
+        "passed": _flag(nullable=True),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: what the simulated studies say of a site's ``patients``: ``monte_carlo_error`` is the value's standard error, ``lower`` and ``upper`` its 95 %
+#: interval over ``repetitions``
+CERTIFICATION: Final = _table(
+    {
+        "generator": _text(),
+        "effect": _text(),
+        "rule": _text(),
+        "metric": _text(),
+        "value": _number(),
+        "monte_carlo_error": _number(minimum=0),
+        "lower": _number(),
+        "upper": _number(),
+        "repetitions": _count(),
+        "patients": _count(),
+        "replicates": _count(),
+    }
+)
+
+#: ``survival`` of all causes, and where events compete the ``incidence`` of the event; else ``probability``, ``mean`` or ``rate``, without times
+_TWIN_QUANTITIES: Final = ("survival", "incidence", "probability", "mean", "rate")
+
+#: virtual twins: a patient's curves under either arm
+TWIN_CURVES: Final = _table(
+    {
+        "patient_id": _text(),
+        "outcome": _text(),
+        "arm": _text(allowed=ARMS),
+        "quantity": _text(allowed=_TWIN_QUANTITIES),
+        "time_days": _number(minimum=0),
+        "value": _number(nullable=False),
+        "lower": _number(),
+        "upper": _number(),
+    }
+)
+
+#: their averages over patients, and the difference between the arms; ``at_risk`` and ``events`` of the real patients in the smaller arm
+TWIN_AVERAGES: Final = _table(
+    {
+        "outcome": _text(),
+        "arm": _text(allowed=(*ARMS, "difference")),
+        "quantity": _text(allowed=_TWIN_QUANTITIES),
+        "time_days": _number(minimum=0),
+        "value": _number(nullable=False),
+        "lower": _number(),
+        "upper": _number(),
+        "at_risk": _count(),
+        "events": _count(),
+        "refits": _count(),
+    }
+)
+
+#: estimates on a twin cohort beside the truth of both potential outcomes; ``truth_error`` on the analysis scale
+TWIN_TRUTHS: Final = _table(
+    _TARGET
+    | {
+        "effective_estimand": _text(),
+        "truth": _number(),
+        "truth_error": _number(minimum=0),
+        "estimate": _number(),
+        "lower": _number(),
+        "upper": _number(),
+        "deviation": _number(),
+        "covered": _flag(nullable=True),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: a generator's candidate settings on simulated studies; ``effect`` is missing where all effects count. Shifts are in standard errors of the
+#: analysis of the simulated patients; ``bias``, ``bias_error`` and ``truth_bias`` are of the primary estimate, ``rmse`` and ``worst`` of all
+TUNING: Final = _table(
+    {
+        "setting": _text(),
+        "effect": _number(),
+        "repetitions": _count(),
+        "bias": _number(),
+        "bias_error": _number(minimum=0),
+        "truth_bias": _number(),
+        "rmse": _number(minimum=0),
+        "rmse_error": _number(minimum=0),
+        "worst": _number(minimum=0),
+        "failed": _count(),
+        "cpu_seconds": _number(minimum=0),
+        "chosen": _flag(),
+    }
+)

@@ -38,8 +38,12 @@ VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit")
 REAL: Final = "real"
 #: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
-#: folders of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", "floor"})
+#: the folder of a site's simulated studies, and the two generators that a certificate holds the gate against
+CERTIFICATION: Final = "certification"
+CORRECT: Final = "correct"
+FLAT_COPULA: Final = "flat_copula"
+#: folders and datasets of a study: neither a site nor a generator can be called so
+RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

@@ -38,12 +38,13 @@ from parallax.protocol.generators import (
     GaussianCopulaGenerator,
     SequentialGenerator,
 )
-from parallax.protocol.outcomes import BinaryOutcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.outcomes import BinaryOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
-from parallax.vocabulary import RESERVED_NAMES
+from parallax.protocol.validation import ValidationSection
+from parallax.vocabulary import RATIO_CONTRASTS, RESERVED_NAMES
 
 Entry = TypeVar("Entry", bound=Hashable)
 Kind = Literal["number", "boolean", "text", "date"]
@@ -53,6 +54,11 @@ BARE_YES_OR_NO: Final = "put it in quotes: YAML reads a bare yes, no, on or off 
 _RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated"})
 _PARTS: Final = {"days": "the follow-up time", "event": "the event", "value": "the value", "person_days": "the time"}
 _SHOWN_LEVELS: Final = 12
+_UNCERTIFIED: Final = (
+    "0, or a primary estimate whose truth in a simulated study is known: survival without competing events (hazard_ratio, risk_difference, "
+    "rmst_difference), binary (risk_difference, odds_ratio) or continuous; under a design with an estimand, weights neither trimmed nor truncated",
+    "set it to 0: the verdict is then marked as not certified",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_scores, ("propensity", "cohort")),
         (_check_terms, ("synthesis", "cohort")),
         (_check_designs, ("designs", "propensity", "cohort")),
+        (_check_certification, ("validation", "question", "designs", "outcomes", "synthesis")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
     )
     faults: list[Fault] = []
@@ -254,6 +261,41 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+
+
+def _check_certification(
+    validation: ValidationSection, question: QuestionSection, designs: DesignsSection, outcomes: OutcomesSection, synthesis: SynthesisSection
+) -> Iterator[Fault]:
+    certification, primary, where = validation.certification, question.primary, "validation.certification"
+    for name in certification.generators or ():
+        if name not in synthesis.generators:
+            yield unknown(f"{where}.generators", name, synthesis.generators, "generator")
+    minimal, stronger = certification.minimal_important_effect, certification.stronger_effect
+    ratio = primary.contrast in RATIO_CONTRASTS
+    null = 1.0 if ratio else 0.0
+    for key, effect in (("minimal_important_effect", minimal), ("stronger_effect", stronger)):
+        if effect is not None and (effect == null or (ratio and effect <= 0)):
+            allowed = f"a {primary.contrast} other than {null:g}" + (", above zero" if ratio else "")
+            yield Fault(f"{where}.{key}", f"{effect:g}", allowed, "state an effect on the scale of the primary contrast")
+    if minimal not in (None, null) and stronger is not None and (stronger - minimal) * (minimal - null) <= 0:
+        yield Fault(
+            f"{where}.stronger_effect", f"{stronger:g}", f"an effect further from {null:g} than {minimal:g}, on its side", "state another one"
+        )
+    if certification.repetitions == 0:
+        return
+    if minimal is None:
+        remedy = "state the smallest effect that would matter, on the scale of the primary contrast"
+        yield Fault(f"{where}.minimal_important_effect", "nothing", "an effect, where repetitions is above 0", remedy)
+    outcome, design = outcomes.root.get(primary.outcome), designs.root.get(primary.design)
+    if isinstance(outcome, CountOutcome) or (isinstance(outcome, SurvivalOutcome) and outcome.competing):
+        found = "a count" if isinstance(outcome, CountOutcome) else "an outcome with competing events"
+        yield Fault(f"{where}.repetitions", f"{certification.repetitions} with {found} as the primary outcome", *_UNCERTIFIED)
+    elif primary.contrast not in ("hazard_ratio", "risk_difference", "rmst_difference", "odds_ratio", "mean_difference"):
+        yield Fault(f"{where}.repetitions", f"{certification.repetitions} with the primary contrast {primary.contrast}", *_UNCERTIFIED)
+    elif design is not None and (
+        not DESIGNS[design.method].estimands or (isinstance(design, WeightDesign) and (design.trim is not None or design.truncate is not None))
+    ):
+        yield Fault(f"{where}.repetitions", f"{certification.repetitions} with the primary design {primary.design}", *_UNCERTIFIED)
 
 
 def _check_generators(synthesis: SynthesisSection, cohort: CohortSection, outcomes: OutcomesSection) -> Iterator[Fault]:

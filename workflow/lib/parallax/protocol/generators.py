@@ -66,6 +66,9 @@ class CopulaGanGenerator(AdversarialNetwork):
     distributions: dict[str, Margin] = Field(default_factory=dict, description=_MARGINS)
 
 
+#: the flat copula that a certificate holds the agreement gate against
+FLAT: Final = GaussianCopulaGenerator(method="gaussian_copula")
+
 #: those that SDV fits
 SdvSettings = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator
 
@@ -84,6 +87,15 @@ class CartGenerator(Section):
     minimum_leaf: int = Field(default=50, ge=20, description="patients per leaf; a smaller leaf hands out records of single patients")
 
 
+class ArfGenerator(Section):
+    """An adversarial random forest over all columns at once: leaves in which columns are independent; values are drawn anew."""
+
+    method: Literal["arf"]
+    trees: int = Field(default=30, ge=10, description="trees of the forest")
+    minimum_leaf: int = Field(default=10, ge=5, description="real patients per leaf")
+    rounds: int = Field(default=10, ge=0, description="most rounds of the forest against its own draws; 0: against independent margins only")
+
+
 class EmpiricalCopula(Section):
     """A Gaussian copula with empirical margins; missing values and levels are latent cuts."""
 
@@ -97,7 +109,7 @@ class CovariateChain(Section):
     order: tuple[str, ...] = Field(default=(), description="every covariate once; without it, the protocol's order")
 
 
-FlatGenerator = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator | CartGenerator | IndependentGenerator
+FlatGenerator = GaussianCopulaGenerator | CtganGenerator | CopulaGanGenerator | TvaeGenerator | CartGenerator | ArfGenerator | IndependentGenerator
 CovariateModel = Annotated[EmpiricalCopula | CovariateChain | FlatGenerator, Field(discriminator="method")]
 
 

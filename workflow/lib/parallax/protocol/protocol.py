@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 
+from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.data import DataSection
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
+from parallax.protocol.generators import FLAT
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
@@ -18,6 +20,7 @@ from parallax.protocol.study import StudySection
 from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
+from parallax.vocabulary import CORRECT, FLAT_COPULA
 
 
 class Protocol(Section):
@@ -45,6 +48,23 @@ class Protocol(Section):
     def generators(self) -> tuple[str, ...]:
         """The study's generators in the protocol's order."""
         return tuple(self.synthesis.generators)
+
+    @property
+    def certified_generators(self) -> tuple[str, ...]:
+        """The generators that simulated studies are run through, in the protocol's order."""
+        named = self.validation.certification.generators
+        entries = self.synthesis.generators.items()
+        return tuple(name for name, entry in entries if (not GENERATORS[entry.method].network if named is None else name in named))
+
+    @property
+    def flat_copula(self) -> str | None:
+        """The certified generator that is the flat copula itself, so that none has to be fitted beside it."""
+        return next((name for name in self.certified_generators if self.synthesis.generators[name] == FLAT), None)
+
+    @property
+    def simulated_generators(self) -> tuple[str, ...]:
+        """All that simulated studies are run through: the certified generators and the references."""
+        return (*self.certified_generators, CORRECT, *(() if self.flat_copula else (FLAT_COPULA,)))
 
     @property
     def digest(self) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 from parallax.protocol.base import Name, Section
 from parallax.protocol.constraints import Constraint
 from parallax.protocol.generators import Generator
+from parallax.protocol.tuning import TuningSection
 
 
 class SynthesisSection(Section):
@@ -21,4 +22,5 @@ class SynthesisSection(Section):
     patients: float = Field(default=1.0, gt=0, le=100, description="patients of a replicate, as a multiple of the real ones")
     hold_out: float = Field(default=0.2, gt=0, lt=1, description="share of patients kept from the generator that privacy is attacked on")
     generators: dict[Name, Generator] = Field(min_length=1, description="a generator each, by the name that its dataset bears")
+    tuning: TuningSection = TuningSection()
     constraints: tuple[Constraint, ...] = Field(default=(), description="what every patient of every generator keeps")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from parallax.protocol.base import Section
+from parallax.protocol.base import Name, Section
 
 
 class Gates(Section):
@@ -31,9 +31,23 @@ class Gates(Section):
 
 
 class Certification(Section):
-    """Simulated studies through the whole chain."""
+    """Simulated studies through the whole chain: would the agreement gate catch a bad generator, and does it spare a good one?"""
 
-    repetitions: int = Field(default=0, ge=0, le=0, description="0: the verdict is marked as not certified")
+    repetitions: int = Field(default=0, ge=0, le=100_000, description="simulated studies of every effect; 0: the verdict is marked as not certified")
+    minimal_important_effect: float | None = Field(
+        default=None,
+        description="the smallest effect that would matter, on the scale of the primary contrast (a hazard ratio of 0.8); the gate must catch a bad "
+        "generator where this is the truth",
+    )
+    stronger_effect: float | None = Field(
+        default=None, description="an effect further from the null; null: twice the minimal one, on the logarithmic scale for ratios"
+    )
+    generators: tuple[Name, ...] | None = Field(
+        default=None, description="the generators that are certified; null: all but those that train a network, which must be named"
+    )
+    detection: float = Field(
+        default=0.8, ge=0.5, lt=1, description="share of flat copulas that the agreement gate must catch for a pass to be evidence"
+    )
 
 
 class ValidationSection(Section):

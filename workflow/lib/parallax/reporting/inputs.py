@@ -69,9 +69,12 @@ class SiteTables:
 
 @dataclass(frozen=True, slots=True)
 class ReportInputs:
-    """Everything a report shows. ``verdict`` is the content of verdict.json, ``provenance`` nested names and values (versions, seeds, commit)."""
+    """Everything a report shows. ``verdict`` is the content of verdict.json, ``provenance`` nested names and values (versions, seeds, commit),
+    ``certification`` the content of certification.csv; None where the study is not certified.
+    """
 
     protocol: Protocol
     sites: Mapping[str, SiteTables]
     verdict: Mapping[str, object]
     provenance: Mapping[str, object]
+    certification: pd.DataFrame | None = None

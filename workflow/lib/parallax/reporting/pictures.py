@@ -16,6 +16,7 @@ from parallax.reporting.answers import of_target
 from parallax.reporting.figures.attribution import AttributionPanel, draw_attribution
 from parallax.reporting.figures.balance import draw_balance, rank_covariates
 from parallax.reporting.figures.calibration import draw_calibration
+from parallax.reporting.figures.certificate import draw_certificate
 from parallax.reporting.figures.coefficients import draw_coefficients
 from parallax.reporting.figures.effects import draw_effects
 from parallax.reporting.figures.hazard_course import draw_hazard_course
@@ -27,13 +28,13 @@ from parallax.reporting.figures.survival import draw_survival
 from parallax.reporting.inputs import SiteTables
 from parallax.reporting.numbers import format_number, format_signed
 from parallax.reporting.sections import Failed
-from parallax.reporting.style import FLOOR_STYLE, dataset_styles, to_svg
+from parallax.reporting.style import FLOOR_STYLE, SOFT, DatasetStyle, dataset_styles, to_svg
 from parallax.reporting.verdicts import GeneratorVerdict
 from parallax.reporting.wording import CONTRASTS, MECHANISMS, SHIFTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
 from parallax.tables import INTERACTIONS, empty_table
 from parallax.validation.attribution import name_broken
 from parallax.validation.combining import select_answers
-from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, RATIO_CONTRASTS, REAL
+from parallax.vocabulary import ARMS, CORRECT, DIAGNOSTIC_CONTRASTS, FLAT_COPULA, FLOOR, RATIO_CONTRASTS, REAL
 
 #: lines of the love plot that are shown at once; the others unfold
 LOVE_LINES = 24
@@ -437,3 +438,22 @@ def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str,
 
 def _inline(figure: object, name: str, alt: str) -> Markup:
     return Markup(to_svg(figure, name=name, alt=alt))  # type: ignore[arg-type]  # noqa: S704 -- matplotlib escapes the text of its figures
+
+
+def picture_certificate(site: str, rates: pd.DataFrame, protocol: Protocol) -> Picture:
+    """What simulated studies say of rules and gate; ``rates`` is the site's part of certification.csv."""
+    references = [CORRECT, *([] if protocol.flat_copula else [FLAT_COPULA])]
+    styles = dataset_styles(protocol.generators) | {name: DatasetStyle(plain(name), SOFT, "o", ()) for name in references}
+    certification = protocol.validation.certification
+    shown = [*protocol.certified_generators, *references]
+    figure = draw_certificate(rates, generators=shown, styles=styles, detection=certification.detection)
+    effect, count = certification.minimal_important_effect, certification.repetitions
+    caption = (
+        f"{count} simulated studies of every effect with the covariates of these patients and a known truth, each through generator, primary design, "
+        f"combining rule and agreement gate. Coverage and power where the truth is a {plain(protocol.question.primary.contrast)} of {effect:g}, the "
+        "smallest effect that matters. Dashed: what is asked for (5%, 95%; of the gate, the share of flat copulas that it must catch). "
+        "The correct generator is right by construction: each failure of it is a false alarm."
+    )
+    if protocol.flat_copula:
+        caption += f" {plain(protocol.flat_copula).capitalize()} is the flat copula: each failure of it is a detection."
+    return Picture(Markup(to_svg(figure, name=f"certificate-{site}", alt="Error rates of rules and agreement gate in simulated studies")), caption)  # noqa: S704 -- our own figure

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import yaml
@@ -17,6 +17,7 @@ from parallax.protocol.designs import MatchDesign
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.reporting.answers import of_target, tabulate_family, tabulate_interactions, tabulate_robustness, tell_hazards, tell_robustness
+from parallax.reporting.certificates import tell_certificate
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.numbers import format_number, format_signed, spell
 from parallax.reporting.pictures import (
@@ -25,6 +26,7 @@ from parallax.reporting.pictures import (
     competing_outcomes,
     modelled_designs,
     picture_attribution,
+    picture_certificate,
     picture_comparability,
     picture_effects,
     picture_hazards,
@@ -69,6 +71,9 @@ from parallax.reporting.wording import (
 )
 from parallax.vocabulary import FLOOR, REAL
 
+#: share of synthetic records nearer to patients seen than to patients not seen, of a generator that tells nothing
+EVEN_SHARE: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -111,6 +116,8 @@ class SitePage:
     attribution: Picture | None
     agreement: tuple[Table, ...]
     structure: Picture | None
+    certificate: Picture | None
+    certified: tuple[str, ...]
     fidelity: tuple[Table, Table | None] | None
     ranking: Table | None
     privacy: tuple[Table, Table | None] | None
@@ -148,7 +155,8 @@ def render_report(inputs: ReportInputs) -> str:
         question=_question(protocol),
         primary_words=describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol)),
         sites=[
-            _describe_site(site, tables, protocol, [verdict for verdict in verdicts if verdict.site == site]) for site, tables in inputs.sites.items()
+            _describe_site(site, tables, protocol, [verdict for verdict in verdicts if verdict.site == site], _rates_of(inputs, site))
+            for site, tables in inputs.sites.items()
         ],
         protocol_text=yaml.safe_dump(protocol.plain(), sort_keys=False, allow_unicode=True, width=110),
         provenance=inputs.provenance,
@@ -197,7 +205,11 @@ def _describe_replicates(synthesis: SynthesisSection) -> str:
     return f"every replicate {size}{fits}"
 
 
-def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict]) -> SitePage:
+def _rates_of(inputs: ReportInputs, site: str) -> pd.DataFrame | None:
+    return None if inputs.certification is None else inputs.certification[inputs.certification["site"] == site]
+
+
+def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: list[GeneratorVerdict], rates: pd.DataFrame | None) -> SitePage:
     labels = arm_labels(protocol)
     styles = dataset_styles(protocol.generators)
     names = {dataset: look.label for dataset, look in styles.items()}
@@ -261,6 +273,8 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         agreement=tuple(
             tabulate_agreement(tables.agreement[name], caption=f"Agreement of {names[name]}", generator=name, failed=failed) for name in measured
         ),
+        certificate=None if rates is None else picture_certificate(site, rates, protocol),
+        certified=() if rates is None else tell_certificate(rates, protocol),
         fidelity=tabulate_metrics(
             fidelity,
             generators=[*shown_generators, *(name for name in (FLOOR, HALVES) if name in fidelity)],
@@ -302,7 +316,8 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
             GATE_OUTCOMES[gate.outcome][1],
             (metric_words(gate.metric).brief or metric_words(gate.metric).label)
             + (f", {gate.variable.rpartition('/')[2]}" if gate.variable else "")
-            + f" {_judged(gate.metric, gate.judged, gate.direction)} (≤ {gate.threshold:.3g}{metric_words(gate.metric).unit})",
+            + f" {_judged(gate.metric, gate.judged, gate.direction)}"
+            + f" ({'≥' if gate.direction == 'at_least' else '≤'} {gate.threshold:.3g}{metric_words(gate.metric).unit})",
             f"{metric_words(gate.metric).label}: {describe_bound(gate.threshold, gate.direction)} is allowed",
         )
         for gate in verdict.gates
@@ -353,4 +368,10 @@ def _warnings(tables: SiteTables, protocol: Protocol, failed: Failed, names: Map
         judged = [of_target(table, primary) for table in tables.agreement.values() if len(table)]
         untestable = [table.loc[(table["metric"] == "testable_here") & (table["value"] == 0), "reason"] for table in judged]
         found += [sentence(f"the primary estimate is {reasons.iloc[0]}") for reasons in untestable if len(reasons)][:1]
+    near = [names[name] for name, table in tables.privacy.items() if (table.loc[table["metric"] == "closest_to_train", "lower"] > EVEN_SHARE).any()]
+    if near:
+        found.append(
+            f"The patients of {', '.join(near)} lie nearer to those whom the generator saw than to those whom it did not: it hands out part "
+            "of what it learnt from single patients, even where no attack succeeds."
+        )
     return tuple(found)

@@ -26,6 +26,9 @@ SUBGROUPS_COLUMNS: Final = (
 ROBUSTNESS_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "value", "lower", "upper", "p_value", "reason",
 )  # fmt: skip
+CERTIFICATION_COLUMNS: Final = (
+    "site", "generator", "effect", "rule", "metric", "value", "monte_carlo_error", "lower", "upper", "repetitions",
+)  # fmt: skip
 PRIVACY_COLUMNS: Final = ("site", "generator", "metric", "value", "lower", "upper", "threshold", "passed")
 
 
@@ -85,3 +88,9 @@ def _stack(tables: Mapping[tuple[str, str], pd.DataFrame], second: str, columns:
     labelled = [table.astype(object).assign(**{"site": site, second: name}) for (site, name), table in tables.items()]
     stacked = pd.concat(labelled, ignore_index=True) if labelled else pd.DataFrame(columns=list(columns))
     return stacked[list(columns)].convert_dtypes(convert_integer=False)
+
+
+def collect_certification(rates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """``certification.csv`` from the CERTIFICATION tables by site; how many patients there are is not shown."""
+    labelled = [table.assign(site=site) for site, table in rates.items()]
+    return pd.concat(labelled, ignore_index=True)[list(CERTIFICATION_COLUMNS)]

@@ -118,3 +118,11 @@ def to_svg(figure: Figure, *, name: str, alt: str) -> str:
     opening = f'<svg role="img" aria-label="{html.escape(alt, quote=True)}" viewBox="{box[1] if box else ""}">'
     body = re.sub(r">\s+<", "><", text[text.index(">") + 1 :])
     return opening + body.strip()
+
+
+def to_standalone_svg(figure: Figure) -> str:
+    """The figure as an SVG file of its own, the same bytes every time."""
+    buffer = io.StringIO()
+    with mpl.rc_context({**_SETTINGS, "svg.hashsalt": "parallax", "savefig.facecolor": "white"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

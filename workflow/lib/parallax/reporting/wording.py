@@ -63,6 +63,9 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
     "inconclusive": ("Inconclusive", "?"),
 }
 
+#: combining rules, and the study's own analysis (none), in words; one without words bears its name
+RULES: Final[Mapping[str, str]] = {"none": "its own analysis", "partial": "valid rule", "naive": "naive", "stacked": "stacked"}
+
 GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {"passed": ("passed", "✓"), "failed": ("failed", "✕"), "not_evaluated": ("not evaluated", "?")}
 
 #: the rows of ATTRIBUTION, in the order of the figure
@@ -174,6 +177,9 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         "Membership attack, TPR at 1% FPR",
         "an attacker may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
         brief="attack TPR",
+    ),
+    "detection": MetricWords(
+        "Flat copulas caught", "the agreement gate would catch {value} of flat copulas ({bound} is asked for)", 2, brief="flat copulas caught"
     ),
 }
 

@@ -41,6 +41,18 @@ def t_p_value(estimate: float, std_error: float, df: float) -> float:
     return 2.0 * float(ndtr(ratio) if math.isinf(df) else stdtr(df, ratio))
 
 
+def wilson_interval(successes: int, size: int) -> tuple[float, float]:
+    """Wilson's two-sided 95 % interval of a share (Wilson 1927); NaN where nobody was counted."""
+    if not 0 <= successes <= size:
+        raise StatisticsError(f"wilson_interval: found {successes} of {size}; allowed are 0 to {size}")
+    if size == 0:
+        return math.nan, math.nan
+    z2, share = float(ndtri(0.975)) ** 2, successes / size
+    centre, half = share + z2 / (2 * size), math.sqrt(z2 * (share * (1 - share) + z2 / (4 * size)) / size)
+    lower, upper = ((centre + sign * half) / (1 + z2 / size) for sign in (-1, 1))
+    return max(lower, 0.0), min(upper, 1.0)
+
+
 def _check(std_error: float, df: float) -> None:
     if std_error < 0.0:
         raise StatisticsError("std_error: found a negative value; a standard error is at least zero")

@@ -77,6 +77,21 @@ class ForestHazard:
                 drawn[inside[ends]] = curves.times[int(leaf)][step[ends]]
         return drawn
 
+    def survival(self, columns: FloatArray, times: FloatArray) -> FloatArray:
+        """The mean over the trees of the leaves' product-limit curves, (n, k), at each of ``times`` (k,)."""
+        total = np.zeros((len(columns), times.size))
+        for tree, curves in zip(self.forest.estimators_, self.curves, strict=True):
+            leaves = tree.apply(columns.astype(np.float32))
+            for leaf in np.unique(leaves):
+                grown, cumulative = curves.times[int(leaf)], curves.cumulative[int(leaf)]
+                so_far = np.concatenate([[0.0], cumulative])[np.searchsorted(grown, times, side="right")]
+                total[leaves == leaf] += np.exp(-so_far)
+        return total / len(self.curves)
+
+    def steps(self) -> FloatArray:
+        """The times seen."""
+        return np.unique(np.concatenate([times for curves in self.curves for times in curves.times.values()]))
+
 
 def _discrete_hazard(days: FloatArray, event: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Distinct event times, and −log of the product-limit survival at them."""

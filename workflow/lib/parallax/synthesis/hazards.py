@@ -21,6 +21,14 @@ class Hazard(Protocol):
         """One time for each row of ``columns`` (n, p); infinite for those whom it never happens to."""
         ...
 
+    def survival(self, columns: FloatArray, times: FloatArray) -> FloatArray:
+        """P(T > t | x), (n, k), of the times that ``draw`` draws, at each of ``times`` (k,)."""
+        ...
+
+    def steps(self) -> FloatArray:
+        """The times at which T can fall, increasing; of a continuous T a grid that is fine enough to integrate over."""
+        ...
+
 
 class FitHazard(Protocol):
     """How a hazard is learnt."""
@@ -37,6 +45,14 @@ class NeverHappens:
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> FloatArray:  # noqa: ARG002 -- part of the interface
         """Infinite times."""
         return np.full(columns.shape[0], np.inf)
+
+    def survival(self, columns: FloatArray, times: FloatArray) -> FloatArray:
+        """One, always."""
+        return np.ones((columns.shape[0], times.size))
+
+    def steps(self) -> FloatArray:
+        """None."""
+        return np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,19 @@ class IntervalHazard:
             times[ends] = interval.times[step[ends]]
             credit = credit - risk * interval.cumulative[-1]
         return times
+
+    def survival(self, columns: FloatArray, times: FloatArray) -> FloatArray:
+        """S(t | x) = exp{−Σ_ab Λ_ab(t) exp(x'β_ab)}, (n, k), at each of ``times`` (k,)."""
+        total = np.zeros((columns.shape[0], times.size))
+        for interval in self.intervals:
+            so_far = np.concatenate([[0.0], interval.cumulative])[np.searchsorted(interval.times, times, side="right")]
+            reached = so_far > 0.0
+            total[:, reached] += np.exp(columns @ interval.coefficients)[:, None] * so_far[reached]
+        return np.exp(-total)
+
+    def steps(self) -> FloatArray:
+        """The times seen."""
+        return np.concatenate([np.zeros(0), *(interval.times for interval in self.intervals)])
 
     def with_increments(self, increments: tuple[FloatArray, ...]) -> IntervalHazard:
         """The same effects on other baselines: the increments of each interval at its times."""

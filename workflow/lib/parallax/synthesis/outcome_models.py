@@ -26,6 +26,8 @@ IntArray = NDArray[np.int64]
 
 #: a mean beyond every count that can be observed, where a rate extrapolates without bound
 _BOUND: Final = 1e9
+#: patients × times held at once
+_HELD_AT_ONCE: Final = 2_000_000
 
 
 class OutcomeModel(Protocol):
@@ -88,16 +90,55 @@ class EventTimes:
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
         """Days, among the times seen, and event codes."""
-        return self.draw_until(self, columns, columns, rng=rng, censoring_rng=rng)
+        return self.draw_with_complete(columns, rng=rng)[0]
 
     def draw_until(
         self, other: EventTimes, columns: FloatArray, other_columns: FloatArray, *, rng: np.random.Generator, censoring_rng: np.random.Generator
     ) -> Mapping[str, FloatArray]:
-        """The same with ``other``'s censoring, which has columns of its own: every cause's time from ``rng``, then the censoring times."""
+        """What ``draw`` draws, with ``other``'s censoring, which has columns and random numbers of its own."""
         times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
         censored = np.minimum(other.censoring.draw(other_columns, rng=censoring_rng), other.latest)
         first = times.min(axis=1)
         return {"days": np.minimum(first, censored), "event": np.where(first <= censored, times.argmin(axis=1) + 1.0, 0.0)}
+
+    def draw_with_complete(self, columns: FloatArray, *, rng: np.random.Generator) -> tuple[Mapping[str, FloatArray], Mapping[str, FloatArray]]:
+        """What ``draw`` draws, and the same patients had nobody been censored before the arm's last day."""
+        times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
+        censored = self.censoring.draw(columns, rng=rng)
+        first, cause = times.min(axis=1), times.argmin(axis=1) + 1.0
+        ever = np.isfinite(first)
+        happens = ever & (first <= censored)
+        followed = {"days": np.minimum(np.minimum(first, censored), self.latest), "event": np.where(happens, cause, 0.0)}
+        return followed, {"days": np.minimum(first, self.latest), "event": np.where(ever, cause, 0.0)}
+
+    def survival(self, columns: FloatArray, times: FloatArray) -> FloatArray:
+        """Probability (n, k) of none of the causes by each of ``times`` (k,) had nobody been censored: Π_j S_j(t | x)."""
+        total = np.ones((columns.shape[0], times.size))
+        for cause in self.causes:
+            total *= cause.survival(columns, times)
+        return total
+
+    def incidence(self, columns: FloatArray, times: FloatArray, *, cause: int = 1) -> FloatArray:
+        """Cumulative incidence (n, k) of a cause by each of ``times`` (k,) had nobody been censored.
+
+        F_j(t | x) = Σ_{s ≤ t} {S_j(s−) − S_j(s)} Π_{l<j} S_l(s) Π_{l>j} S_l(s−) over the times s at which a cause can happen: at a shared time
+        the causes come in the order of their codes. Exact where all times are among those seen, else up to the step of the grid.
+        Kalbfleisch & Prentice (2002), section 8.2.
+        """
+        if len(self.causes) == 1:
+            return 1.0 - self.causes[0].survival(columns, times)
+        steps = np.unique(np.concatenate([hazard.steps() for hazard in self.causes]))
+        steps = steps[steps <= times.max(initial=0.0)]
+        found = np.zeros((columns.shape[0], times.size))
+        place = np.searchsorted(steps, times, side="right")
+        for rows in np.array_split(np.arange(columns.shape[0]), 1 + columns.shape[0] * (steps.size + 1) // _HELD_AT_ONCE):
+            mass = np.ones((rows.size, steps.size))
+            for number, hazard in enumerate(self.causes, 1):
+                after = hazard.survival(columns[rows], steps)
+                before = np.hstack([np.ones((rows.size, 1)), after[:, :-1]]) if steps.size else after
+                mass *= before - after if number == cause else after if number < cause else before
+            found[rows] = np.hstack([np.zeros((rows.size, 1)), np.cumsum(mass, axis=1)])[:, place]
+        return found
 
     def slopes(self) -> FloatArray:
         """The log hazard ratios of every cause in every interval; censoring's are none of the outcome's."""
@@ -155,8 +196,12 @@ class BinaryModel:
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
         """One value per patient."""
-        share = expit(self.coefficients[0] + columns @ self.coefficients[1:])
-        return {"value": (rng.random(columns.shape[0]) < share).astype(np.float64)}
+        return {"value": (rng.random(columns.shape[0]) < self.expected(columns)).astype(np.float64)}
+
+    def expected(self, columns: FloatArray) -> FloatArray:
+        """The probability of yes (n,): expit(x'β)."""
+        share: FloatArray = expit(self.coefficients[0] + columns @ self.coefficients[1:])
+        return share
 
     def slopes(self) -> FloatArray:
         """The coefficients without the intercept."""
@@ -185,7 +230,12 @@ class ContinuousModel:
 
     def draw(self, columns: FloatArray, *, rng: np.random.Generator) -> Mapping[str, FloatArray]:
         """One value per patient, not yet on the real grid."""
-        return {"value": self.coefficients[0] + columns @ self.coefficients[1:] + rng.choice(self.residuals, columns.shape[0])}
+        return {"value": self.expected(columns) + rng.choice(self.residuals, columns.shape[0])}
+
+    def expected(self, columns: FloatArray) -> FloatArray:
+        """The mean (n,): x'β."""
+        mean: FloatArray = self.coefficients[0] + columns @ self.coefficients[1:]
+        return mean
 
     def slopes(self) -> FloatArray:
         """The coefficients without the intercept."""
@@ -219,12 +269,16 @@ class CountModel:
         """Counts, and person-days where the outcome has them."""
         patients = columns.shape[0]
         days = None if self.person_time is None else self.person_time.draw(columns, rng=rng)
-        mean = np.exp(np.minimum(self.coefficients[0] + columns @ self.coefficients[1:], np.log(_BOUND)))
-        mean = mean if days is None else mean * days
+        mean = self.expected(columns) if days is None else self.expected(columns) * days
         if self.dispersion > 0.0:
             mean = mean * rng.gamma(1.0 / self.dispersion, self.dispersion, patients)
         counts = {"value": rng.poisson(np.minimum(mean, _BOUND)).astype(np.float64)}
         return counts if days is None else counts | {"person_days": days}
+
+    def expected(self, columns: FloatArray) -> FloatArray:
+        """The mean count (n,), per person-day where the outcome has person-time: exp(x'β)."""
+        mean: FloatArray = np.exp(np.minimum(self.coefficients[0] + columns @ self.coefficients[1:], np.log(_BOUND)))
+        return mean
 
     def slopes(self) -> FloatArray:
         """The coefficients without the intercept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from parallax.protocol import Constraint, Covariates, OutcomesSection, Sequentia
 from parallax.protocol import Generator as GeneratorSettings
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
 from parallax.protocol.generators import EmpiricalCopula
+from parallax.synthesis.arf import Arf
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
 from parallax.synthesis.chain import CovariateChain
@@ -48,6 +49,7 @@ GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
     "ctgan": SdvGenerator,
     "copula_gan": SdvGenerator,
     "tvae": SdvGenerator,
+    "arf": lambda settings: Arf(settings.trees, settings.minimum_leaf, settings.rounds),
     "cart": lambda settings: Cart(settings.order, settings.minimum_leaf),
     "independent": lambda _: Independent(),
 }
@@ -92,28 +94,34 @@ def refit_generator(
     *,
     covariates: Covariates,
     outcomes: OutcomesSection,
-    seeds: Sequence[int],
+    seeds: Mapping[int, int],
     constraints: Sequence[Constraint] = (),
 ) -> Refitted:
-    """One fit for every seed, each to n of the n patients drawn with replacement from that seed: replicates then vary by the fit as well.
+    """A fit for each replicate in ``seeds``, to n of the n patients drawn with replacement from its seed: replicates then vary by the fit as well.
 
-    What a resample lacks (a level, an event of an arm) its replicate lacks. Raises GenerationError where nothing can be learnt from one.
+    A fit depends on its own seed alone, so that replicates can be fitted together or apart. What a resample lacks (a level, an event of an
+    arm) its replicate lacks. Raises GenerationError where nothing can be learnt from one.
     """
-    fits = []
-    for number, seed in enumerate(seeds, start=1):
+    fits = {}
+    for number, (replicate, seed) in enumerate(seeds.items(), start=1):
         rng = np.random.default_rng(seed)
         resample = cohort.iloc[rng.integers(len(cohort), size=len(cohort))].reset_index(drop=True)
         own = int(rng.integers(2**31))
-        fits.append(fit_generator(settings, resample, covariates=covariates, outcomes=outcomes, seed=own, constraints=constraints))
+        fits[replicate] = fit_generator(settings, resample, covariates=covariates, outcomes=outcomes, seed=own, constraints=constraints)
         logger.info("fit %d of %d", number, len(seeds))
-    return Refitted(tuple(fits))
+    return Refitted(fits)
 
 
 @dataclass(frozen=True, slots=True)
 class Refitted:
-    """A fit for each replicate."""
+    """The fits of some replicates, or of all, by replicate."""
 
-    fits: tuple[FittedGenerator, ...]
+    fits: Mapping[int, FittedGenerator]
+
+    @classmethod
+    def join(cls, parts: Iterable[Refitted]) -> Refitted:
+        """The fits of all parts."""
+        return cls({replicate: fit for part in parts for replicate, fit in part.fits.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +156,15 @@ class WithConstants:
 def draw_replicates(fitted: FittedGenerator | Refitted, *, replicates: int, patients: int, seeds: Sequence[int]) -> pd.DataFrame:
     """A cohort table of ``replicates`` replicates of ``patients`` patients each, replicate i from ``seeds[i]`` alone.
 
-    A :class:`Refitted` generator draws replicate i from its i-th fit. Columns: ``replicate`` (0 …), ``patient_id`` ("1" … within a
-    replicate), then as in the real cohort.
+    A :class:`Refitted` generator draws the replicates that it has a fit of, each from its own. Columns: ``replicate`` (0 …), ``patient_id``
+    ("1" … within a replicate), then as in the real cohort.
     """
     if len(seeds) != replicates or len(set(seeds)) != replicates:
         raise GenerationError(f"seeds: found {len(set(seeds))} different ones; allowed is one for each of {replicates} replicates")
     tables = []
-    for replicate, seed in enumerate(seeds):
-        source = fitted.fits[replicate] if isinstance(fitted, Refitted) else fitted
+    sources = fitted.fits if isinstance(fitted, Refitted) else dict.fromkeys(range(replicates), fitted)
+    for replicate, source in sorted(sources.items()):
+        seed = seeds[replicate]
         drawn = source.draw(patients, rng=np.random.default_rng(seed))
         identity = pd.DataFrame({"replicate": np.full(patients, replicate, dtype=np.int64), "patient_id": np.arange(1, patients + 1).astype(str)})
         tables.append(pd.concat([identity.astype({"patient_id": "string"}), drawn], axis=1))

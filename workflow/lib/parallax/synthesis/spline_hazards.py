@@ -95,6 +95,23 @@ class SplineHazard:
             before = after
         return times
 
+    def survival(self, columns: FloatArray, times: FloatArray) -> FloatArray:
+        """exp{−exp L(t | x)}, (n, k), at each of ``times`` (k,), L the running maximum on the grid that times are drawn from."""
+        grid = np.linspace(self.first, self.last, _GRID)
+        base = _basis(grid, self.knots)[0] @ self.baseline
+        level = base + (columns @ self.proportional)[:, None] + (columns @ self.drift)[:, None] * (grid - self.centre)
+        level = np.maximum.accumulate(level, axis=1)
+        u = np.log(np.maximum(times, np.finfo(np.float64).tiny))
+        left = np.clip(np.searchsorted(grid, u, side="right") - 1, 0, _GRID - 2)
+        share = np.clip((u - grid[left]) / (grid[left + 1] - grid[left]), 0.0, 1.0)
+        found = np.exp(-np.exp(np.minimum(level[:, left] + share * (level[:, left + 1] - level[:, left]), 700.0)))
+        # a time computed as exp(log t) may miss t by rounding
+        return np.where(u < self.first - 1e-12, 1.0, found)
+
+    def steps(self) -> FloatArray:
+        """The grid that times are drawn from."""
+        return np.exp(np.linspace(self.first, self.last, _GRID))
+
 
 def _basis(u: FloatArray, knots: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The natural cubic spline basis at ``u`` (n,), and its derivatives: constant, u, and one column per inner knot."""

@@ -78,13 +78,15 @@ def reach_verdict(
     gates: Gates,
     certified: bool,
     attribution: pd.DataFrame | None = None,
+    certificate: Mapping[str, Any] | None = None,
 ) -> VerdictRecord:
     """Judge a generator by every gate of the protocol.
 
     ``agreement``, ``fidelity`` and ``privacy`` are the generator's tables (without rows where it crashed), ``generation`` (GENERATION) tells
     how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
     ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. Where a gate of the
-    shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it.
+    shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it. The ``certificate`` of the site,
+    where there is one, is a gate more (:func:`_judge_certificate`).
     """
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
@@ -95,6 +97,8 @@ def reach_verdict(
         judged += [_judge(metric, row, _tell(crashes, _STAGES[metric.table])) for metric, row in answers or [(metrics[0], unanswered)]]
     if attribution is not None:
         judged = [_name_mechanism(gate, attribution) for gate in judged]
+    if certificate is not None:
+        judged.append(_judge_certificate(certificate))
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
     open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
     if failed:
@@ -116,6 +120,32 @@ def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
     rows = attribution[attribution["quantity"] == quantity].set_index("mechanism")["value"]
     told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, all mechanisms together {rows['together']:+.2f}"
     return replace(gate, reason=f"{gate.reason} {told[0].upper()}{told[1:]}.", mechanism=mechanism)
+
+
+def _judge_certificate(certificate: Mapping[str, Any]) -> Gate:
+    """Whether the agreement gate would catch a flat copula often enough: where not, a pass is no evidence, and a failure still is one.
+
+    ``certificate``: ``threshold``, ``detection`` (value, lower, upper; absent where no simulated study could be judged) and ``needed``.
+    """
+    threshold = float(certificate["threshold"])
+    found = certificate.get("detection", {})
+    value, lower, upper = (float(found.get(name, math.nan)) for name in ("value", "lower", "upper"))
+    outcome: GateOutcome = "passed" if value >= threshold else "not_evaluated"
+    caught = f"{value:.3f} (95 % interval {lower:.3f} to {upper:.3f})"
+    if outcome == "passed":
+        finding = f"{caught}; allowed is at least {threshold:.3g}"
+    elif math.isnan(value):
+        finding = "not evaluated, no simulated study could be judged"
+    else:
+        finding = f"not evaluated, the agreement gate would catch {caught} where {threshold:.3g} is asked for, so that its pass is no evidence; "
+        finding += _tell_needed(certificate["needed"])
+    subject = "Share of flat copulas that the agreement gate would catch in studies like this one"
+    return Gate("detection", None, value, lower, upper, threshold, "at_least", "value", outcome, f"{subject}: {finding}.")
+
+
+def _tell_needed(needed: Mapping[str, int | None]) -> str:
+    ways = [f"about {number:,} {what}".replace(",", " ") for what, number in needed.items() if number is not None]
+    return f"{' or '.join(ways)} would do" if ways else "no number of patients or replicates would do"
 
 
 def _by_gate() -> list[list[Metric]]:

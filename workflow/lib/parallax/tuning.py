@@ -1,0 +1,292 @@
+"""A generator's settings chosen on simulated studies within a stated budget, never on the shift that it is judged by.
+
+A simulated study has the real covariates; treatment and outcome are drawn from models estimated from the real patients (parallax.simulation),
+in which the effect of treatment is *replaced* by stated ones before the first patient is drawn: what the real effect is, and how far any
+generator would shift it, is never looked at. Every candidate is fitted to the same simulated patients, draws from the same seeds, and the
+study's primary design is applied to what it draws. With Q_j and √V_j the estimate and its standard error of target j on the simulated patients
+and q_j the partial rule's of the m replicates, on the analysis scale,
+
+    score of repetition r    s_r = mean over effects, sites and targets j of {(q_j − Q_j)/√V_j}²,
+    RMSE                     {Σ s_r/R}^½, with Monte-Carlo error sd(s)/(2 √R RMSE) (delta method; Morris, White & Crowther 2019, table 6).
+
+Targets are the primary outcome's contrasts at its horizons under the primary design, diagnostic ones left out.
+
+Rule of choice: the candidate with the smallest RMSE among those that never failed; where Σ (s_r of the protocol's own setting − s_r of that
+candidate)/R is at most one standard error of this paired difference, the protocol's own setting.
+
+Assumption: what is best for studies like the simulated ones is best for this one. Their models are estimated with squares and products that the
+generator does not know, from the study's own patients, so that confounding is as strong as it looks; over-fitted coefficients make it stronger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from parallax.analysis import analyse, scores_of
+from parallax.design.matrix import build_design_matrix
+from parallax.errors import GenerationError, NotEstimable, ParallaxError, StatisticsError
+from parallax.protocol.cohort import Covariates
+from parallax.protocol.designs import DesignsSection
+from parallax.protocol.generators import Generator, parse_generator
+from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, Outcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.propensity import PropensitySection
+from parallax.protocol.question import Hypothesis
+from parallax.protocol.tuning import TuningSection
+from parallax.seeds import derive_seed
+from parallax.simulation.fitting import fit_binary, fit_continuous, fit_survival, fit_treatment
+from parallax.simulation.models import ContinuousModel, regression_terms
+from parallax.simulation.plasmode import Plasmode, draw_study
+from parallax.simulation.truth import Target, true_effect
+from parallax.synthesis.registry import draw_replicates, fit_generator
+from parallax.tables import TUNING
+from parallax.validation.combining import TARGET, combine, take_real, to_analysis_scale
+from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, ESTIMANDS
+
+#: the setting that the protocol has
+OWN: Final = "as in the protocol"
+#: a normal prior of standard deviation 1/√5 for each coefficient of the simulated studies' models
+_RIDGE: Final = 5.0
+#: squares and products of longer tails would let one patient decide
+_LIMIT: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a tuning found.
+
+    ``table`` (TUNING), ``chosen`` the name of a candidate and ``settings`` its settings, ``repetitions`` and ``cpu_seconds`` of the budget used;
+    ``shifts`` has a row per repetition, site, effect, candidate and target.
+    """
+
+    table: pd.DataFrame
+    shifts: pd.DataFrame
+    chosen: str
+    settings: Generator
+    repetitions: int
+    cpu_seconds: float
+
+
+def list_candidates(settings: Generator, tuning: TuningSection) -> dict[str, Generator]:
+    """The candidates by name in their order, the protocol's own setting first; one that says the same as another is left out."""
+    found: dict[str, Generator] = {OWN: settings}
+    for candidate in tuning.candidates:
+        unknown = sorted(set(candidate) - set(type(settings).model_fields) | (set(candidate) & {"method"}))
+        if unknown:
+            raise GenerationError(
+                f"synthesis.tuning.candidates\n    found    {', '.join(unknown)}\n"
+                f"    allowed  settings of {settings.method}: {', '.join(sorted(set(type(settings).model_fields) - {'method'})) or 'none'}\n"
+                "    to do    list candidates for the generator that is tuned"
+            )
+        parsed = parse_generator({**settings.model_dump(mode="json"), **candidate})
+        if parsed not in found.values():
+            found[", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in candidate.items())] = parsed
+    return found
+
+
+def model_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outcome: Outcome) -> Plasmode:
+    """The simulated studies' models, estimated from the real patients; the effect of treatment is set to none.
+
+    Terms: the covariates' columns, the squares of the numeric ones, and the products of each with the next.
+    """
+    treated = cohort["treated"].to_numpy(dtype=bool)
+    matrix = build_design_matrix(cohort, covariates)
+    columns = matrix.modelled(np.ones(len(cohort), dtype=bool))
+    numeric = [
+        place
+        for place, column in enumerate(columns)
+        if matrix.covariates[column] in covariates.numeric and matrix.levels[column] is None and np.unique(matrix.values[:, column]).size > 2
+    ]
+    terms = regression_terms(matrix.values[:, columns], squares=numeric, products=list(pairwise(numeric)), limit=_LIMIT)
+    treatment = fit_treatment(terms, treated, ridge=_RIDGE)
+    match outcome:
+        case SurvivalOutcome(competing=()):
+            days, event = cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() == 1
+            edges = (0.0, *(horizon for horizon in outcome.horizons_days if (event & (days > horizon)).any()))
+            survival = fit_survival(terms, treated, days, event, end_days=float(np.ceil(days.max())), edges=edges, ridge=_RIDGE)
+            return Plasmode(terms, treatment, survival.with_effect(0.0))
+        case BinaryOutcome():
+            return Plasmode(terms, treatment, fit_binary(terms, treated, cohort[f"{name}_value"], ridge=_RIDGE).with_effect(0.0))
+        case ContinuousOutcome():
+            return Plasmode(terms, treatment, fit_continuous(terms, treated, cohort[f"{name}_value"], ridge=_RIDGE).with_effect(0.0))
+    raise GenerationError(
+        f"question.primary.outcome: {name}\n    found    counts or competing events\n"
+        "    allowed  for tuning: survival without competing events, binary or continuous\n    to do    keep the generator's settings"
+    )
+
+
+def set_effect(plasmode: Plasmode, effect: float) -> Plasmode:
+    """The same study with this effect of treatment, a measurement's in standard deviations of its residuals."""
+    model = plasmode.outcome
+    scaled = effect * model.deviation if isinstance(model, ContinuousModel) else effect
+    return Plasmode(plasmode.terms, plasmode.treatment, model.with_effect(scaled))
+
+
+def simulate_cohort(
+    plasmode: Plasmode, population: pd.DataFrame, *, covariates: Covariates, name: str, patients: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """A simulated study's cohort table: covariate rows of ``population`` with replacement, treatment and outcome drawn."""
+    drawn = draw_study(plasmode, patients=patients, rng=rng)
+    identity = {"replicate": np.int64(0), "patient_id": pd.array(np.arange(1, patients + 1).astype(str), dtype="string"), "treated": drawn.treated}
+    outcome = {f"{name}_{part}": values.astype(np.int64) if part == "event" else values for part, values in drawn.outcome.items()}
+    kept = population[list(covariates.names)].iloc[drawn.rows].reset_index(drop=True)
+    return pd.concat([pd.DataFrame(identity), kept, pd.DataFrame(outcome)], axis=1)
+
+
+def tune(
+    cohorts: Mapping[str, pd.DataFrame],
+    settings: Generator,
+    tuning: TuningSection,
+    *,
+    primary: Hypothesis,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection,
+    outcomes: OutcomesSection,
+    seed: int,
+) -> Tuned:
+    """Try the candidates on studies simulated from each site's cohort (``cohorts`` by site), and choose by the module's rule."""
+    candidates = list_candidates(settings, tuning)
+    name, outcome = primary.outcome, outcomes[primary.outcome]
+    study: dict[str, Any] = {
+        "covariates": covariates,
+        "outcomes": OutcomesSection({name: outcome}),
+        "designs": DesignsSection({primary.design: designs[primary.design]}),
+        "propensity": scores_of(designs[primary.design], propensity),
+    }
+    models = {site: model_study(cohort, covariates=covariates, name=name, outcome=outcome) for site, cohort in cohorts.items()}
+    truths = {
+        (site, effect): _truth(set_effect(model, effect), primary, study["designs"][primary.design])
+        for site, model in models.items()
+        for effect in tuning.effects
+    }
+    begun, done, rows = time.process_time(), 0, []
+    for repetition in range(tuning.repetitions):
+        if done >= 2 and time.process_time() - begun >= tuning.cpu_seconds:
+            break
+        for site, effect in truths:
+            rng = np.random.default_rng([derive_seed(seed, site), repetition])
+            patients = tuning.patients or len(cohorts[site])
+            plasmode = set_effect(models[site], effect)
+            simulated = simulate_cohort(plasmode, cohorts[site], covariates=covariates, name=name, patients=patients, rng=rng)
+            real = take_real(analyse(simulated, **study, seed=repetition).estimates)
+            draws = [derive_seed(seed, site, "draw", repetition, replicate) for replicate in range(tuning.replicates)]
+            for candidate, chosen in candidates.items():
+                labels = {"repetition": repetition, "site": site, "effect": effect, "setting": candidate}
+                started = time.process_time()
+                found = _try(chosen, simulated, study, fit_seed=derive_seed(seed, site, "fit", repetition), draws=draws)
+                labels["cpu_seconds"] = time.process_time() - started
+                rows += [labels | shift for shift in _shifts(real, found, primary, truths[site, effect])]
+        done += 1
+    shifts = pd.DataFrame(rows)
+    if shifts.empty:
+        raise GenerationError("tune: no estimate of the simulated studies could be made; ask for more patients (synthesis.tuning.patients)")
+    table = summarise(shifts, order=list(candidates))
+    chosen_name = choose(shifts, order=list(candidates))
+    table["chosen"] = table["setting"] == chosen_name
+    return Tuned(TUNING.validate(table), shifts, chosen_name, candidates[chosen_name], done, time.process_time() - begun)
+
+
+def summarise(shifts: pd.DataFrame, *, order: list[str]) -> pd.DataFrame:
+    """A row per candidate over all effects, then one per candidate and effect; ``chosen`` is still open."""
+    effects = sorted(shifts["effect"].unique())
+    parts = [(np.nan, shifts), *((effect, shifts[shifts["effect"] == effect]) for effect in effects if len(effects) > 1)]
+    rows = []
+    for effect, part in parts:
+        for setting in order:
+            of = part[part["setting"] == setting]
+            score, primary = _scores(of), of[of["primary"]].groupby("repetition")["shift"].mean()
+            rmse = float(np.sqrt(score.mean()))
+            rows.append(
+                {
+                    "setting": setting,
+                    "effect": effect,
+                    "repetitions": len(score),
+                    "bias": float(primary.mean()),
+                    "bias_error": float(primary.std() / np.sqrt(len(primary))),
+                    "truth_bias": float(of.loc[of["primary"], "from_truth"].mean()),
+                    "rmse": rmse,
+                    "rmse_error": float(score.std() / np.sqrt(len(score)) / (2 * rmse)) if rmse > 0 else 0.0,
+                    "worst": float(of["shift"].abs().max()),
+                    "failed": int(of["shift"].isna().sum()),
+                    "cpu_seconds": float(of.groupby(["repetition", "site", "effect"])["cpu_seconds"].first().mean()),
+                    "chosen": False,
+                }
+            )
+    return pd.DataFrame(rows, columns=list(TUNING.columns))
+
+
+def choose(shifts: pd.DataFrame, *, order: list[str]) -> str:
+    """The candidate that the module's rule takes; the first of ``order`` is the protocol's own."""
+    own, sound = order[0], [name for name in order if shifts.loc[shifts["setting"] == name, "shift"].notna().all()]
+    if not sound:
+        return own
+    scores = {name: _scores(shifts[shifts["setting"] == name]) for name in sound}
+    best = min(sound, key=lambda name: scores[name].mean())
+    if best == own or own not in scores:
+        return best
+    worse = scores[own] - scores[best]
+    return own if worse.mean() <= worse.std() / np.sqrt(len(worse)) else best
+
+
+def _scores(shifts: pd.DataFrame) -> pd.Series:
+    """s_r by repetition."""
+    squared: pd.Series = (shifts["shift"] ** 2).groupby(shifts["repetition"]).mean()
+    return squared
+
+
+def _try(settings: Generator, simulated: pd.DataFrame, study: dict[str, Any], *, fit_seed: int, draws: list[int]) -> pd.DataFrame | None:
+    """The COMBINED table of a candidate's replicates; None where it cannot be fitted or draws nothing that can be analysed."""
+    patients = len(simulated)
+    try:
+        fitted = fit_generator(settings, simulated, covariates=study["covariates"], outcomes=study["outcomes"], seed=fit_seed)
+        drawn = draw_replicates(fitted, replicates=len(draws), patients=patients, seeds=draws)
+        estimates = analyse(drawn, **study, seed=draws[0]).estimates
+    except ParallaxError:
+        return None
+    return combine(estimates, patients=patients, synthetic=patients).query("rule == 'partial'")
+
+
+def _shifts(real: pd.DataFrame, found: pd.DataFrame | None, primary: Hypothesis, truth: float) -> list[dict[str, object]]:
+    """The shift of every target that could be estimated among the simulated patients; missing where the candidate could not."""
+    asked = real[(real["status"] == "ok") & ~real["contrast"].isin(DIAGNOSTIC_CONTRASTS) & (real["std_error"] > 0)]
+    by_target = {} if found is None else {_key(row): row for row in found.to_dict("records")}
+    rows: list[dict[str, object]] = []
+    survival = real["horizon_days"].notna().any()
+    for row in asked.to_dict("records"):
+        is_primary = _key(row) == primary.target
+        if survival and np.isnan(row["horizon_days"]) and not is_primary:
+            continue
+        drawn = by_target.get(_key(row))
+        shift = from_truth = np.nan
+        if drawn is not None and drawn["status"] == "ok":
+            synthetic, observed = to_analysis_scale([drawn["estimate"], row["estimate"]], str(row["contrast"]))
+            shift = (synthetic - observed) / row["std_error"]
+            if is_primary and np.isfinite(truth):
+                from_truth = (synthetic - to_analysis_scale([truth], str(row["contrast"]))[0]) / row["std_error"]
+        target = {name: row[name] for name in TARGET}
+        rows.append(target | {"primary": is_primary, "shift": float(shift), "from_truth": float(from_truth)})
+    return rows
+
+
+def _key(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    return tuple(None if pd.isna(row[name]) else row[name] for name in TARGET)
+
+
+def _truth(plasmode: Plasmode, primary: Hypothesis, design: Any) -> float:
+    """The primary estimate's truth in the simulated population, lost patients and all; missing where it is not known."""
+    estimand = getattr(design, "estimand", None)
+    if estimand not in ESTIMANDS:
+        return float("nan")
+    target = Target.of(plasmode.propensity, estimand, stabilised=bool(getattr(design, "stabilised", False)))
+    contrast: Any = primary.contrast
+    try:
+        return true_effect(plasmode, contrast, target, horizon_days=primary.horizon_days, censored=True)
+    except (StatisticsError, NotEstimable):
+        return float("nan")

@@ -99,7 +99,7 @@ def test_what_cannot_be_taken_apart_says_why(case: str) -> None:
     real, synthetic = draw_cohort(200, rng=rng), draw_cohort(200, rng=rng, replicates=2)
     estimates = estimate_rows([0.1, 0.2], [0.05, 0.05])
     if case == "no replicate":
-        synthetic = synthetic.iloc[:0]
+        synthetic, estimates = synthetic.iloc[:0], estimates.iloc[:0]
     if case == "one row each":
         synthetic = synthetic.groupby("replicate").head(1)
     if case == "no synthetic estimate":

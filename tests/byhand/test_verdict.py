@@ -49,7 +49,7 @@ def judge(
     ]
     schemas = (AGREEMENT, FIDELITY, PRIVACY)
     frames = [pd.DataFrame(part if kept else [], columns=list(schema.columns)) for part, kept, schema in zip(rows, tables, schemas, strict=True)]
-    measured = {"agreement": frames[0], "fidelity": frames[1], "privacy": frames[2], "attribution": attribution}
+    measured = dict(zip(("agreement", "fidelity", "privacy"), frames, strict=True)) | {"attribution": attribution}
     return reach_verdict("g", **measured, generation=generation, gates=gates, certified=certified, certificate=certificate)
 
 

@@ -195,10 +195,10 @@ rule reach_verdict:
         fit=every("<exact>/{site}/{generator}/fit.parquet"),
         draw=every("<exact>/{site}/{generator}/draw.parquet"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
+        attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
         certificates=(
             every("<exact>/{site}/certification/certificate.json") if CERTIFIED else []
         ),
-        attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
     output:
         report(
             "<study>/verdict.json", caption="../report/verdict.rst", category="Results"

@@ -33,7 +33,8 @@ from parallax.validation.against_floor import read_against_floor
 from parallax.validation.agreement import measure_agreement
 from parallax.validation.combining import combine, take_real, to_analysis_scale
 from parallax.validation.floor import resample_patients, shift_floor
-from parallax.vocabulary import CERTIFICATION, RATIO_CONTRASTS, REAL
+from parallax.validation.rules import Fit
+from parallax.vocabulary import CERTIFICATION, CORRECT, RATIO_CONTRASTS, REAL
 
 logger = logging.getLogger("parallax.certification")
 
@@ -57,6 +58,7 @@ class Chain:
     gates: Gates
     replicates: int
     synthetic: float
+    fit: Fit
 
     @classmethod
     def of(
@@ -81,7 +83,7 @@ class Chain:
             "outcomes": alone,
         }
         context = Context(covariates, alone, synthesis.constraints)
-        return cls(context, outcome, primary, study, gates, synthesis.replicates, synthesis.patients)
+        return cls(context, outcome, primary, study, gates, synthesis.replicates, synthesis.patients, synthesis.fit)
 
     def size(self, cohort: pd.DataFrame) -> int:
         """Patients of a replicate (k)."""
@@ -232,7 +234,8 @@ def _run(simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generato
         return
     made = chain.estimate(drawn, seed=seed)
     stacked = chain.estimate(drawn.assign(replicate=0), seed=seed)
-    combined = combine(made, stacked=stacked, patients=len(simulated), synthetic=chain.size(simulated))
+    fit: Fit = "single" if generator == CORRECT else chain.fit
+    combined = combine(made, stacked=stacked, patients=len(simulated), synthetic=chain.size(simulated), fit=fit)
     for _, row in combined.iterrows():
         judged = _judge(simulated, estimates, real, combined, made, chain, seed_of) if row["rule"] == "partial" else {}
         yield {"generator": generator} | _answer(row, chain) | judged

@@ -115,9 +115,9 @@ class SitePage:
     shifts: Table | None
     attribution: Picture | None
     agreement: tuple[Table, ...]
+    structure: Picture | None
     certificate: Picture | None
     certified: tuple[str, ...]
-    structure: Picture | None
     fidelity: tuple[Table, Table | None] | None
     ranking: Table | None
     privacy: tuple[Table, Table | None] | None

@@ -38,7 +38,8 @@ def summarise_tuning(table: pd.DataFrame, *, generator: str, repetitions: int, c
         mark = "→" if row["chosen"] else " "
         failed = f", failed {row['failed']} times" if row["failed"] else ""
         lines.append(
-            f" {mark} {row['setting']}: root mean square {row['rmse']:.2f} ± {row['rmse_error']:.2f}, primary bias {format_signed(row['bias'], decimals=2)}{failed}"
+            f" {mark} {row['setting']}: root mean square {row['rmse']:.2f} ± {row['rmse_error']:.2f}, "
+            f"primary bias {format_signed(row['bias'], decimals=2)}{failed}"
         )
     lines.append("nothing is changed: a setting holds once it is written into the protocol")
     return "\n".join([*lines, place])

@@ -92,6 +92,15 @@ class EventTimes:
         """Days, among the times seen, and event codes."""
         return self.draw_with_complete(columns, rng=rng)[0]
 
+    def draw_until(
+        self, other: EventTimes, columns: FloatArray, other_columns: FloatArray, *, rng: np.random.Generator, censoring_rng: np.random.Generator
+    ) -> Mapping[str, FloatArray]:
+        """What ``draw`` draws, with ``other``'s censoring, which has columns and random numbers of its own."""
+        times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
+        censored = np.minimum(other.censoring.draw(other_columns, rng=censoring_rng), other.latest)
+        first = times.min(axis=1)
+        return {"days": np.minimum(first, censored), "event": np.where(first <= censored, times.argmin(axis=1) + 1.0, 0.0)}
+
     def draw_with_complete(self, columns: FloatArray, *, rng: np.random.Generator) -> tuple[Mapping[str, FloatArray], Mapping[str, FloatArray]]:
         """What ``draw`` draws, and the same patients had nobody been censored before the arm's last day."""
         times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
@@ -130,15 +139,6 @@ class EventTimes:
                 mass *= before - after if number == cause else after if number < cause else before
             found[rows] = np.hstack([np.zeros((rows.size, 1)), np.cumsum(mass, axis=1)])[:, place]
         return found
-
-    def draw_until(
-        self, other: EventTimes, columns: FloatArray, other_columns: FloatArray, *, rng: np.random.Generator, censoring_rng: np.random.Generator
-    ) -> Mapping[str, FloatArray]:
-        """The same with ``other``'s censoring, which has columns of its own: every cause's time from ``rng``, then the censoring times."""
-        times = np.column_stack([hazard.draw(columns, rng=rng) for hazard in self.causes])
-        censored = np.minimum(other.censoring.draw(other_columns, rng=censoring_rng), other.latest)
-        first = times.min(axis=1)
-        return {"days": np.minimum(first, censored), "event": np.where(first <= censored, times.argmin(axis=1) + 1.0, 0.0)}
 
     def slopes(self) -> FloatArray:
         """The log hazard ratios of every cause in every interval; censoring's are none of the outcome's."""

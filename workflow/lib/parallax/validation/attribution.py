@@ -205,7 +205,7 @@ def _mix_all(
 
 def _primary_rows(estimates: pd.DataFrame, primary: PrimaryEstimate) -> pd.DataFrame:
     asked = (primary.design, primary.outcome, primary.contrast, primary.horizon_days)
-    return estimates[[row["status"] == "ok" and target_of(row) == asked for row in estimates.to_dict("records")]]
+    return estimates[np.array([row["status"] == "ok" and target_of(row) == asked for row in estimates.to_dict("records")], dtype=bool)]
 
 
 def _on_scale(rows: pd.DataFrame, primary: PrimaryEstimate) -> NDArray[np.float64]:

@@ -77,16 +77,16 @@ def reach_verdict(
     generation: pd.DataFrame,
     gates: Gates,
     certified: bool,
-    certificate: Mapping[str, Any] | None = None,
     attribution: pd.DataFrame | None = None,
+    certificate: Mapping[str, Any] | None = None,
 ) -> VerdictRecord:
     """Judge a generator by every gate of the protocol.
 
     ``agreement``, ``fidelity`` and ``privacy`` are the generator's tables (without rows where it crashed), ``generation`` (GENERATION) tells
     how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
-    ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. The ``certificate``
-    of the site, where there is one, is a gate more (:func:`_judge_certificate`). Where a gate of the
-    shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it.
+    ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. Where a gate of the
+    shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it. The ``certificate`` of the site,
+    where there is one, is a gate more (:func:`_judge_certificate`).
     """
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
@@ -95,10 +95,10 @@ def reach_verdict(
         answers = [(metric, row) for metric in metrics for row in _rows(measured[metric.table], metric.name)]
         unanswered: dict[Hashable, Any] = {"threshold": metrics[0].threshold(gates), "reason": "it was not measured"}
         judged += [_judge(metric, row, _tell(crashes, _STAGES[metric.table])) for metric, row in answers or [(metrics[0], unanswered)]]
-    if certificate is not None:
-        judged.append(_judge_certificate(certificate))
     if attribution is not None:
         judged = [_name_mechanism(gate, attribution) for gate in judged]
+    if certificate is not None:
+        judged.append(_judge_certificate(certificate))
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
     open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
     if failed:
@@ -107,6 +107,19 @@ def reach_verdict(
         return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged))
     praise = f"All {len(judged)} gates passed" + ("." if certified else "; that they would catch a bad generator was not certified.")
     return VerdictRecord(generator, "release", certified, (praise,), tuple(judged))
+
+
+def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
+    """A failed gate with the mechanism that carries most of it, where one does."""
+    quantity = _ATTRIBUTED.get(gate.metric)
+    if quantity is None or gate.outcome != "failed":
+        return gate
+    mechanism = name_broken(attribution, quantity)
+    if mechanism is None:
+        return replace(gate, reason=f"{gate.reason} No single mechanism carries it.")
+    rows = attribution[attribution["quantity"] == quantity].set_index("mechanism")["value"]
+    told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, all mechanisms together {rows['together']:+.2f}"
+    return replace(gate, reason=f"{gate.reason} {told[0].upper()}{told[1:]}.", mechanism=mechanism)
 
 
 def _judge_certificate(certificate: Mapping[str, Any]) -> Gate:
@@ -133,19 +146,6 @@ def _judge_certificate(certificate: Mapping[str, Any]) -> Gate:
 def _tell_needed(needed: Mapping[str, int | None]) -> str:
     ways = [f"about {number:,} {what}".replace(",", " ") for what, number in needed.items() if number is not None]
     return f"{' or '.join(ways)} would do" if ways else "no number of patients or replicates would do"
-
-
-def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
-    """A failed gate with the mechanism that carries most of it, where one does."""
-    quantity = _ATTRIBUTED.get(gate.metric)
-    if quantity is None or gate.outcome != "failed":
-        return gate
-    mechanism = name_broken(attribution, quantity)
-    if mechanism is None:
-        return replace(gate, reason=f"{gate.reason} No single mechanism carries it.")
-    rows = attribution[attribution["quantity"] == quantity].set_index("mechanism")["value"]
-    told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, all mechanisms together {rows['together']:+.2f}"
-    return replace(gate, reason=f"{gate.reason} {told[0].upper()}{told[1:]}.", mechanism=mechanism)
 
 
 def _by_gate() -> list[list[Metric]]:

@@ -232,8 +232,8 @@ def _run(simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generato
         return
     made = chain.estimate(drawn, seed=seed)
     stacked = chain.estimate(drawn.assign(replicate=0), seed=seed)
-    sizes = {"patients": len(simulated), "synthetic": chain.size(simulated)}
-    combined = combine(made, stacked=stacked, **sizes, not_estimable=chain.gates.replicates_not_estimable)
+    allowed = chain.gates.replicates_not_estimable
+    combined = combine(made, stacked=stacked, patients=len(simulated), synthetic=chain.size(simulated), not_estimable=allowed)
     for _, row in combined.iterrows():
         judged = _judge(simulated, estimates, real, combined, made, chain, seed_of) if row["rule"] == "partial" else {}
         yield {"generator": generator} | _answer(row, chain) | judged

@@ -234,8 +234,14 @@ def _run(simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generato
         return
     made = chain.estimate(drawn, seed=seed)
     stacked = chain.estimate(drawn.assign(replicate=0), seed=seed)
-    fit: Fit = "single" if generator == CORRECT else chain.fit
-    combined = combine(made, stacked=stacked, patients=len(simulated), synthetic=chain.size(simulated), fit=fit)
+    combined = combine(
+        made,
+        stacked=stacked,
+        patients=len(simulated),
+        synthetic=chain.size(simulated),
+        fit="single" if generator == CORRECT else chain.fit,
+        not_estimable=chain.gates.replicates_not_estimable,
+    )
     for _, row in combined.iterrows():
         judged = _judge(simulated, estimates, real, combined, made, chain, seed_of) if row["rule"] == "partial" else {}
         yield {"generator": generator} | _answer(row, chain) | judged

@@ -37,8 +37,7 @@ def summarise_tuning(table: pd.DataFrame, *, generator: str, repetitions: int, c
     for row in table[table["effect"].isna()].to_dict("records"):
         mark = "→" if row["chosen"] else " "
         failed = f", failed {row['failed']} times" if row["failed"] else ""
-        lines.append(
-            f" {mark} {row['setting']}: root mean square {row['rmse']:.2f} ± {row['rmse_error']:.2f}, primary bias {format_signed(row['bias'], decimals=2)}{failed}"
-        )
+        bias = format_signed(row["bias"], decimals=2)
+        lines.append(f" {mark} {row['setting']}: root mean square {row['rmse']:.2f} ± {row['rmse_error']:.2f}, primary bias {bias}{failed}")
     lines.append("nothing is changed: a setting holds once it is written into the protocol")
     return "\n".join([*lines, place])

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from parallax.errors import StorageError
+from parallax.protocol import Protocol
 from parallax.protocol.generators import SequentialGenerator
-from parallax.provenance import describe_model
+from parallax.provenance import describe_model, describe_run
+from parallax.seeds import derive_seed
 from parallax.storage import read_model, write_model
 from parallax.synthesis.registry import draw_replicates, fit_generator, refit_generator
 from parallax.validation.combining import combine
 from simulated_cohorts import COVARIATES, OUTCOMES, simulate_cohort
 from validation_tables import estimate_rows
+from workflow.conftest import PROTOCOL
 
 SETTINGS = SequentialGenerator(method="sequential")
 
@@ -48,7 +51,7 @@ def test_only_the_recorded_bytes_are_unpickled(tmp_path) -> None:
 
 def test_the_record_holds_no_patient() -> None:
     real = simulate_cohort(60, seed=1)
-    record = describe_model(SETTINGS.plain(), fit="single", seed=1, patients=60, columns=list(real), sha256="0" * 64)
+    record = describe_model(SETTINGS.plain(), fit="single", seeds=1, patients=60, columns=list(real), sha256="0" * 64)
     assert record["columns"] == list(real)
     text = str(record)
     assert not any(f"{value:.3f}" in text for value in real["age"])
@@ -72,3 +75,16 @@ def test_the_partial_rule_knows_how_many_patients_were_drawn() -> None:
     estimates = estimate_rows([1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
     combined = combine(estimates, patients=100, synthetic=500).query("rule == 'partial'")
     assert float(combined["std_error"].iloc[0]) == pytest.approx(np.sqrt(5 + 1 / 3))
+
+
+@pytest.mark.parametrize("fit", ["single", "bootstrap"])
+def test_the_run_says_with_which_seeds_generators_were_fitted(fit: str) -> None:
+    protocol = Protocol.of(PROTOCOL | {"synthesis": PROTOCOL["synthesis"] | {"fit": fit}})
+    run = describe_run(protocol, repository=Path(__file__).parent)
+    found = run["seeds"]["clinic/sequential"]
+    purposes = {"fit": ("fit",), "refit": ("refit", "fit")} if fit == "bootstrap" else {"fit": ("fit",), "refit": ("refit",)}
+    ends = [(replicate,) for replicate in range(protocol.synthesis.replicates)] if fit == "bootstrap" else [()]
+    for name, purpose in purposes.items():
+        seeds = [derive_seed(protocol.study.seed, "clinic", "sequential", *purpose, *end) for end in ends]
+        assert found[name] == (seeds if fit == "bootstrap" else seeds[0])
+    assert run["fit"] == fit

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from parallax.seeds import derive_seed
 from workflow.conftest import PROTOCOL, READER_FILES, REPOSITORY, Study
 
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -156,6 +157,8 @@ def test_fits_to_resamples_are_the_same_in_any_number_of_batches(fresh: Study) -
     record = json.loads((fresh.results / "exact/clinic/sequential/model.json").read_text())
     assert len(record["fits"]) == PROTOCOL["synthesis"]["replicates"]
     assert {fit["fit"] for fit in record["fits"]} == {"bootstrap"}
+    seeds = {int(replicate): seed for fit in record["fits"] for replicate, seed in fit["seeds"].items()}
+    assert seeds == {replicate: derive_seed(7, "clinic", "sequential", "fit", replicate) for replicate in range(3)}
 
 
 def test_changed_patients_rerun_everything(edited: Study) -> None:

@@ -25,7 +25,8 @@ def fit(input, output, params):
 
 
 def record(output, params, sha256, cohort=()):
-    made = {"fit": params.fit, "seed": params.seed, "patients": len(cohort), "columns": list(cohort)}
+    seeds = params.refits if params.fit == "bootstrap" else params.seed
+    made = {"fit": params.fit, "seeds": seeds, "patients": len(cohort), "columns": list(cohort)}
     write_json(output.record, describe_model(params.generator, **made, sha256=sha256), restricted=True)
 
 

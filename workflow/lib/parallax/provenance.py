@@ -33,6 +33,7 @@ def describe_run(protocol: Protocol, *, repository: Path) -> dict[str, object]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "versions": {name: version for name in PACKAGES if (version := find_version(name))},
+        "fit": protocol.synthesis.fit,
         "seeds": list_seeds(protocol),
     }
 
@@ -45,9 +46,13 @@ def find_version(package: str) -> str | None:
         return None
 
 
-def describe_model(settings: Mapping[str, object], *, fit: str, seed: int, patients: int, columns: Iterable[str], sha256: str) -> dict[str, object]:
+def describe_model(
+    settings: Mapping[str, object], *, fit: str, seeds: Mapping[int, int] | int, patients: int, columns: Iterable[str], sha256: str
+) -> dict[str, object]:
     """What a fitted generator's file is: its digest and what made it; of the patients only how many there were and their columns' names.
 
+    ``fit`` is what a combining rule must know: ``single``, all replicates from one fit with one seed, or ``bootstrap``, each from a fit of its
+    own to patients resampled with replacement, with ``seeds`` by replicate.
     ``machine_dependent`` where it may have been trained on a GPU, whose sums depend on the device.
     """
     return {
@@ -55,7 +60,7 @@ def describe_model(settings: Mapping[str, object], *, fit: str, seed: int, patie
         "parallax": __version__,
         "settings": settings,
         "fit": fit,
-        "seed": seed,
+        "seeds": {str(replicate): seed for replicate, seed in seeds.items()} if isinstance(seeds, Mapping) else seeds,
         "patients": patients,
         "columns": list(columns),
         "machine_dependent": any(isinstance(part, Mapping) and part.get("gpu", False) for part in (settings, *settings.values())),
@@ -74,9 +79,8 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
     }
     of_generators = {
         f"{site}/{generator}": {
-            "fit": derive_seed(study, site, generator, "fit"),
+            **_seeds_of_fits(protocol, site, generator),
             "replicates": [derive_seed(study, site, generator, "draw", replicate) for replicate in range(protocol.synthesis.replicates)],
-            "refit": derive_seed(study, site, generator, "refit"),
             "attack": derive_seed(study, site, generator, "attack"),
         }
         for site in protocol.sites
@@ -90,6 +94,15 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
         for site in protocol.sites
     }
     return of_floors | {"study": study} | of_sites | {name: seeds | of_generators.get(name, {}) for name, seeds in of_datasets.items()}
+
+
+def _seeds_of_fits(protocol: Protocol, site: str, generator: str) -> dict[str, object]:
+    """Of the fit to all patients and of that to those not held out; where every replicate has its own fits, by replicate."""
+    study, replicates = protocol.study.seed, range(protocol.synthesis.replicates)
+    if protocol.synthesis.fit == "single":
+        return {name: derive_seed(study, site, generator, name) for name in ("fit", "refit")}
+    purposes = {"fit": ("fit",), "refit": ("refit", "fit")}
+    return {name: [derive_seed(study, site, generator, *purpose, replicate) for replicate in replicates] for name, purpose in purposes.items()}
 
 
 def read_commit(repository: Path) -> str | None:

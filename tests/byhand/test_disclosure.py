@@ -163,7 +163,7 @@ def test_positivity_tells_large_strata_with_an_all_but_empty_arm() -> None:
 
 
 def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> None:
-    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, np.nan, 1)
+    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, np.nan, 1, 0)
     exact = tables.COMBINED.validate(
         pd.DataFrame(
             [(*row, 101.0, 203.0, *events, "unadjusted", "model-based", "ok", None) for events in ((97.0, 4.0), (52.0, 103.0))],
@@ -177,7 +177,7 @@ def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> N
 
 
 def test_a_level_of_few_events_takes_the_smallest_other_one_with_it() -> None:
-    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, np.nan, 1)
+    row = ("crude", "death", "hazard_ratio", 30.0, "none", 1.2, 0.1, 1.0, 1.4, 0.05, np.nan, np.nan, 1, 0)
     levels = (("young", 4.0), ("middle", 30.0), ("old", 60.0))
     exact = tables.SUBGROUPS.validate(
         pd.DataFrame(

@@ -90,8 +90,8 @@ def test_seeds_differ_by_purpose_and_repeat() -> None:
 
 
 def test_reach_follows_imports_and_nothing_else() -> None:
-    names = {path.relative_to(digest.ROOT).as_posix() for path in reach("parallax.validation.verdict")}
-    assert {"validation/verdict.py", "validation/metrics.py", "vocabulary.py"} <= names
+    names = {path.relative_to(digest.ROOT).as_posix() for path in reach("parallax.validation.metrics")}
+    assert {"validation/metrics.py", "protocol/validation.py", "vocabulary.py"} <= names
     assert not any(name.startswith(("synthesis", "reporting", "extraction")) for name in names)
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import lcm
 from typing import Any, Final, Literal, TypeVar
 
-from parallax.capabilities import DESIGNS
+from parallax.capabilities import DESIGNS, GENERATORS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
@@ -100,6 +100,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_names, ("data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
+        (_check_enrichment, ("synthesis",)),
         (_check_scores, ("propensity", "cohort")),
         (_check_terms, ("synthesis", "cohort")),
         (_check_designs, ("designs", "propensity", "cohort")),
@@ -333,6 +334,14 @@ def _check_constraints(synthesis: SynthesisSection, cohort: CohortSection) -> It
                 yield unknown(f"{where}.{key}", column, known, f"{kind} covariate")
         for column in _repeated(constraint.columns):
             yield Fault(where, f'"{column}" more than once', "every covariate once", "name another covariate")
+
+
+def _check_enrichment(synthesis: SynthesisSection) -> Iterator[Fault]:
+    for name in _repeated(entry.name for entry in synthesis.enrichment):
+        yield Fault("synthesis.enrichment", f'two subgroups named "{name}"', "every name once", "rename one of the two")
+    if synthesis.enrichment and not any(GENERATORS[settings.method].enriches for settings in synthesis.generators.values()):
+        able = ", ".join(method for method, capability in GENERATORS.items() if capability.enriches)
+        yield Fault("synthesis.enrichment", "no generator that can draw a subgroup", f"one with the method {able}", "add one, or remove the section")
 
 
 def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:

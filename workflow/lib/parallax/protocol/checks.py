@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import lcm
 from typing import Any, Final, Literal, TypeVar
 
-from parallax.capabilities import DESIGNS, GENERATORS
+from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
@@ -339,9 +339,6 @@ def _check_constraints(synthesis: SynthesisSection, cohort: CohortSection) -> It
 def _check_enrichment(synthesis: SynthesisSection) -> Iterator[Fault]:
     for name in _repeated(entry.name for entry in synthesis.enrichment):
         yield Fault("synthesis.enrichment", f'two subgroups named "{name}"', "every name once", "rename one of the two")
-    if synthesis.enrichment and not any(GENERATORS[settings.method].enriches for settings in synthesis.generators.values()):
-        able = ", ".join(method for method, capability in GENERATORS.items() if capability.enriches)
-        yield Fault("synthesis.enrichment", "no generator that can draw a subgroup", f"one with the method {able}", "add one, or remove the section")
 
 
 def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:

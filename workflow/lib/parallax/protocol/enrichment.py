@@ -10,9 +10,9 @@ from parallax.protocol.base import Name, Section
 class Enrichment(Section):
     """A subgroup that every generator draws cohorts of, by itself: no part of its replicates of the whole cohort."""
 
-    name: Name
+    name: Name = Field(description="what the subgroup is called in every table")
     keep: str = Field(min_length=1, description="expression over covariates that is true for the subgroup's patients")
-    patients: int = Field(ge=20, le=1_000_000, description="of the subgroup in every replicate")
+    patients: int = Field(ge=20, le=1_000_000, description="of the subgroup, in every replicate")
 
 
 def parse_enrichment(entries: object) -> tuple[Enrichment, ...]:

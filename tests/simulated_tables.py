@@ -11,7 +11,7 @@ import yaml
 
 from parallax import tables
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined, disclose_subgroups
+from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_subgroups
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.outcomes import asked_of
@@ -44,6 +44,7 @@ EFFECTS = {
 SUBGROUPS = {"sex": ("women", "men"), "age": ("under_50", "from_50_to_70", "over_70")}
 
 #: why nothing could be estimated
+FEW = "synthesis.enrichment[1].keep: found fewer than 10 real patients in the treated arm"
 SEPARATED = "the propensity score is separated in 4 of 10 replicates"
 
 
@@ -54,6 +55,10 @@ def simulated_protocol() -> Protocol:
     plain["question"]["secondary"] = [{"outcome": "death", "contrast": "risk_difference", "design": "overlap", "horizon_days": 180}]
     plain["subgroups"] = {name: dict.fromkeys(levels, "num_age >= 18") for name, levels in SUBGROUPS.items()}
     plain["robustness"] = {"permutations": 200}
+    plain["synthesis"]["enrichment"] = [
+        {"name": "metastatic", "keep": "fac_ca = 'Metastatic'", "patients": 2000},
+        {"name": "centenarians", "keep": "num_age >= 100", "patients": 500},
+    ]
     return Protocol.model_validate(plain)
 
 
@@ -234,6 +239,21 @@ def simulated_subgroups(protocol: Protocol, dataset: str) -> pd.DataFrame:
     return tables.SUBGROUPS.validate(pd.DataFrame(rows, columns=list(tables.SUBGROUPS.columns)))
 
 
+def simulated_enrichment(protocol: Protocol, dataset: str) -> pd.DataFrame:
+    primary, rows = protocol.question.primary, []
+    inside = {"n_treated": 120.0, "n_comparator": 264.0, "events_treated": 80.0, "events_comparator": 130.0}
+    drawn = {"n_treated": 640.0, "n_comparator": 1360.0, "events_treated": 400.0, "events_comparator": 700.0}
+    asked = [(primary.outcome, primary.contrast, primary.horizon_days)]
+    few = dict.fromkeys(("estimate", "std_error", "lower", "upper", "p_value", *inside), np.nan) | {"status": "not_estimable", "reason": FEW}
+    for row in _combined_rows(asked, {"crude": 0.3, primary.design: 0.2}, dataset):
+        if row["rule"] != "stacked":
+            shift = {"shift_in_real_se": BIAS[dataset] / 0.054 if row["rule"] == "partial" else np.nan, "p_adjusted": np.nan}
+            rows.append({"enrichment": "metastatic"} | row | (inside if dataset == "real" else drawn) | shift)
+        if row["rule"] in ("none", "partial"):
+            rows.append({"enrichment": "centenarians"} | row | few | {"p_adjusted": np.nan, "shift_in_real_se": np.nan})
+    return tables.ENRICHMENT.validate(pd.DataFrame(rows, columns=list(tables.ENRICHMENT.columns)))
+
+
 def simulated_interactions(subgroups: pd.DataFrame) -> pd.DataFrame:
     keys = ["subgroup", "design", "outcome", "contrast", "horizon_days", "rule"]
     found = subgroups[keys].drop_duplicates().assign(statistic=2.4, df=1.0, p_value=0.12, reason=None)
@@ -378,6 +398,7 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
         hazard_course={
             name: disclose_hazard_course(simulated_hazard_course(protocol, name), disclosure, curves=curves[name], grids=grids) for name in datasets
         },
+        enrichment={name: disclose_enrichment(simulated_enrichment(protocol, name), disclosure, whole=combined["real"]) for name in datasets},
         generation=generation,
     )
     return site, verdicts

@@ -80,3 +80,25 @@ def test_replicates_left_out_are_counted_up_to_what_is_allowed() -> None:
     assert left_out["reason"] == "1 of 4 replicates not estimable: no events in the treated arm; they are left out"
     strict = select_answers(combine(rows, patients=50, synthetic=50, not_estimable=0.2)).iloc[0]
     assert (strict["status"], strict["not_estimable"]) == ("not_estimable", 1)
+
+
+def test_replicates_of_a_subgroup_differ_in_size() -> None:
+    # of n = 40 real patients; k = 20, 40, 80: v·k/n is (1/4·1/2 + 1/2·1 + 3/4·2)/3 = 17/24
+    sizes = [20, 40, 80]
+    for rule, variance in (("partial", Fraction(17, 24) + Fraction(1, 3)), ("single_fit", Fraction(17, 24) + Fraction(1, 6))):
+        assert combine_by(rule, ESTIMATES, VARIANCES, patients=40, synthetic=sizes).std_error == pytest.approx(sqrt(variance), rel=1e-14)
+    partial = combine_by("partial", ESTIMATES, VARIANCES, patients=40, synthetic=sizes)
+    assert partial.df == pytest.approx(float(2 * (1 + Fraction(17, 24) * 3) ** 2), rel=1e-14)
+    bootstrap = combine_by("bootstrap_fit", ESTIMATES, VARIANCES, patients=40, synthetic=sizes)
+    assert bootstrap.std_error == pytest.approx(sqrt(Fraction(17, 24) * Fraction(4, 3) + Fraction(1, 6)), rel=1e-14)
+    with pytest.raises(StatisticsError, match="one size, or one for each"):
+        combine_by("partial", ESTIMATES, VARIANCES, patients=40, synthetic=[20, 40])
+
+
+def test_a_replicate_that_is_left_out_takes_its_size_with_it() -> None:
+    rows = estimate_rows([0.3, nan, 0.1], [0.1, nan, 0.3])
+    found = select_answers(combine(rows, patients=20, synthetic={0: 20, 1: 1000, 2: 40}, not_estimable=0.5)).iloc[0]
+    # (1/100·1 + 9/100·2)/2 = 19/200; b/m = (1/50)/2 = 1/100
+    assert found["std_error"] == pytest.approx(sqrt(21 / 200))
+    nobody = select_answers(combine(rows, patients=0, synthetic=20, not_estimable=0.5)).iloc[0]
+    assert (nobody["status"], nobody["reason"]) == ("not_estimable", "no real patient is in it")

@@ -15,9 +15,11 @@ import pytest
 
 from parallax.capabilities import GENERATORS as CAPABILITIES
 from parallax.errors import GenerationError
+from parallax.protocol.enrichment import Enrichment
 from parallax.seeds import derive_seed
+from parallax.synthesis.enrichment import draw_subgroups
 from parallax.synthesis.registry import GENERATORS, draw_replicates, fit_generator
-from parallax.tables import cohort_schema
+from parallax.tables import cohort_schema, enriched_schema
 from simulated_cohorts import CONTEXT, COVARIATES, DISEASES, END, LEARNS_MARGINS, OUTCOMES, SETTINGS, simulate_cohort
 
 PATIENTS = 320
@@ -57,6 +59,20 @@ def test_the_table_is_a_cohort_table(method, real, drawn):
     assert table["replicate"].value_counts().to_dict() == {0: PATIENTS, 1: PATIENTS, 2: PATIENTS}
     assert table.loc[table["replicate"] == 1, "patient_id"].tolist() == [str(i) for i in range(1, PATIENTS + 1)]
     assert set(table.columns[2:]) == set(CONTEXT.columns)
+
+
+def test_a_subgroup_is_drawn_by_itself_and_the_same_again(method, real, fitted):
+    entry = Enrichment(name="lung", keep="disease = 'lung' and age > 50", patients=60)
+    (first, draws), (again, _) = (draw_subgroups(fitted[method], real, [entry], seeds={"lung": SEEDS}) for _ in range(2))
+    assert CAPABILITIES[method].enriches
+    assert list(draws["status"]) == ["ok"]
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    table = enriched_schema(COVARIATES, OUTCOMES).validate(first)
+    assert set(table["disease"]) == {"lung"}
+    assert table["age"].min() > 50
+    assert table["replicate"].value_counts().to_dict() == {0: 60, 1: 60, 2: 60}
+    ages = [set(table.loc[table["replicate"] == replicate, "age"]) for replicate in range(3)]
+    assert len(ages[0] & ages[1]) < 30
 
 
 def test_levels_are_the_real_ones(method, real, drawn):

@@ -180,12 +180,23 @@ def test_new_answers_have_their_place(report: str) -> None:
     assert "number needed to harm" in words
 
 
+def test_an_enriched_subgroup_has_the_valid_interval_beside_the_one_that_is_not(report: str) -> None:
+    section = report.split('id="enrichment-1"')[1].split("</section>")[0]
+    words = " ".join(" ".join(read(f"<section>{section.partition('>')[2]}</section>").text).split())
+    assert "Hazard ratio of death by day 30 among enriched subgroups · overlap" in words
+    assert "Metastatic: fac_ca = 'Metastatic' real 120 / 265" in words
+    assert "2,000 in each of 10 replicates" in words
+    assert "Naive (invalid)" in words
+    assert section.count('class="invalid"') == 3
+    assert words.count("not estimable: synthesis.enrichment[1].keep: found fewer than 10 real patients in the treated arm") == 4
+
+
 def test_sections_without_content_do_not_appear(inputs: ReportInputs) -> None:
     question = inputs.protocol.question.model_copy(update={"secondary": ()})
     protocol = inputs.protocol.model_copy(update={"question": question})
-    site = replace(inputs.sites["support"], subgroups={}, interactions={}, robustness={}, hazard_course={})
+    site = replace(inputs.sites["support"], subgroups={}, interactions={}, robustness={}, hazard_course={}, enrichment={})
     text = render_report(replace(inputs, protocol=protocol, sites={"support": site}))
-    for name in ("subgroups", "robustness", "family"):
+    for name in ("subgroups", "enrichment", "robustness", "family"):
         assert f'id="{name}-1"' not in text
         assert f'href="#{name}-1"' not in text
 
@@ -203,7 +214,7 @@ def test_a_study_without_follow_up_has_effects_and_no_survival(inputs: ReportInp
 
     site = inputs.sites["support"]
     changed_tables = {name: without_follow_up(getattr(site, name)) for name in ("combined", "agreement", "subgroups", "interactions")}
-    site = replace(site, curves={}, hazard_course={}, robustness={}, **changed_tables)
+    site = replace(site, curves={}, hazard_course={}, robustness={}, enrichment={}, **changed_tables)
     text = render_report(replace(inputs, protocol=protocol, sites={"support": site}))
     assert 'id="survival-1"' not in text
     assert 'href="#survival-1"' not in text

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from parallax.reporting.results import collect_agreement, collect_estimates, collect_privacy, collect_robustness, collect_subgroups
+from parallax.reporting.results import (
+    collect_agreement,
+    collect_enrichment,
+    collect_estimates,
+    collect_privacy,
+    collect_robustness,
+    collect_subgroups,
+)
 from simulated_tables import simulated_protocol, simulated_site
 
 ESTIMATES = [
@@ -44,6 +51,10 @@ AGREEMENT = [
     "threshold",
     "passed",
     "reason",
+]
+ENRICHMENT = [
+    *("site", "dataset", "enrichment", "rule", "replicates", "not_estimable", "variance_method", "effective_estimand", "n_treated", "n_comparator"),
+    *("events_treated", "events_comparator", "shift_in_real_se", "status", "reason"),
 ]
 PRIVACY = ["site", "generator", "metric", "value", "lower", "upper", "threshold", "passed"]
 
@@ -98,6 +109,17 @@ def test_numbers_needed_stand_beside_risk_differences_only() -> None:
     assert found["number_needed_upper"].tolist()[0] == 50
     assert found.loc[1, ["number_needed_lower", "number_needed_upper"]].isna().all()
     assert found.loc[2, ["number_needed", "number_needed_lower", "number_needed_upper"]].isna().all()
+
+
+def test_enriched_subgroups_are_rows_of_their_own() -> None:
+    site, _ = simulated_site(simulated_protocol())
+    found = collect_enrichment({("support", name): table for name, table in site.enrichment.items()})
+    assert list(found.columns) == [*ENRICHMENT[:3], *ESTIMATES[2:11], *ENRICHMENT[3:]]
+    assert set(found["enrichment"]) == {"metastatic", "centenarians"}
+    assert set(found["rule"]) == {"none", "partial", "naive"}
+    assert found.loc[found["rule"] != "partial", "shift_in_real_se"].isna().all()
+    assert list(collect_enrichment({}).columns) == list(found.columns)
+    assert len(collect_enrichment({})) == 0
 
 
 def test_subgroups_carry_their_interaction_and_robustness_its_measures() -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
-READER_FILES = ("estimates.csv", "agreement.csv", "privacy.csv", "verdict.json")
+READER_FILES = ("estimates.csv", "enrichment.csv", "agreement.csv", "privacy.csv", "verdict.json")
 
 PROTOCOL = {
     "study": {"name": "tiny", "title": "A tiny study", "seed": 7},
@@ -52,6 +52,10 @@ PROTOCOL = {
     "synthesis": {
         "replicates": 3,
         "generators": {"sequential": {"method": "sequential"}, "gaussian_copula": {"method": "gaussian_copula"}},
+        "enrichment": [
+            {"name": "late_stage", "keep": "stage = 'III'", "patients": 300},
+            {"name": "oldest_late", "keep": "stage = 'III' and age > 90", "patients": 100},
+        ],
     },
     "designs": {
         "crude": {"method": "none"},

@@ -90,6 +90,44 @@ def test_the_floor_stands_beside_every_shift_and_is_no_dataset_of_a_reader(finis
     assert set(pd.read_csv(finished.results / "estimates.csv")["dataset"]) == {"real", "sequential", "gaussian_copula"}
 
 
+def test_a_rare_subgroup_is_enriched_in_cohorts_of_its_own(finished: Study) -> None:
+    found = pd.read_csv(finished.results / "enrichment.csv")
+    assert set(found["dataset"]) == {"real", "sequential", "gaussian_copula"}
+    assert set(found["design"]) == {"crude", "matched", "overlap"}
+    assert set(zip(found["contrast"], found["horizon_days"], strict=True)) == {("hazard_ratio", 60.0)}
+    rare = found[found["enrichment"] == "oldest_late"]
+    assert set(rare["status"]) == {"not_estimable"}
+    assert rare["reason"].str.contains("fewer than 10 real patients").all()
+    known = found[(found["enrichment"] == "late_stage") & (found["design"] == "overlap")].set_index(["dataset", "rule"])
+    assert set(known["status"]) == {"ok"}
+    for generator in ("sequential", "gaussian_copula"):
+        enriched = pd.read_parquet(finished.results / f"patients/clinic/{generator}/enriched.parquet")
+        assert enriched.groupby(["enrichment", "replicate"]).size().to_dict() == {("late_stage", replicate): 300 for replicate in range(3)}
+        assert set(enriched["stage"]) == {"III"}
+        cohort = pd.read_parquet(finished.results / f"patients/clinic/{generator}/cohort.parquet")
+        assert len(cohort) == 3 * len(pd.read_parquet(finished.results / "patients/clinic/real/cohort.parquet"))
+        errors = known.loc[generator, "std_error"]
+        # some 70 real patients: whatever is drawn, the valid error stays near theirs, and the naive one shrinks with what is drawn
+        assert errors["naive"] < 0.6 * known.loc[("real", "none"), "std_error"]
+        assert errors["partial"] > 0.8 * known.loc[("real", "none"), "std_error"]
+    assert 'id="enrichment-1"' in (finished.results / "report.html").read_text()
+    seeds = json.loads((finished.results / "manifest.json").read_text())["seeds"]["clinic/sequential"]["enrich"]
+    assert seeds["late_stage"] == [derive_seed(7, "clinic", "sequential", "enrich", "late_stage", replicate) for replicate in range(3)]
+
+
+def test_another_subgroup_leaves_the_population_as_it_is(edited: Study) -> None:
+    enrichment = [*PROTOCOL["synthesis"]["enrichment"], {"name": "early_stage", "keep": "stage = 'I'", "patients": 100}]
+    edited.write_protocol(changed(synthesis={"enrichment": enrichment}))
+    rules = planned_rules(edited)
+    assert {"draw_enrichment", "estimate_enrichment", "collect_results"} <= rules
+    assert rules.isdisjoint({"select_cohort", "fit_generator", "draw_replicates", "refit_generator", "estimate_effects", "combine_replicates"})
+
+
+def test_a_study_without_enrichment_draws_none(edited: Study) -> None:
+    edited.write_protocol(changed(synthesis={"enrichment": []}))
+    assert planned_rules(edited).isdisjoint({"draw_enrichment", "estimate_enrichment", "fit_generator", "estimate_effects"})
+
+
 def test_a_changed_gate_reruns_only_what_reads_it(edited: Study) -> None:
     edited.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
     rules = planned_rules(edited)
@@ -139,6 +177,7 @@ def test_a_blinded_study_seals_its_effects_until_the_primary_design_passes(fresh
     assert "the treated arm weighs like fewer than 5000 patients" in sealed.stderr + sealed.stdout
     assert not list(fresh.results.glob("exact/*/*/estimates.parquet"))
     assert not list(fresh.results.glob("exact/*/floor/*"))
+    assert not list(fresh.results.glob("exact/*/*/enrichment.parquet"))
     fresh.write_protocol(changed(validation={"blinded": True}))
     opened = fresh.run("results/tiny/exact/clinic/real/estimates.parquet")
     assert opened.returncode == 0, opened.stderr

@@ -106,6 +106,14 @@ def sections(*names):
     return {name: section(name) for name in names}
 
 
+def enriched(pattern):
+    """The pattern for the real patients and every generator of every site, where the protocol enriches a subgroup."""
+    datasets = PROTOCOL.enriching_generators
+    return expand(
+        pattern, site=PROTOCOL.sites, dataset=(REAL, *datasets) if datasets else ()
+    )
+
+
 def source_files(*sites):
     """The files that the patients of these sites come from; none for a package."""
     sources = [PROTOCOL.data.sites[site] for site in sites]
@@ -208,13 +216,26 @@ def answers_of(wildcards):
     return files
 
 
+def enriched_of(wildcards):
+    """What the effects in rare subgroups are estimated from: of a generator its enriched cohorts, beside what the real patients say."""
+    if wildcards.dataset == REAL:
+        return {}
+    return {
+        "cohort": "<patients>/{site}/{dataset}/enriched.parquet",
+        "draws": "<exact>/{site}/{dataset}/enrichment_draws.parquet",
+        "real": "<exact>/{site}/real/enrichment.parquet",
+    }
+
+
 def synthesis_of(generator):
     """The section synthesis with one generator only, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
     entries = PROTOCOL.synthesis.generators
     settings = (
         {generator: entries[generator]} if generator in entries else {FLAT_COPULA: FLAT}
     )
-    return PROTOCOL.synthesis.model_copy(update={"generators": settings}).plain()
+    return PROTOCOL.synthesis.model_copy(
+        update={"generators": settings, "enrichment": ()}
+    ).plain()
 
 
 def state_costs():

@@ -16,6 +16,7 @@ rule collect_results:
         every("<exact>/{site}/{dataset}/subgroups.parquet"),
         every("<exact>/{site}/{dataset}/interactions.parquet"),
         every("<exact>/{site}/{dataset}/robustness.parquet"),
+        enriched("<exact>/{site}/{dataset}/enrichment.parquet"),
         every("<exact>/{site}/{generator}/agreement.parquet"),
         every("<exact>/{site}/{generator}/fidelity.parquet"),
         every("<exact>/{site}/{generator}/coefficients.parquet"),
@@ -33,6 +34,7 @@ rule collect_results:
         ),
         subgroups="<study>/subgroups.csv",
         robustness="<study>/robustness.csv",
+        enrichment="<study>/enrichment.csv",
         agreement=report(
             "<study>/agreement.csv",
             caption="../report/agreement.rst",
@@ -94,6 +96,7 @@ rule write_manifest:
             "<study>/estimates.csv",
             "<study>/subgroups.csv",
             "<study>/robustness.csv",
+            "<study>/enrichment.csv",
             "<study>/agreement.csv",
             "<study>/privacy.csv",
             *(["<study>/certification.csv"] if CERTIFIED else []),

@@ -52,7 +52,9 @@ rule combine_replicates:
     resources:
         mem_mb=2000,
     params:
-        sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
+        sections=sections(
+            "question", "cohort", "designs", "propensity", "outcomes", "subgroups"
+        ),
         fit=PROTOCOL.synthesis.fit,
         not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
         code=code_digest(

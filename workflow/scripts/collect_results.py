@@ -5,33 +5,33 @@ from pathlib import Path
 import pandas as pd
 
 from parallax import tables
-from parallax.disclosure.site import OF_ALL, OF_GENERATOR, OF_REAL, disclose_site
+from parallax.disclosure.site import OF_ALL, OF_GENERATOR, disclose_site, exact_tables
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
-from parallax.reporting.results import collect_agreement, collect_estimates, collect_privacy, collect_robustness, collect_subgroups
+from parallax.reporting import results
 from parallax.storage import read_table, write_csv, write_frame
 from parallax.vocabulary import REAL
 
 
-def read_site(folder, generators):
-    wanted = [(name, table) for name in (REAL, *generators) for table in OF_ALL + (OF_REAL if name == REAL else OF_GENERATOR)]
-    return {(name, table): read_table(folder / name / f"{table}.parquet", getattr(tables, table.upper())) for name, table in wanted}
+def read_site(folder, protocol):
+    return {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in exact_tables(protocol)}
 
 
 def collect(output, params):
     protocol, shown = Protocol.of(params.protocol), {}
     for site, folder in ((site, Path(params.exact) / site) for site in protocol.sites):
-        shown |= {(site, *key): table for key, table in disclose_site(read_site(folder, protocol.generators), protocol).items()}
+        shown |= {(site, *key): table for key, table in disclose_site(read_site(folder, protocol), protocol).items()}
         stages = [folder / name / f"{stage}.parquet" for name in protocol.generators for stage in ("fit", "draw", "refit")]
         shown[site, REAL, "generation"] = pd.concat([read_table(path, tables.GENERATION) for path in stages], ignore_index=True)
     for (site, dataset, name), table in shown.items():
         write_frame(Path(output.aggregates) / site / dataset / f"{name}.parquet", table)
     parts = {name: {key[:2]: table for key, table in shown.items() if key[2] == name} for name in OF_ALL + OF_GENERATOR}
-    write_csv(output.estimates, collect_estimates(parts["combined"], parts["overlap"]))
-    write_csv(output.subgroups, collect_subgroups(parts["subgroups"], parts["interactions"]))
-    write_csv(output.robustness, collect_robustness(parts["robustness"]))
-    write_csv(output.agreement, collect_agreement(parts["agreement"]))
-    write_csv(output.privacy, collect_privacy(parts["privacy"]))
+    write_csv(output.estimates, results.collect_estimates(parts["combined"], parts["overlap"]))
+    write_csv(output.subgroups, results.collect_subgroups(parts["subgroups"], parts["interactions"]))
+    write_csv(output.robustness, results.collect_robustness(parts["robustness"]))
+    write_csv(output.enrichment, results.collect_enrichment(parts["enrichment"]))
+    write_csv(output.agreement, results.collect_agreement(parts["agreement"]))
+    write_csv(output.privacy, results.collect_privacy(parts["privacy"]))
 
 
 with job(snakemake.log[0]):

@@ -23,9 +23,8 @@ def summarise(input, params):
     stack = synthetic.assign(patient_id=synthetic["replicate"].astype(str) + "/" + synthetic["patient_id"], replicate=0)
     settings = {"covariates": study["cohort"].covariates, "propensity": study["propensity"], "outcomes": study["outcomes"]}
     stacked = analyse(stack, designs=balancing(study["designs"]), **settings).estimates
-    size = len(synthetic) // synthetic["replicate"].nunique()
-    made = {"patients": len(real), "synthetic": size, "fit": params.fit, "not_estimable": params.not_estimable}
-    return summarise_generator(answers, stacked=stacked, **made, **asked)
+    made = {"real": real, "synthetic": synthetic, "fit": params.fit, "not_estimable": params.not_estimable}
+    return summarise_generator(answers, stacked=stacked, subgroups=study["subgroups"], **made, **asked)
 
 
 with job(snakemake.log[0]):

@@ -228,12 +228,8 @@ def estimate_subgroups(
     ratios and of differences. Since the design (and its score) is made anew, the levels' estimates are independent of each other.
     Returns ESTIMATES with ``subgroup`` and ``level``. Raises CohortError where a patient belongs to two levels of a subgroup.
     """
-    outcome = outcomes[primary.outcome]
-    contrasts = tuple(contrast for contrast in outcome.contrasts if contrast not in DIAGNOSTIC_CONTRASTS)
-    changed: dict[str, object] = {"contrasts": contrasts}
-    if primary.horizon_days is not None:
-        changed["horizons_days"] = (primary.horizon_days,)
-    asked = OutcomesSection({primary.outcome: outcome.model_copy(update=changed)})
+    contrasts = tuple(contrast for contrast in outcomes[primary.outcome].contrasts if contrast not in DIAGNOSTIC_CONTRASTS)
+    asked = _ask_only(outcomes, primary, contrasts)
     design = DesignsSection({primary.design: designs[primary.design]})
     propensity = scores_of(designs[primary.design], propensity)
     parts = []
@@ -250,9 +246,24 @@ def estimate_subgroups(
             found = analyse(
                 cohort[rows].reset_index(drop=True), covariates=covariates, designs=design, propensity=propensity, outcomes=asked, seed=seed
             ).estimates
-            at = found["horizon_days"].isna() if primary.horizon_days is None else found["horizon_days"] == primary.horizon_days
-            parts.append(found[at].assign(subgroup=name, level=level))
+            parts.append(found[_at_horizon(found, primary)].assign(subgroup=name, level=level))
     return _stack(parts, SUBGROUP_ESTIMATES)
+
+
+def estimate_primary(
+    cohort: pd.DataFrame,
+    *,
+    primary: Hypothesis,
+    covariates: Covariates,
+    designs: DesignsSection,
+    propensity: PropensitySection = DEFAULT_PROPENSITY,
+    outcomes: OutcomesSection,
+    seed: int,
+) -> pd.DataFrame:
+    """ESTIMATES of the primary contrast at its horizon, for every replicate, under every design that the protocol asks for it."""
+    settings = {"covariates": covariates, "designs": designs_asked(designs, primary.contrast), "propensity": propensity, "seed": seed}
+    found = analyse(cohort, outcomes=_ask_only(outcomes, primary, (primary.contrast,)), **settings).estimates  # type: ignore[arg-type]
+    return found[_at_horizon(found, primary)].reset_index(drop=True)
 
 
 def permute_treatment(
@@ -272,15 +283,11 @@ def permute_treatment(
     rejects 5 % of them. Returns PERMUTATIONS; a permutation that cannot be estimated has missing values.
     """
     patients = cohort[cohort["replicate"] == cohort["replicate"].min()].assign(replicate=0).reset_index(drop=True)
-    outcome = outcomes[primary.outcome]
-    changed: dict[str, object] = {"contrasts": (primary.contrast,)}
-    if primary.horizon_days is not None:
-        changed["horizons_days"] = (primary.horizon_days,)
     settings = {
         "covariates": covariates,
         "designs": DesignsSection({primary.design: designs[primary.design]}),
         "propensity": scores_of(designs[primary.design], propensity),
-        "outcomes": OutcomesSection({primary.outcome: outcome.model_copy(update=changed)}),
+        "outcomes": _ask_only(outcomes, primary, (primary.contrast,)),
         "seed": seed,
     }
     rng = np.random.default_rng([seed, 0])
@@ -288,8 +295,7 @@ def permute_treatment(
     for permutation in range(permutations):
         permuted = patients.assign(treated=rng.permutation(patients["treated"].to_numpy(dtype=bool)))
         found = analyse(permuted, **settings).estimates  # type: ignore[arg-type]
-        at = found["horizon_days"].isna() if primary.horizon_days is None else found["horizon_days"] == primary.horizon_days
-        row = found[at].iloc[0]
+        row = found[_at_horizon(found, primary)].iloc[0]
         rows.append({"permutation": permutation} | {name: row[name] for name in ("estimate", "std_error", "p_value")})
     return pd.DataFrame(rows, columns=list(PERMUTATIONS.columns))
 
@@ -346,6 +352,23 @@ def estimate_hypothesis(
         observed = observe(patients, hypothesis.outcome, outcomes[hypothesis.outcome])
         rows.append(described | {"effective_estimand": comparison.effective_estimand} | _estimate(observed, seen, treated, contrast, horizon))
     return pd.DataFrame(rows, columns=list(ESTIMATES.columns))
+
+
+def _ask_only(outcomes: OutcomesSection, asked: Hypothesis, contrasts: tuple[str, ...]) -> OutcomesSection:
+    """The outcome of a hypothesis with these contrasts, at its horizon only."""
+    changed: dict[str, object] = {"contrasts": contrasts}
+    if asked.horizon_days is not None:
+        changed["horizons_days"] = (asked.horizon_days,)
+    return OutcomesSection({asked.outcome: outcomes[asked.outcome].model_copy(update=changed)})
+
+
+def _at_horizon(found: pd.DataFrame, asked: Hypothesis) -> pd.Series:
+    return found["horizon_days"].isna() if asked.horizon_days is None else found["horizon_days"] == asked.horizon_days
+
+
+def designs_asked(designs: DesignsSection, contrast: str) -> DesignsSection:
+    """The designs that the protocol asks for a contrast."""
+    return DesignsSection({name: design for name, design in designs.items() if design.contrasts is None or contrast in design.contrasts})
 
 
 def balancing(designs: DesignsSection) -> DesignsSection:

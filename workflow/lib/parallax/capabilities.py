@@ -82,6 +82,8 @@ class GeneratorCapability:
     """Whether another seed gives another fit; where not, only the draws are random."""
     network: bool = False
     """Trains a network: too slow to be fitted hundreds of times without being asked for by name."""
+    enriches: bool = True
+    """Draws patients independently of each other, so that those of a subgroup are its draws given the subgroup (``synthesis.enrichment``)."""
 
 
 #: by the protocol's ``method``

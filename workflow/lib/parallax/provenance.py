@@ -82,6 +82,7 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
             **_seeds_of_fits(protocol, site, generator),
             "replicates": [derive_seed(study, site, generator, "draw", replicate) for replicate in range(protocol.synthesis.replicates)],
             "attack": derive_seed(study, site, generator, "attack"),
+            **_seeds_of_subgroups(protocol, site, generator),
         }
         for site in protocol.sites
         for generator in protocol.generators
@@ -94,6 +95,14 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
         for site in protocol.sites
     }
     return of_floors | {"study": study} | of_sites | {name: seeds | of_generators.get(name, {}) for name, seeds in of_datasets.items()}
+
+
+def _seeds_of_subgroups(protocol: Protocol, site: str, generator: str) -> dict[str, object]:
+    """Of the subgroups that are enriched, by name and replicate; nothing where there are none."""
+    study, replicates = protocol.study.seed, range(protocol.synthesis.replicates)
+    entries = protocol.synthesis.enrichment
+    found = {entry.name: [derive_seed(study, site, generator, "enrich", entry.name, replicate) for replicate in replicates] for entry in entries}
+    return {"enrich": found} if generator in protocol.enriching_generators else {}
 
 
 def _seeds_of_fits(protocol: Protocol, site: str, generator: str) -> dict[str, object]:

@@ -119,6 +119,11 @@ def cohort_schema(covariates: Covariates, outcomes: OutcomesSection) -> pa.DataF
     return _table(columns)
 
 
+def enriched_schema(covariates: Covariates, outcomes: OutcomesSection) -> pa.DataFrameSchema:
+    """The cohorts of ``synthesis.enrichment``: cohort tables below each other, by the entry's name in ``enrichment``."""
+    return _table({"enrichment": _text()} | cohort_schema(covariates, outcomes).columns)
+
+
 #: who left the cohort and why, one row per step, written by the selection itself
 ATTRITION: Final = _table(
     {
@@ -176,6 +181,9 @@ def failure_reason(generation: pd.DataFrame) -> str | None:
     failed = generation.loc[generation["status"] == "failed", "reason"]
     return None if failed.empty else str(failed.iloc[0])
 
+
+#: which subgroups of ``synthesis.enrichment`` a generator could draw
+ENRICHMENT_DRAWS: Final = _table({"enrichment": _text(), "status": _text(allowed=("ok", "failed")), "reason": _text(nullable=True)})
 
 #: ``score`` is a name of the protocol's section propensity; who is not ``comparable`` has covariates that occur in one arm only
 PROPENSITY: Final = _table(
@@ -294,6 +302,9 @@ COMBINED: Final = _table(_COMBINED)
 
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
 SUBGROUPS: Final = _table({"subgroup": _text(), "level": _text()} | _COMBINED)
+
+#: the primary contrast under every design among the patients of an entry of ``synthesis.enrichment``; ``shift_in_real_se`` of a generator's answers
+ENRICHMENT: Final = _table({"enrichment": _text()} | _COMBINED | {"shift_in_real_se": _number()})
 
 #: whether an effect differs between the levels of a subgroup, on the scale of the contrast
 INTERACTIONS: Final = _table(

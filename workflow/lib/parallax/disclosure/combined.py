@@ -37,3 +37,20 @@ def disclose_subgroups(subgroups: pd.DataFrame, disclosure: DisclosureSection) -
             if hidden.sum() == 1 and len(levels) > 1:
                 shown.loc[exact.loc[levels.index[~hidden], name].idxmin(), name] = pd.NA
     return shown
+
+
+def disclose_enrichment(enrichment: pd.DataFrame, disclosure: DisclosureSection, *, whole: pd.DataFrame) -> pd.DataFrame:
+    """Estimates of enriched subgroups as they are, counts as in :func:`disclose_combined`.
+
+    A real subgroup's count is also suppressed where the patients outside it are few: ``whole``, the real dataset's COMBINED table, shows all of
+    them, and the difference would give these away.
+    """
+    shown = disclose_combined(enrichment, disclosure)
+    keys = ["design", "outcome", "contrast", "horizon_days"]
+    names = ["n_treated", "n_comparator", "events_treated", "events_comparator"]
+    everybody = enrichment[keys].merge(whole[keys + names], on=keys, how="left")
+    real = (enrichment["rule"] == "none").to_numpy()
+    for name in names:
+        outside = everybody[name].to_numpy(dtype=np.float64) - enrichment[name].to_numpy(dtype=np.float64)
+        shown.loc[real & is_small(outside, disclosure), name] = pd.NA
+    return shown

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined, disclose_subgroups
+from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_subgroups
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.protocol.protocol import Protocol
@@ -26,11 +26,23 @@ OF_ALL = (
     "subgroups",
     "interactions",
     "robustness",
+    "enrichment",
 )
 OF_REAL = ("attrition", "characteristics")
 OF_GENERATOR = ("agreement", "fidelity", "coefficients", "privacy", "attribution")
 #: tables that hold shares and differences, no counts: shown as they are
 UNCHANGED = ("agreement", "fidelity", "coefficients", "privacy", "attribution", "interactions", "robustness")
+
+
+def exact_tables(protocol: Protocol) -> list[tuple[str, str]]:
+    """Every exact table of a site that passes through here, by dataset and name."""
+    enriched = (REAL, *protocol.enriching_generators) if protocol.enriching_generators else ()
+    return [
+        (dataset, table)
+        for dataset in (REAL, *protocol.generators)
+        for table in OF_ALL + (OF_REAL if dataset == REAL else OF_GENERATOR)
+        if table != "enrichment" or dataset in enriched
+    ]
 
 
 def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Protocol) -> dict[tuple[str, str], pd.DataFrame]:
@@ -49,6 +61,7 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
         "curves": lambda table: disclose_curves(table, disclosure, grids=grids),
         "combined": lambda table: disclose_combined(table, disclosure),
         "subgroups": lambda table: disclose_subgroups(table, disclosure),
+        "enrichment": lambda table: disclose_enrichment(table, disclosure, whole=exact[REAL, "combined"]),
     } | dict.fromkeys(UNCHANGED, lambda table: table)
     shown = {key: controls[key[1]](table) for key, table in exact.items() if len(table) and key[1] != "hazard_course"}
     return shown | {

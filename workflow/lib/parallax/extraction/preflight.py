@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pandas as pd
@@ -13,7 +15,7 @@ from parallax.expressions import evaluate
 from parallax.extraction.registry import SOURCES, normalise
 from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
 from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind, unknown
-from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
+from parallax.protocol.enrichment import place_of
 from parallax.tables import category_text, level_text
 
 _KINDS: Final[dict[str, Kind]] = {"i": "number", "u": "number", "f": "number", "b": "boolean", "M": "date"}
@@ -28,7 +30,7 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
     faults: list[Fault] = []
     for site, source in protocol.data.sites.items():
         try:
-            facts = describe_source(source, protocol.cohort, protocol.outcomes, folder=folder, subgroups=protocol.subgroups)
+            facts = describe_source(source, protocol.cohort, protocol.outcomes, folder=folder, subgroups=subgroups_of(protocol))
         except SourceError as error:
             found = str(error).replace("\n", f"\n{' ' * 11}")
             faults.append(Fault(f"data.sites.{site}", found, "a source that can be read as declared", "correct the declaration or the data"))
@@ -38,15 +40,23 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
         raise ProtocolError(faults, source=f'the protocol of study "{protocol.study.name}" and its data')
 
 
+def subgroups_of(protocol: Protocol) -> dict[str, str]:
+    """Every expression over covariates that says who is in a subgroup, by its place in the protocol."""
+    levels = {f"subgroups.{name}.{level}": keep for name, levels in protocol.subgroups.items() for level, keep in levels.items()}
+    return levels | {place_of(number): entry.keep for number, entry in enumerate(protocol.synthesis.enrichment)}
+
+
 def describe_source(
-    source: Source, cohort: CohortSection, outcomes: OutcomesSection, *, folder: Path, subgroups: SubgroupsSection = NO_SUBGROUPS
+    source: Source, cohort: CohortSection, outcomes: OutcomesSection, *, folder: Path, subgroups: Mapping[str, str] = MappingProxyType({})
 ) -> SourceFacts:
-    """What ``check_source`` compares a protocol with. Raises ``SourceError`` where the source cannot be read."""
+    """What ``check_source`` compares a protocol with; ``subgroups`` by :func:`subgroups_of`.
+
+    Raises ``SourceError`` where the source cannot be read.
+    """
     faults: dict[Fault, None] = {}
     wanted = {cohort.arms.column} | {column for _, outcome in outcomes.items() for column in outcome.columns.values()}
     expressions = {_place(number): criterion.keep for number, criterion in enumerate(cohort.eligibility)}
-    levels_of = {f"subgroups.{name}.{level}": keep for name, levels in subgroups.items() for level, keep in levels.items()}
-    for where, keep in (expressions | levels_of).items():
+    for where, keep in (expressions | dict(subgroups)).items():
         try:
             wanted |= set(columns_of(keep, where=where))
         except ProtocolError as error:
@@ -69,7 +79,7 @@ def describe_source(
             eligible &= evaluate(frame, keep, where=where)
         except ProtocolError as error:
             faults |= dict.fromkeys(error.faults)
-    for where, keep in levels_of.items():
+    for where, keep in subgroups.items():
         try:
             others = [column for column in columns_of(keep, where=where) if column not in cohort.covariates.names]
             faults |= {unknown(where, column, cohort.covariates.names, "covariate"): None for column in others}

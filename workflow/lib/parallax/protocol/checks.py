@@ -100,6 +100,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_names, ("data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
+        (_check_enrichment, ("synthesis",)),
         (_check_scores, ("propensity", "cohort")),
         (_check_terms, ("synthesis", "cohort")),
         (_check_designs, ("designs", "propensity", "cohort")),
@@ -333,6 +334,11 @@ def _check_constraints(synthesis: SynthesisSection, cohort: CohortSection) -> It
                 yield unknown(f"{where}.{key}", column, known, f"{kind} covariate")
         for column in _repeated(constraint.columns):
             yield Fault(where, f'"{column}" more than once', "every covariate once", "name another covariate")
+
+
+def _check_enrichment(synthesis: SynthesisSection) -> Iterator[Fault]:
+    for name in _repeated(entry.name for entry in synthesis.enrichment):
+        yield Fault("synthesis.enrichment", f'two subgroups named "{name}"', "every name once", "rename one of the two")
 
 
 def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:

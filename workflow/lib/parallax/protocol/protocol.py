@@ -50,6 +50,12 @@ class Protocol(Section):
         return tuple(self.synthesis.generators)
 
     @property
+    def enriching_generators(self) -> tuple[str, ...]:
+        """The generators that draw the subgroups of ``synthesis.enrichment``, in the protocol's order; none where it names no subgroup."""
+        entries = self.synthesis.generators.items() if self.synthesis.enrichment else ()
+        return tuple(name for name, entry in entries if GENERATORS[entry.method].enriches)
+
+    @property
     def certified_generators(self) -> tuple[str, ...]:
         """The generators that simulated studies are run through, in the protocol's order."""
         named = self.validation.certification.generators

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from parallax.protocol.base import Name, Section
 from parallax.protocol.constraints import Constraint
+from parallax.protocol.enrichment import Enrichment
 from parallax.protocol.generators import Generator
 from parallax.protocol.tuning import TuningSection
 
@@ -24,3 +25,4 @@ class SynthesisSection(Section):
     generators: dict[Name, Generator] = Field(min_length=1, description="a generator each, by the name that its dataset bears")
     tuning: TuningSection = TuningSection()
     constraints: tuple[Constraint, ...] = Field(default=(), description="what every patient of every generator keeps")
+    enrichment: tuple[Enrichment, ...] = Field(default=(), description="subgroups of which further patients are drawn, in cohorts of their own")

@@ -22,6 +22,7 @@ _DISCLOSED = (
     "curves",
     "combined",
     "subgroups",
+    "enrichment",
     "hazard_course",
 )
 
@@ -51,6 +52,7 @@ class SiteTables:
     interactions: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     robustness: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     hazard_course: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    enrichment: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     generation: pd.DataFrame | None = None
 
     def check_disclosed(self, site: str) -> None:

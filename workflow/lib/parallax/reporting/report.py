@@ -18,6 +18,7 @@ from parallax.protocol.protocol import Protocol
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.reporting.answers import of_target, tabulate_family, tabulate_interactions, tabulate_robustness, tell_hazards, tell_robustness
 from parallax.reporting.certificates import tell_certificate
+from parallax.reporting.enrichment import tabulate_enrichment
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.numbers import format_number, format_signed, spell
 from parallax.reporting.pictures import (
@@ -108,6 +109,7 @@ class SitePage:
     family: Table | None
     subgroups: Picture | None
     interactions: Table | None
+    enrichment: Table | None
     sensitivity: Picture | None
     robustness: tuple[str, ...]
     e_values: Table | None
@@ -259,6 +261,12 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         subgroups=picture_subgroups(site, tables, protocol, datasets),
         robustness=tell_robustness(tables.robustness[REAL], primary=primary) if REAL in tables.robustness else (),
         interactions=tabulate_interactions({name: tables.interactions[name] for name in present(tables.interactions, datasets)}, labels=names),
+        enrichment=tabulate_enrichment(
+            {name: tables.enrichment[name] for name in present(tables.enrichment, [REAL, *shown_generators])},
+            protocol,
+            labels=names,
+            competing=competing,
+        ),
         sensitivity=picture_sensitivity(site, tables, protocol, datasets, failed),
         e_values=tabulate_robustness(
             {name: tables.robustness[name] for name in datasets if name in tables.robustness}, tables.combined, labels=names, competing=competing

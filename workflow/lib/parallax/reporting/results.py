@@ -26,6 +26,11 @@ SUBGROUPS_COLUMNS: Final = (
 ROBUSTNESS_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "value", "lower", "upper", "p_value", "reason",
 )  # fmt: skip
+ENRICHMENT_COLUMNS: Final = (
+    "site", "dataset", "enrichment", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "rule",
+    "replicates", "not_estimable", "variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator",
+    "shift_in_real_se", "status", "reason",
+)  # fmt: skip
 CERTIFICATION_COLUMNS: Final = (
     "site", "generator", "effect", "rule", "metric", "value", "monte_carlo_error", "lower", "upper", "repetitions",
 )  # fmt: skip
@@ -72,6 +77,11 @@ def collect_subgroups(subgroups: Mapping[tuple[str, str], pd.DataFrame], interac
 def collect_robustness(robustness: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     """``robustness.csv`` from the ROBUSTNESS tables by (site, dataset)."""
     return _stack(robustness, "dataset", ROBUSTNESS_COLUMNS)
+
+
+def collect_enrichment(enrichment: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """``enrichment.csv`` from the shown ENRICHMENT tables by (site, dataset); without a row where the protocol enriches no subgroup."""
+    return _stack(enrichment, "dataset", ENRICHMENT_COLUMNS)
 
 
 def collect_agreement(agreement: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:

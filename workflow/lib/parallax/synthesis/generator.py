@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import GenerationError
+from parallax.expressions import evaluate
 from parallax.protocol import Constraint, Covariates, OutcomesSection
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, Outcome, SurvivalOutcome
+from parallax.vocabulary import ARMS
 
 #: fewest patients in an arm: below, no model of an arm says anything
 MINIMUM_ARM: Final = 10
@@ -49,21 +51,38 @@ class Generator(Protocol):
         ...
 
 
+def find_small_arms(cohort: pd.DataFrame) -> list[str]:
+    """The arms with fewer than ``MINIMUM_ARM`` patients."""
+    sizes = (int(cohort["treated"].sum()), int((~cohort["treated"]).sum()))
+    return [arm for arm, size in zip(ARMS, sizes, strict=True) if size < MINIMUM_ARM]
+
+
 def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
     """Raise GenerationError, with all faults at once, where no generator could learn from the cohort.
 
     A reader sees the reason, so it counts no patients.
     """
-    faults = []
-    for arm, size in (("treated", int(cohort["treated"].sum())), ("comparator", int((~cohort["treated"]).sum()))):
-        if size < MINIMUM_ARM:
-            faults.append(f"the {arm} arm: found fewer than {MINIMUM_ARM} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility")
+    faults = [
+        f"the {arm} arm: found fewer than {MINIMUM_ARM} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility"
+        for arm in find_small_arms(cohort)
+    ]
     for name in context.covariates.names:
         faults += _check_covariate(name, cohort[name])
     for name, outcome in context.outcomes.items():
         faults += _check_outcome(name, outcome, cohort)
     if faults:
         raise GenerationError("no generator can be fitted to this cohort:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def select_subgroup(cohort: pd.DataFrame, keep: str, *, where: str) -> pd.DataFrame:
+    """The real patients of whom ``keep`` is true; GenerationError, without their number, where an arm of them is too small to be learnt from."""
+    real = cohort[evaluate(cohort, keep, where=where)].reset_index(drop=True)
+    if small := find_small_arms(real):
+        raise GenerationError(
+            f"{where}: found fewer than {MINIMUM_ARM} real patients in the {' and the '.join(small)} arm; allowed are {MINIMUM_ARM} or more: "
+            "of fewer nothing is known that more synthetic ones could stand for; widen the subgroup"
+        )
+    return real
 
 
 def _check_covariate(name: str, column: pd.Series) -> list[str]:

@@ -5,7 +5,7 @@ Everything here works on the analysis scale: the logarithm for ratios, the natur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ def combine(
     *,
     stacked: pd.DataFrame | None = None,
     patients: int,
-    synthetic: int,
+    synthetic: int | Mapping[int, int],
     fit: Fit = "single",
     not_estimable: float = 0.0,
 ) -> pd.DataFrame:
@@ -71,17 +71,21 @@ def combine(
     replicate 0 as if it were real, T = v₀; the stacked row, where ``stacked`` has its estimates, all replicates as one table of m·k patients,
     as if real. Neither is ever valid; a reader sees by them what the rule buys.
 
-    ``estimates`` (ESTIMATES) has the m replicates, ``patients`` is n, ``synthetic`` is k. Counts of a combining rule are means over
-    replicates; where the effective estimand differs between replicates, all are named. Replicates that are not estimable are counted; up to
-    the share ``not_estimable`` of the m they are left out, which favours those that look well, and beyond it the combined estimate is not
-    estimable.
+    ``estimates`` (ESTIMATES) has the m replicates, ``patients`` is n, ``synthetic`` is k, by replicate where it differs between them: of a
+    subgroup, both count its own patients. Counts of a combining rule are means over replicates; where the effective estimand differs between
+    replicates, all are named. Replicates that are not estimable are counted; up to the share ``not_estimable`` of the m they are left out,
+    which favours those that look well, and beyond it the combined estimate is not estimable.
     """
     replicates = estimates["replicate"].nunique()
+    numbers = map(int, estimates["replicate"].unique())
+    drawn = synthetic if isinstance(synthetic, Mapping) else dict.fromkeys(numbers, synthetic)
     stacks = {} if stacked is None else dict(_targets(stacked))
     rows = []
     for target, rows_of_target in _groups(estimates):
-        sizes = {"patients": patients, "synthetic": synthetic}
-        rows += [_combined_row(rule, target, rows_of_target, replicates, **sizes, allowed=not_estimable) for rule in rules_beside(fit, replicates)]
+        rows += [
+            _combined_row(rule, target, rows_of_target, replicates, patients=patients, synthetic=drawn, allowed=not_estimable)
+            for rule in rules_beside(fit, replicates)
+        ]
         first = rows_of_target[rows_of_target["replicate"] == 0]
         if len(first):
             rows.append(_row(target, first.iloc[0], "naive", 1))
@@ -128,7 +132,7 @@ def _row(target: tuple[Any, ...], row: Any, rule: Rule, replicates: int) -> dict
 
 
 def _combined_row(
-    rule: Rule, target: tuple[Any, ...], rows: pd.DataFrame, replicates: int, *, patients: int, synthetic: int, allowed: float
+    rule: Rule, target: tuple[Any, ...], rows: pd.DataFrame, replicates: int, *, patients: int, synthetic: Mapping[int, int], allowed: float
 ) -> dict[str, Any]:
     estimable = rows[rows["status"] == "ok"]
     missing = replicates - len(estimable)
@@ -145,9 +149,12 @@ def _combined_row(
         lacking = _tell_lacking(rows, missing, replicates)
         if missing and (missing > allowed * replicates + _ROUNDING or not len(estimable)):
             raise NotEstimable(str(lacking))
+        if patients < 1:
+            raise NotEstimable("no real patient is in it")
         contrast = str(target[TARGET.index("contrast")])
         q, v = to_analysis_scale(estimable["estimate"], contrast), estimable["std_error"].to_numpy(dtype=np.float64) ** 2
-        combined = combine_by(rule, q, v, patients=patients, synthetic=synthetic)
+        sizes = [synthetic[int(replicate)] for replicate in estimable["replicate"]]
+        combined = combine_by(rule, q, v, patients=patients, synthetic=sizes)
     except NotEstimable as error:
         return described | {"status": "not_estimable", "reason": str(error)}
     natural = np.exp if contrast in RATIO_CONTRASTS else float

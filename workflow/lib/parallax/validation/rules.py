@@ -1,7 +1,8 @@
 """Combining rules: an estimate and its variance from the m replicates of a generator, by how the replicates were made.
 
 Notation, all on the analysis scale: n real patients, k in a replicate, q_i and v_i (i = 1 … m) the estimate and its variance in replicate i,
-q = Σq_i/m, v = Σv_i/m, b = Σ(q_i − q)²/(m − 1).
+q = Σq_i/m, v = Σv_i/m, b = Σ(q_i − q)²/(m − 1). Where replicates differ in size, as those of a subgroup do, v·k/n is Σv_i·k_i/(n·m). Of a subgroup, n
+and k count its own patients.
 
 ====================  =======================  =====================================================================================
 rule                  variance T of q          replicates for which it is right
@@ -47,7 +48,7 @@ class Combined:
 
 @dataclass(frozen=True, slots=True)
 class Replicates:
-    """The ``estimates`` (m,) and ``variances`` (m,) of m replicates of ``synthetic`` = k patients, made from ``patients`` = n real ones.
+    """The ``estimates`` (m,) and ``variances`` (m,) of m replicates of ``synthetic`` = k (m,) patients, made from ``patients`` = n real ones.
 
     Raises StatisticsError for numbers that are not finite, variances below zero, or fewer than one patient.
     """
@@ -55,19 +56,22 @@ class Replicates:
     estimates: NDArray[np.float64]
     variances: NDArray[np.float64]
     patients: int
-    synthetic: int
+    synthetic: NDArray[np.float64]
 
     @classmethod
-    def of(cls, estimates: ArrayLike, variances: ArrayLike, *, patients: int, synthetic: int) -> Replicates:
-        """Check and keep the numbers."""
+    def of(cls, estimates: ArrayLike, variances: ArrayLike, *, patients: int, synthetic: ArrayLike) -> Replicates:
+        """Check and keep the numbers; ``synthetic`` is one size or one for each replicate."""
         q, v = np.asarray(estimates, dtype=np.float64), np.asarray(variances, dtype=np.float64)
         if q.ndim != 1 or q.shape != v.shape or len(q) == 0:
             raise StatisticsError(f"combining: found {q.shape} estimates and {v.shape} variances; each of at least one estimate needs a variance")
         if not (np.isfinite(q).all() and np.isfinite(v).all() and (v >= 0).all()):
             raise StatisticsError("combining: every estimate must be finite, every variance finite and at least zero")
-        if min(patients, synthetic) < 1:
-            raise StatisticsError(f"combining: found {patients} real and {synthetic} synthetic patients; at least one of each is needed")
-        return cls(q, v, patients, synthetic)
+        sizes = np.asarray(synthetic, dtype=np.float64)
+        if sizes.shape not in ((), q.shape):
+            raise StatisticsError(f"combining: found sizes of {sizes.shape} for {q.shape} replicates; allowed is one size, or one for each")
+        if min(patients, sizes.min()) < 1:
+            raise StatisticsError(f"combining: found {patients} real and {sizes.min():g} synthetic patients; at least one of each is needed")
+        return cls(q, v, patients, np.broadcast_to(sizes, q.shape))
 
     @property
     def m(self) -> int:
@@ -75,9 +79,9 @@ class Replicates:
         return len(self.estimates)
 
     @property
-    def size(self) -> float:
-        """k/n, which carries the variance of a replicate of k patients back to the n that the knowledge rests on."""
-        return self.synthetic / self.patients
+    def carried(self) -> float:
+        """v·k/n: the variance of a replicate of k patients carried back to the n that the knowledge rests on."""
+        return float((self.variances * self.synthetic).mean() / self.patients)
 
     @property
     def within(self) -> float:
@@ -99,18 +103,17 @@ class Replicates:
 
 
 def _partial(replicates: Replicates) -> Combined:
-    within, between = replicates.within * replicates.size, replicates.between / replicates.m
+    within, between = replicates.carried, replicates.between / replicates.m
     df = (replicates.m - 1) * (1 + within / between) ** 2 if between > 0 else np.inf
     return replicates.finish(within + between, df)
 
 
 def _single_fit(replicates: Replicates) -> Combined:
-    return replicates.finish(replicates.within * (replicates.size + 1 / replicates.m), np.inf)
+    return replicates.finish(replicates.carried + replicates.within / replicates.m, np.inf)
 
 
 def _bootstrap_fit(replicates: Replicates) -> Combined:
-    size, m = replicates.size, replicates.m
-    return replicates.finish(replicates.within * size * (1 + (1 / size + 1) / m), np.inf)
+    return replicates.finish(replicates.carried * (1 + 1 / replicates.m) + replicates.within / replicates.m, np.inf)
 
 
 def _posterior(replicates: Replicates) -> Combined:
@@ -151,7 +154,7 @@ def rules_beside(fit: Fit, replicates: int) -> tuple[Rule, ...]:
     return tuple(dict.fromkeys((choose_rule(fit, replicates), fitted)))
 
 
-def combine_by(rule: str, estimates: ArrayLike, variances: ArrayLike, *, patients: int, synthetic: int) -> Combined:
+def combine_by(rule: str, estimates: ArrayLike, variances: ArrayLike, *, patients: int, synthetic: ArrayLike) -> Combined:
     """The combined estimate by a rule of ``COMBINING_RULES``.
 
     Assumption
@@ -161,7 +164,7 @@ def combine_by(rule: str, estimates: ArrayLike, variances: ArrayLike, *, patient
         The module's table. Degrees of freedom: ``partial`` (m − 1)(1 + (v·k/n)/(b/m))², infinite where b = 0; ``posterior``
         (m − 1)(1 − v/((1 + 1/m)b))²; otherwise infinite.
     Shapes
-        estimates (m,) and variances (m,), on the analysis scale.
+        estimates (m,) and variances (m,), on the analysis scale; synthetic () or (m,).
     Errors
         NotEstimable where a rule needs b and m = 1, where T = 0, and for ``posterior`` where T is not positive; StatisticsError for an unknown
         rule, numbers that are not finite or variances below zero.

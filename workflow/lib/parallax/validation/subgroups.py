@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from parallax.errors import NotEstimable
+from parallax.expressions import evaluate
+from parallax.protocol.subgroups import SubgroupsSection
 from parallax.statistics.multiplicity import heterogeneity
 from parallax.tables import ESTIMATES, INTERACTIONS, SUBGROUPS
 from parallax.validation.combining import TARGET, to_analysis_scale
@@ -15,11 +17,27 @@ from parallax.validation.combining import TARGET, to_analysis_scale
 _KEYS = ["subgroup", "level"]
 
 
-def combine_levels(estimates: pd.DataFrame, combine: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+Level = tuple[str, str]
+
+
+def count_levels(cohort: pd.DataFrame, subgroups: SubgroupsSection) -> dict[Level, dict[int, int]]:
+    """By subgroup and level: how many patients of each replicate belong to it."""
+    replicates = cohort["replicate"]
+    return {
+        (name, level): {
+            int(replicate): int(belong.sum())
+            for replicate, belong in evaluate(cohort, expression, where=f"subgroups.{name}.{level}").groupby(replicates)
+        }
+        for name, levels in subgroups.items()
+        for level, expression in levels.items()
+    }
+
+
+def combine_levels(estimates: pd.DataFrame, combine: Callable[[pd.DataFrame, Level], pd.DataFrame]) -> pd.DataFrame:
     """The SUBGROUPS table: ``combine`` (a COMBINED table from an ESTIMATES one) for the estimates of every level by itself."""
     parts = []
     for (subgroup, level), rows in estimates.groupby(_KEYS, sort=False):
-        combined = combine(rows[list(ESTIMATES.columns)].reset_index(drop=True))
+        combined = combine(rows[list(ESTIMATES.columns)].reset_index(drop=True), (str(subgroup), str(level)))
         parts.append(combined.assign(subgroup=str(subgroup), level=str(level)))
     columns = list(SUBGROUPS.columns)
     return SUBGROUPS.validate(pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns))

@@ -8,11 +8,12 @@ import pandas as pd
 
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.question import QuestionSection
-from parallax.tables import ROBUSTNESS, empty_table
+from parallax.protocol.subgroups import SubgroupsSection
+from parallax.tables import ROBUSTNESS, SUBGROUPS, empty_table
 from parallax.validation.combining import adjust_family, combine, leave_out, take_real
 from parallax.validation.robustness import assess_robustness
 from parallax.validation.rules import Fit
-from parallax.validation.subgroups import combine_levels, measure_interactions
+from parallax.validation.subgroups import Level, combine_levels, count_levels, measure_interactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +37,41 @@ class Answers:
 
 def summarise_real(answers: Answers, *, question: QuestionSection, outcomes: OutcomesSection) -> Summary:
     """The real patients' own answer: nothing is combined."""
-    return _summarise(take_real(answers.estimates), combine_levels(answers.subgroups, take_real), answers, question, outcomes)
+    levels = combine_levels(answers.subgroups, lambda estimates, _: take_real(estimates))
+    return _summarise(take_real(answers.estimates), levels, answers, question, outcomes)
 
 
 def summarise_generator(
     answers: Answers,
     *,
     stacked: pd.DataFrame,
-    patients: int,
-    synthetic: int,
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
     fit: Fit,
     not_estimable: float,
     question: QuestionSection,
     outcomes: OutcomesSection,
+    subgroups: SubgroupsSection,
 ) -> Summary:
-    """The replicates of a generator combined; see :func:`parallax.validation.combining.combine` for ``stacked``, the sizes and the settings."""
+    """The replicates of a generator combined; see :func:`parallax.validation.combining.combine` for ``stacked`` and the settings.
 
-    def combine_all(estimates: pd.DataFrame, stacked: pd.DataFrame | None = None) -> pd.DataFrame:
-        return combine(estimates, stacked=stacked, patients=patients, synthetic=synthetic, fit=fit, not_estimable=not_estimable)
+    ``real`` and ``synthetic`` are the cohorts, of which n and k are counted: of all patients, and of the patients of each level of a subgroup.
+    """
+    known, drawn = count_levels(real, subgroups), count_levels(synthetic, subgroups)
 
-    combined, levels = combine_all(answers.estimates, stacked), combine_levels(answers.subgroups, combine_all)
+    def combine_level(estimates: pd.DataFrame, level: Level) -> pd.DataFrame:
+        return combine(estimates, patients=known[level].get(0, 0), synthetic=drawn[level], fit=fit, not_estimable=not_estimable)
+
+    sizes = {int(str(replicate)): int(size) for replicate, size in synthetic.groupby("replicate").size().items()}
+    combined = combine(answers.estimates, stacked=stacked, patients=len(real), synthetic=sizes, fit=fit, not_estimable=not_estimable)
+    levels = combine_levels(answers.subgroups, combine_level)
     return _summarise(combined, levels, answers, question, outcomes)
 
 
 def summarise_failure(real: pd.DataFrame, reason: str) -> Summary:
     """A generator that drew no patients: every target of the ``real`` COMBINED table, not estimable for this reason."""
     left_out = leave_out(real, reason)
-    nobody = combine_levels(pd.DataFrame(columns=["subgroup", "level"]), take_real)
+    nobody = empty_table(SUBGROUPS)
     return Summary(left_out, nobody, measure_interactions(nobody), empty_table(ROBUSTNESS))
 
 

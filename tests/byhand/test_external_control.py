@@ -29,7 +29,7 @@ def test_every_replicate_holds_the_same_treated_and_its_own_first_comparators() 
 
 @pytest.mark.parametrize("learned_from", [0, 3])
 def test_too_few_comparators_are_refused(learned_from: int) -> None:
-    with pytest.raises(GenerationError, match="allowed (is|are) at least"):
+    with pytest.raises(GenerationError, match=r"allowed (is|are) at least"):
         join_external_control(REAL, DRAWN, learned_from=learned_from)
 
 

@@ -23,6 +23,10 @@ try:
         from parallax.extraction.preflight import check_sources
 
         check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
+        if PROTOCOL.pooling is not None and PROTOCOL.pooling.site_results:
+            from parallax.sites.reading import read_site_results
+
+            read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent)
 except ParallaxError as error:
     sys.exit(str(error))  # in words; a WorkflowError would add places in this file
 
@@ -39,6 +43,13 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
         "    to do    make it writable, or name another with --config results=FOLDER"
     )
 
+
+# what sites elsewhere sent, and the key that signs what is sent from here
+SITE_RESULTS = [
+    PROTOCOL_FILE.parent / Path(entry.path).expanduser()
+    for entry in (PROTOCOL.pooling.site_results.values() if PROTOCOL.pooling else ())
+]
+SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
 
 REGISTER = STUDY / "registration.jsonl"
 
@@ -137,6 +148,15 @@ def every(pattern, **wildcards):
         generator=PROTOCOL.generators,
         dataset=(REAL, *PROTOCOL.generators),
         **wildcards,
+    )
+
+
+def of_datasets(pattern):
+    """The pattern for every dataset, and for every table that a site tells others of."""
+    return expand(
+        pattern,
+        dataset=(REAL, *PROTOCOL.generators),
+        table=("combined", "balance", "overlap"),
     )
 
 

@@ -20,7 +20,10 @@ Contrast = Literal[
 ]
 Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
-Rule = Literal["none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked"]
+Rule = Literal[
+    "none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked", "fixed_effect", "random_effects", "hartung_knapp"
+]  # fmt: skip
+Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 GateOutcome = Literal["passed", "failed", "not_evaluated"]
@@ -33,9 +36,13 @@ ARMS: Final[tuple[str, ...]] = get_args(Arm)
 MECHANISMS: Final[tuple[Mechanism, ...]] = get_args(Mechanism)
 RULES: Final[tuple[str, ...]] = get_args(Rule)
 #: the rules of which the first that a dataset has is its answer
-VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit")
+VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit", "fixed_effect")
+#: ways to pool the sites of a study, by what leaves them
+WAYS: Final[tuple[str, ...]] = get_args(Way)
 
 REAL: Final = "real"
+#: the site of all sites' pooled answers
+POOLED: Final = "pooled"
 #: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
 #: the folder of a site's simulated studies, and the two generators that a certificate holds the gate against
@@ -43,7 +50,7 @@ CERTIFICATION: Final = "certification"
 CORRECT: Final = "correct"
 FLAT_COPULA: Final = "flat_copula"
 #: folders and datasets of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA})
+RESERVED_NAMES: Final = frozenset({"real", "source", POOLED, FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

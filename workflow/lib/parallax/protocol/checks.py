@@ -39,6 +39,7 @@ from parallax.protocol.generators import (
     SequentialGenerator,
 )
 from parallax.protocol.outcomes import BinaryOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.pooling import PoolingSection
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, QuestionSection
@@ -98,6 +99,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_covariates, ("cohort", "outcomes")),
         (_check_identifiers, ("cohort", "data")),
         (_check_names, ("data", "synthesis")),
+        (_check_site_results, ("pooling", "data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
         (_check_enrichment, ("synthesis",)),
@@ -262,6 +264,18 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+
+
+def _check_site_results(pooling: PoolingSection | None, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
+    if pooling is None:
+        return
+    taken = {*RESERVED_NAMES, *data.sites, *synthesis.generators}
+    for name in pooling.site_results:
+        if name in taken:
+            found = "a name that is reserved, or that a site or a generator of this protocol has"
+            yield Fault(f"pooling.site_results.{name}", found, "the name of a site elsewhere", "rename the other one, or remove the entry")
+    if len(data.sites) + len(pooling.site_results) < 2:
+        yield Fault("pooling", "one site", "two sites or more, site_results of others among them", "add a site, or remove the section")
 
 
 def _check_certification(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import Field
 
 from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
@@ -13,6 +17,7 @@ from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import FLAT
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.pooling import PoolingSection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.robustness import RobustnessSection
@@ -21,6 +26,10 @@ from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
 from parallax.vocabulary import CORRECT, FLAT_COPULA
+
+
+#: sections in which two institutions that run the same study differ: where their patients come from, and whose results they read
+OF_ONE_PLACE: Final = frozenset({"data", "pooling"})
 
 
 class Protocol(Section):
@@ -38,6 +47,7 @@ class Protocol(Section):
     robustness: RobustnessSection = RobustnessSection()
     validation: ValidationSection = ValidationSection()
     disclosure: DisclosureSection = DisclosureSection()
+    pooling: PoolingSection | None = Field(default=None, description="null: every site answers for itself")
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -77,8 +87,27 @@ class Protocol(Section):
         """SHA-256 of the protocol with all defaults filled in: two protocols with equal digests ask the same study."""
         return digest_of(self.plain())
 
+    @property
+    def shared(self) -> dict[str, object]:
+        """What all institutions of a study have in common, as plain content: the protocol without the sections ``OF_ONE_PLACE``."""
+        return self.model_dump(mode="json", exclude=set(OF_ONE_PLACE))
+
 
 def digest_of(protocol: object) -> str:
     """SHA-256 of a protocol's plain content."""
     canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def differing_keys(old: object, new: object, path: str = "") -> Iterator[str]:
+    """The keys below which two protocols differ; a key that only one has is named itself."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        if old != new:
+            yield path
+        return
+    for key in (*old, *(name for name in new if name not in old)):
+        place = f"{path}.{key}" if path else key
+        if key in old and key in new:
+            yield from differing_keys(old[key], new[key], place)
+        else:
+            yield place

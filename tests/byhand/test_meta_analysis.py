@@ -6,7 +6,7 @@ w = 1, 1, ½; Σw = 5/2, θ = (0 + 1 + 2)/(5/2) = 6/5, variance 2/5. Q = 36/25 +
 
 from __future__ import annotations
 
-from fractions import Fraction as F
+from fractions import Fraction
 from math import inf, isinf, isnan, nan, sqrt
 
 import numpy as np
@@ -37,7 +37,7 @@ def test_spread() -> None:
 
 
 def test_varying_effects() -> None:
-    w = [F(8, 25), F(8, 25), F(8, 33)]
+    w = [Fraction(8, 25), Fraction(8, 25), Fraction(8, 33)]
     total = sum(w)
     centre = (w[1] + 4 * w[2]) / total
     scale = sum(weight * (y - centre) ** 2 for weight, y in zip(w, (0, 1, 4), strict=True)) / 2
@@ -45,7 +45,7 @@ def test_varying_effects() -> None:
     assert wald.estimate == bounded.estimate == free.estimate == pytest.approx(float(centre))
     assert wald.std_error**2 == pytest.approx(float(1 / total))
     assert free.std_error**2 == pytest.approx(float(scale / total))
-    assert bounded.std_error**2 == pytest.approx(float(max(scale, F(1)) / total))
+    assert bounded.std_error**2 == pytest.approx(float(max(scale, Fraction(1)) / total))
     assert (isinf(wald.df), bounded.df, free.df) == (True, 2.0, 2.0)
 
 

@@ -23,7 +23,7 @@ try:
         from parallax.extraction.preflight import check_sources
 
         check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
-        if PROTOCOL.pooling is not None and PROTOCOL.pooling.site_results:
+        if PROTOCOL.pooling.site_results:
             from parallax.sites.reading import read_site_results
 
             read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent)
@@ -47,7 +47,7 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
 # what sites elsewhere sent, and the key that signs what is sent from here
 SITE_RESULTS = [
     PROTOCOL_FILE.parent / Path(entry.path).expanduser()
-    for entry in (PROTOCOL.pooling.site_results.values() if PROTOCOL.pooling else ())
+    for entry in PROTOCOL.pooling.site_results.values()
 ]
 SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
 

@@ -74,11 +74,6 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     _write_whole(Path(path), lambda temporary: temporary.write_bytes(content))
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write bytes as they are."""
-    _write_whole(Path(path), lambda temporary: temporary.write_bytes(content))
-
-
 def read_text(path: str | Path) -> str:
     """Read a text file in UTF-8."""
     return Path(path).read_text(encoding="utf-8")

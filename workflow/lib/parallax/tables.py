@@ -300,7 +300,7 @@ _COMBINED: Final = (
 #: hypotheses in the protocol's family; ``not_estimable`` of the ``replicates`` were left out or keep the row from an estimate
 COMBINED: Final = _table(_COMBINED)
 
-#: the pooled answers of several ``sites``; ``left_out``: which are not among them, and why; ``shared``: what had to leave a site
+#: the sites' answers pooled, by the ``way``: ``sites`` whose patients are in it, who is ``left_out`` and why, and what of a site was ``shared``
 POOLED: Final = _table({"way": _text(allowed=WAYS), "sites": _text(), "left_out": _text(nullable=True), "shared": _text()} | _COMBINED)
 
 #: how the sites' effects differ: ``q`` (site × treatment), ``tau2`` and ``i2`` on the analysis scale; the ``prediction`` for one more site, and the

@@ -35,14 +35,15 @@ ARMS: Final[tuple[str, ...]] = get_args(Arm)
 #: in the order in which they make a patient
 MECHANISMS: Final[tuple[Mechanism, ...]] = get_args(Mechanism)
 RULES: Final[tuple[str, ...]] = get_args(Rule)
+#: how the answers of several sites become one
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
 #: the rules of which the first that a dataset has is its answer
 VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit", "fixed_effect")
-#: ways to pool the sites of a study, by what leaves them
-WAYS: Final[tuple[str, ...]] = get_args(Way)
 
 REAL: Final = "real"
-#: the site of all sites' pooled answers
+#: the site of all sites' answers together, and the column of a pooled cohort that says where a patient is from
 POOLED: Final = "pooled"
+SITE: Final = "site"
 #: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
 #: the folder of a site's simulated studies, and the two generators that a certificate holds the gate against

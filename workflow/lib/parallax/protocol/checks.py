@@ -266,16 +266,12 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
 
 
-def _check_site_results(pooling: PoolingSection | None, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
-    if pooling is None:
-        return
+def _check_site_results(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
     taken = {*RESERVED_NAMES, *data.sites, *synthesis.generators}
     for name in pooling.site_results:
         if name in taken:
             found = "a name that is reserved, or that a site or a generator of this protocol has"
             yield Fault(f"pooling.site_results.{name}", found, "the name of a site elsewhere", "rename the other one, or remove the entry")
-    if len(data.sites) + len(pooling.site_results) < 2:
-        yield Fault("pooling", "one site", "two sites or more, site_results of others among them", "add a site, or remove the section")
 
 
 def _check_certification(

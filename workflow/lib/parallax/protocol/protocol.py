@@ -7,8 +7,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pydantic import Field
-
 from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
 from parallax.protocol.cohort import CohortSection
@@ -26,7 +24,6 @@ from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
 from parallax.vocabulary import CORRECT, FLAT_COPULA
-
 
 #: sections in which two institutions that run the same study differ: where their patients come from, and whose results they read
 OF_ONE_PLACE: Final = frozenset({"data", "pooling"})
@@ -47,12 +44,17 @@ class Protocol(Section):
     robustness: RobustnessSection = RobustnessSection()
     validation: ValidationSection = ValidationSection()
     disclosure: DisclosureSection = DisclosureSection()
-    pooling: PoolingSection | None = Field(default=None, description="null: every site answers for itself")
+    pooling: PoolingSection = PoolingSection()
 
     @property
     def sites(self) -> tuple[str, ...]:
         """The study's sites in the protocol's order."""
         return tuple(self.data.sites)
+
+    @property
+    def pools(self) -> bool:
+        """Whether there are answers of several sites to become one, those of sites elsewhere among them."""
+        return len(self.data.sites) + len(self.pooling.site_results) > 1
 
     @property
     def generators(self) -> tuple[str, ...]:

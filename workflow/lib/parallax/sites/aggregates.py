@@ -89,9 +89,7 @@ def pool_aggregates(answers: Mapping[str, pd.DataFrame], *, way: Way, excluded: 
     ``unverified`` names sites whose files no public key vouches for.
     """
     shared = SHARED + (f"; not verified by a signature: {', '.join(unverified)}" if unverified else "")
-    rows = [
-        {"way": way, "shared": shared} | row for gathered in gather(answers, excluded=excluded) for row in _pooled_rows(gathered)
-    ]
+    rows = [{"way": way, "shared": shared} | row for gathered in gather(answers, excluded=excluded) for row in _pooled_rows(gathered)]
     return POOLED.validate(pd.DataFrame(rows, columns=list(POOLED.columns)))
 
 

@@ -33,7 +33,7 @@ def measure_heterogeneity(answers: Mapping[str, pd.DataFrame], *, excluded: Mapp
 
 def _spread(gathered: Gathered) -> Iterator[dict[str, Any]]:
     try:
-        spread = measure_spread(*_numbers(gathered, least=2))
+        spread = measure_spread(gathered.estimates, gathered.std_errors)
     except NotEstimable as error:
         yield from ({"measure": measure, "reason": str(error)} for measure in ("q", "tau2", "i2"))
         return
@@ -45,7 +45,7 @@ def _spread(gathered: Gathered) -> Iterator[dict[str, Any]]:
 
 def _prediction(gathered: Gathered) -> Iterator[dict[str, Any]]:
     try:
-        lower, upper = prediction_interval(*_numbers(gathered, least=3))
+        lower, upper = prediction_interval(gathered.estimates, gathered.std_errors)
     except NotEstimable as error:
         yield {"measure": "prediction", "reason": str(error)}
         return
@@ -61,9 +61,3 @@ def _left_out(gathered: Gathered) -> Iterator[dict[str, Any]]:
         p_value = t_p_value(pooled.estimate, pooled.std_error, pooled.df)
         value = gathered.natural(pooled.estimate)
         yield {"measure": "left_out", "site": site, "value": value, "lower": lower, "upper": upper, "p_value": p_value}
-
-
-def _numbers(gathered: Gathered, *, least: int) -> tuple[list[float], list[float]]:
-    if len(gathered.rows) < least:
-        raise NotEstimable(f"{len(gathered.rows)} of the {least} sites that this needs at least")
-    return gathered.estimates, gathered.std_errors

@@ -11,7 +11,6 @@ from itertools import combinations, islice
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -21,11 +20,13 @@ from parallax.protocol.pooling import SiteResultsFile
 from parallax.protocol.protocol import Protocol, differing_keys, digest_of
 from parallax.signing import verify_file
 from parallax.sites.site_results import Answer, SiteResults
-from parallax.validation.combining import target_of
+from parallax.validation.combining import target_of, to_analysis_scale
 from parallax.validation.rules import COMBINING_RULES
 from parallax.vocabulary import REAL
 
 LARGEST_BYTES: Final = 20_000_000
+#: in standard errors; a file is rounded to a thousandth
+AGREEMENT: Final = 2e-3
 _MOST: Final = 12
 _AGAIN: Final = "have the institution run snakemake site_results again and send the file as it was written"
 
@@ -36,10 +37,9 @@ def read_site_results(protocol: Protocol, *, folder: Path) -> dict[str, SiteResu
     Raises ``ProtocolError`` with the faults of all files: unreadable, altered or signed by another, of another study, with impossible numbers
     or cells below the minimum, or copies of each other.
     """
-    entries = protocol.pooling.site_results if protocol.pooling is not None else {}
     found: dict[str, SiteResults] = {}
     faults: list[Fault] = []
-    for name, entry in entries.items():
+    for name, entry in protocol.pooling.site_results.items():
         try:
             found[name] = _read_one(name, entry, protocol, folder)
         except ProtocolError as error:
@@ -53,17 +53,21 @@ def read_site_results(protocol: Protocol, *, folder: Path) -> dict[str, SiteResu
 def find_copies(answers: Mapping[str, pd.DataFrame]) -> list[Fault]:
     """Two sites whose real patients (COMBINED by site) give the same answers with the same errors: the same patients, counted twice.
 
-    Assumption: two different cohorts never agree in every estimate and standard error to nine digits. Patients that two sites share in part
-    cannot be seen in aggregates.
+    Assumption: two different cohorts never agree in every estimate, and in its standard error, to the ``AGREEMENT`` that rounded files leave.
+    Patients that two sites share in part cannot be seen in aggregates.
     """
     numbers = {
-        site: {target_of(row): (row["estimate"], row["std_error"]) for row in table.to_dict("records") if row["status"] == "ok"}
+        site: {
+            target_of(row): (float(to_analysis_scale(row["estimate"], row["contrast"])), float(row["std_error"]))
+            for row in table.to_dict("records")
+            if row["status"] == "ok"
+        }
         for site, table in answers.items()
     }
     faults = []
     for site, other in combinations(numbers, 2):
-        both = [(numbers[site][target], numbers[other][target]) for target in numbers[site] if target in numbers[other]]
-        if both and np.allclose(*zip(*both, strict=True), rtol=1e-9, atol=0.0):
+        both = [(*numbers[site][target], *numbers[other][target]) for target in numbers[site] if target in numbers[other]]
+        if both and all(max(abs(y - other_y), abs(error - other_error)) <= AGREEMENT * error for y, error, other_y, other_error in both):
             found = f"the same answers as at {site}, in all {len(both)} estimates"
             faults.append(Fault(f"site {other}", found, "patients of its own at every site", "remove one of the two: the same patients count once"))
     return faults
@@ -99,7 +103,10 @@ def _refused(where: str, found: str, allowed: str) -> ProtocolError:
 
 def _faults_of(error: ValidationError, where: str, file: str) -> Iterator[Fault]:
     """What is not as the schema has it; texts in the file are not repeated, a stranger wrote them."""
-    for detail in islice(error.errors(include_url=False, include_context=False), _MOST):
+    details = error.errors(include_url=False, include_context=False)
+    # a list that lost its only entry to a fault of that entry has no fault of its own
+    places = {detail["loc"][:size] for detail in details for size in range(len(detail["loc"]))}
+    for detail in islice((detail for detail in details if detail["loc"] not in places), _MOST):
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step:.40}" for step in detail["loc"]).lstrip(".")
         value = detail["input"]
         shown = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__

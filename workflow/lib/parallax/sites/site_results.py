@@ -150,7 +150,7 @@ class SiteResults(Section):
             row["df"] = np.inf if row["df"] is None and row["status"] == "ok" else row["df"]
             if row["contrast"] in RATIO_CONTRASTS:
                 row |= {name: None if row[name] is None else float(np.exp(row[name])) for name in ("estimate", "lower", "upper")}
-        return COMBINED.validate(pd.DataFrame(rows, columns=list(COMBINED.columns)).infer_objects().astype({name: float for name in _COUNTS}))
+        return COMBINED.validate(pd.DataFrame(rows, columns=list(COMBINED.columns)).infer_objects().astype(dict.fromkeys(_COUNTS, float)))
 
     def table_1(self) -> pd.DataFrame:
         """The characteristics as rows."""
@@ -170,7 +170,11 @@ def build_site_results(
     commit: str | None,
 ) -> dict[str, Any]:
     """The file's content from a site's shown tables by (dataset, table): ``combined``, ``balance`` and ``overlap`` of each dataset, and of the
-    real patients ``characteristics``. Only the answers by the study's own rule are in it."""
+    real patients ``characteristics``. Only the answers by the study's own rule are in it.
+
+    Rounding: an estimate and its interval to a thousandth of the standard error or finer, all other numbers to four digits. That moves no answer, and
+    a difference of two shares in full precision would tell the counts that were rounded.
+    """
     datasets = (REAL, *protocol.generators)
     content = {
         "format": FORMAT,
@@ -199,18 +203,19 @@ def _records(shown: Mapping[tuple[str, str], pd.DataFrame], dataset: str, name: 
 
 
 def _pick(model: type[Section], row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in model.model_fields}
+    return {name: float(f"{row[name]:.4g}") if isinstance(row[name], float) else row[name] for name in model.model_fields}
 
 
 def _answer(dataset: str, row: dict[str, Any]) -> dict[str, Any]:
     """A COMBINED row on the analysis scale; a standard error of zero, from patients without an event, is no variance to pool by."""
     estimable = row["status"] == "ok" and row["std_error"] is not None and row["std_error"] > 0 and row["lower"] is not None
-    found = row | {"dataset": dataset}
+    found, asked = row | {"dataset": dataset}, {"horizon_days": row["horizon_days"]}
     if not estimable:
         blank = dict.fromkeys(("estimate", "variance", "lower", "upper", "p_value", "df"))
         reason = row["reason"] or "the estimate has no variance"
-        return _pick(Answer, found | blank | {"status": "not_estimable", "reason": reason[:1000]})
-    numbers = to_analysis_scale([row[name] for name in ("estimate", "lower", "upper")], row["contrast"])
+        return _pick(Answer, found | blank | {"status": "not_estimable", "reason": reason[:1000]}) | asked
     df = None if row["df"] is None or np.isinf(row["df"]) else row["df"]
-    scaled = dict(zip(("estimate", "lower", "upper"), map(float, numbers), strict=True))
-    return _pick(Answer, found | scaled | {"variance": row["std_error"] ** 2, "df": df})
+    numbers = to_analysis_scale([row[name] for name in ("estimate", "lower", "upper")], row["contrast"])
+    decimals = 3 - int(np.floor(np.log10(row["std_error"])))
+    scaled = {name: round(float(number), decimals) for name, number in zip(("estimate", "lower", "upper"), numbers, strict=True)}
+    return _pick(Answer, found | {"variance": row["std_error"] ** 2, "df": df}) | scaled | asked

@@ -122,14 +122,14 @@ def prediction_interval(estimates: ArrayLike, std_errors: ArrayLike) -> tuple[fl
 
 
 def _check(estimates: ArrayLike, std_errors: ArrayLike, *, least: int) -> tuple[FloatArray, FloatArray]:
+    if np.size(estimates) < least:
+        raise NotEstimable(f"{np.size(estimates)} of the {least} independent estimates that this needs at least")
     y = check_vector("estimates", estimates)
     error: FloatArray = np.asarray(std_errors, dtype=np.float64)
     if error.shape != y.shape or np.isnan(error).any() or (error < 0.0).any():
         raise StatisticsError("std_errors: allowed is one number of at least zero for each estimate")
     if (error == 0.0).any() or np.isinf(error).any():
         raise NotEstimable("a study's standard error is zero or infinite")
-    if y.size < least:
-        raise NotEstimable(f"{y.size} of the {least} studies that this needs at least")
     return y, error**2
 
 

@@ -14,7 +14,7 @@ import pandera.pandas as pa
 
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
-from parallax.vocabulary import ARMS, MECHANISMS, RULES
+from parallax.vocabulary import ARMS, MECHANISMS, RULES, WAYS
 
 _TEXT: Final = "string"
 
@@ -299,6 +299,11 @@ _COMBINED: Final = (
 #: estimates over all replicates of a dataset, one row per combining rule (``none`` for the real patients); ``p_adjusted`` (Holm) of the
 #: hypotheses in the protocol's family; ``not_estimable`` of the ``replicates`` were left out or keep the row from an estimate
 COMBINED: Final = _table(_COMBINED)
+
+#: the sites' answers pooled, by the ``way``: ``sites`` whose patients are in it, who is ``left_out`` and why, and what of a site was ``shared``
+POOLED: Final = _table(
+    {"way": _text(allowed=WAYS), "sites": _text(), "left_out": _text(nullable=True), "shared": _text()} | _COMBINED
+)
 
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
 SUBGROUPS: Final = _table({"subgroup": _text(), "level": _text()} | _COMBINED)

@@ -22,6 +22,7 @@ Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
 Rule = Literal["none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked"]
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
+Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 GateOutcome = Literal["passed", "failed", "not_evaluated"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]
@@ -32,10 +33,15 @@ ARMS: Final[tuple[str, ...]] = get_args(Arm)
 #: in the order in which they make a patient
 MECHANISMS: Final[tuple[Mechanism, ...]] = get_args(Mechanism)
 RULES: Final[tuple[str, ...]] = get_args(Rule)
+#: how the answers of several sites become one
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
 #: the rules of which the first that a dataset has is its answer
 VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit")
 
 REAL: Final = "real"
+#: the site of all sites' answers together, and the column of a pooled cohort that says where a patient is from
+POOLED: Final = "pooled"
+SITE: Final = "site"
 #: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
 #: the folder of a site's simulated studies, and the two generators that a certificate holds the gate against
@@ -43,7 +49,7 @@ CERTIFICATION: Final = "certification"
 CORRECT: Final = "correct"
 FLAT_COPULA: Final = "flat_copula"
 #: folders and datasets of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA})
+RESERVED_NAMES: Final = frozenset({"real", "source", POOLED, FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

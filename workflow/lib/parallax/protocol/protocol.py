@@ -13,6 +13,7 @@ from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import FLAT
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.pooling import PoolingSection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.robustness import RobustnessSection
@@ -38,11 +39,17 @@ class Protocol(Section):
     robustness: RobustnessSection = RobustnessSection()
     validation: ValidationSection = ValidationSection()
     disclosure: DisclosureSection = DisclosureSection()
+    pooling: PoolingSection = PoolingSection()
 
     @property
     def sites(self) -> tuple[str, ...]:
         """The study's sites in the protocol's order."""
         return tuple(self.data.sites)
+
+    @property
+    def pools(self) -> bool:
+        """Whether there are answers of several sites to become one."""
+        return len(self.data.sites) > 1
 
     @property
     def generators(self) -> tuple[str, ...]:

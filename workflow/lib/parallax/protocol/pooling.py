@@ -1,0 +1,25 @@
+"""``pooling``: how the answers of several sites become one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from parallax.protocol.base import Name, Section
+
+
+class PoolingSection(Section):
+    """Which patients of which site may be pooled with others', and how."""
+
+    individual_real: bool = Field(
+        default=False, description="whether the sites' real patients may be pooled: the benchmark of every other way, where it is allowed"
+    )
+    here: tuple[Name, ...] = Field(
+        default=(), description="sites whose real patients are pooled with the synthetic ones of all others; none: real and synthetic stay apart"
+    )
+    score: Literal["by_site", "common"] = Field(
+        default="by_site",
+        description="of pooled patients. by_site: every covariate acts on treatment at each site by itself, and matches are of one site; "
+        "common: the covariates act alike at all sites, which is one factor more",
+    )

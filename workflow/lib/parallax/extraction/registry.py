@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from parallax.extraction.file import peek_file, read_file
+from parallax.extraction.mapping import map_columns
 from parallax.extraction.package import peek_package, read_package
 from parallax.protocol import Source
 from parallax.tables import category_text
@@ -30,11 +31,11 @@ SOURCES: Final[Mapping[str, SourceReader]] = {
 
 
 def read_source(source: Source, *, folder: Path) -> pd.DataFrame:
-    """All patients of a source, one row each, with the source's columns: numbers, truth values, dates, or text.
+    """All patients of a source, one row each, with the study's columns: numbers, truth values, dates, or text.
 
     ``folder`` is the protocol's folder, from which relative paths start. Raises ``SourceError``.
     """
-    return normalise(SOURCES[source.source].read(source, folder=folder))
+    return map_columns(normalise(SOURCES[source.source].read(source, folder=folder)), source.mapping, where="mapping")
 
 
 def normalise(frame: pd.DataFrame) -> pd.DataFrame:

@@ -249,6 +249,9 @@ OVERLAP: Final = _table(
     | _STATUS
 )
 
+#: of pooled patients, by the way in which they were pooled
+POOLED_OVERLAP: Final = _table({"way": _text(allowed=WAYS)} | OVERLAP.columns)
+
 #: distribution of the propensity score by arm, for the overlap figure
 SCORE_HISTOGRAM: Final = _table(
     {"replicate": _replicate(), "score": _text(), "arm": _text(allowed=ARMS), "bin_lower": _number(), "bin_upper": _number(), "count": _count()}
@@ -301,9 +304,7 @@ _COMBINED: Final = (
 COMBINED: Final = _table(_COMBINED)
 
 #: the sites' answers pooled, by the ``way``: ``sites`` whose patients are in it, who is ``left_out`` and why, and what of a site was ``shared``
-POOLED: Final = _table(
-    {"way": _text(allowed=WAYS), "sites": _text(), "left_out": _text(nullable=True), "shared": _text()} | _COMBINED
-)
+POOLED: Final = _table({"way": _text(allowed=WAYS), "sites": _text(), "left_out": _text(nullable=True), "shared": _text()} | _COMBINED)
 
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
 SUBGROUPS: Final = _table({"subgroup": _text(), "level": _text()} | _COMBINED)

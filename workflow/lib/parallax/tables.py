@@ -249,6 +249,9 @@ OVERLAP: Final = _table(
     | _STATUS
 )
 
+#: of pooled patients, by the way in which they were pooled
+POOLED_OVERLAP: Final = _table({"way": _text(allowed=WAYS)} | OVERLAP.columns)
+
 #: distribution of the propensity score by arm, for the overlap figure
 SCORE_HISTOGRAM: Final = _table(
     {"replicate": _replicate(), "score": _text(), "arm": _text(allowed=ARMS), "bin_lower": _number(), "bin_upper": _number(), "count": _count()}

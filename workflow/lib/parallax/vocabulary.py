@@ -44,7 +44,7 @@ VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit", "fixed_e
 REAL: Final = "real"
 #: the site of all sites' answers together, and the column of a pooled cohort that says where a patient is from
 POOLED: Final = "pooled"
-SITE: Final = "site"
+SITE: Final = "pooled_site"
 #: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
 #: the folder of a site's simulated studies, and the two generators that a certificate holds the gate against

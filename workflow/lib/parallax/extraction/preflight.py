@@ -17,7 +17,7 @@ from parallax.expressions import evaluate
 from parallax.extraction.mapping import check_mapping, columns_behind, map_columns
 from parallax.extraction.registry import SOURCES, normalise
 from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
-from parallax.protocol.checks import Kind, SourceFacts, check_source, check_sites, declared_kind, unknown
+from parallax.protocol.checks import Kind, SourceFacts, check_sites, check_source, declared_kind, unknown
 from parallax.protocol.enrichment import place_of
 from parallax.tables import category_text, level_text
 
@@ -142,7 +142,7 @@ def describe_source(
 
 
 def _digest(patients: pd.DataFrame, columns: Sequence[str]) -> str | None:
-    """Of the patients' rows in any order; numbers that are equal are the same, be they whole or not. None where a column or every patient is missing."""
+    """Of the patients' rows in any order, equal numbers being the same; None where a column is missing, or every patient."""
     if not len(patients) or not set(columns) <= set(patients.columns):
         return None
     rows = pd.util.hash_pandas_object(pd.DataFrame({name: category_text(patients[name]) for name in columns}), index=False)

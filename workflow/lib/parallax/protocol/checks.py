@@ -52,7 +52,7 @@ Kind = Literal["number", "boolean", "text", "date"]
 
 BARE_YES_OR_NO: Final = "put it in quotes: YAML reads a bare yes, no, on or off as a truth value"
 
-_RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated"})
+_RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated", SITE})
 _PARTS: Final = {"days": "the follow-up time", "event": "the event", "value": "the value", "person_days": "the time"}
 _SHOWN_LEVELS: Final = 12
 #: days in the units that follow-up is told in
@@ -107,7 +107,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_identifiers, ("cohort", "data")),
         (_check_names, ("data", "synthesis")),
         (_check_site_results, ("pooling", "data", "synthesis")),
-        (_check_pooling, ("pooling", "data", "synthesis", "cohort")),
+        (_check_pooling, ("pooling", "data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
         (_check_enrichment, ("synthesis",)),
@@ -318,7 +318,7 @@ def _check_site_results(pooling: PoolingSection, data: DataSection, synthesis: S
             yield Fault(f"pooling.site_results.{name}", found, "the name of a site elsewhere", "rename the other one, or remove the entry")
 
 
-def _check_pooling(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:
+def _check_pooling(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
     where = "pooling.here"
     for site in pooling.here:
         if site not in data.sites:
@@ -330,8 +330,6 @@ def _check_pooling(pooling: PoolingSection, data: DataSection, synthesis: Synthe
     if pooling.here and synthesis.patients != 1.0:
         found = f"sites, with synthesis.patients {synthesis.patients:g}: those elsewhere would count for another number of patients than they know"
         yield Fault(where, found, "replicates as large as the cohort", "set synthesis.patients: 1, or leave here out")
-    if len(data.sites) > 1 and SITE in cohort.covariates.names:
-        yield Fault("cohort.covariates", f'"{SITE}", the column of pooled patients that says where they are from', "another name", "rename it")
 
 
 def _check_certification(

@@ -39,6 +39,8 @@ from simulated_cohorts import simulate_cohort
 
 COVARIATES = Covariates(numeric=("age", "albumin"), categorical=("sex",))
 REPLICATES = 5
+#: simulated studies by the number of sites: all scenarios in a quarter of an hour of one core
+REPETITIONS = {2: 300, 5: 150, 10: 120}
 #: Monte-Carlo errors that a bound may be missed by
 TOLERATED = 3.0
 #: ways whose intervals allow for effects that differ between the sites
@@ -215,7 +217,7 @@ def check(scenario: Scenario, table: pd.DataFrame) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_way_covers_and_stacking_does_not(name: str) -> None:
     scenario = SCENARIOS[name]
-    table, seen = rates(scenario, 240 if len(scenario.sizes) == 2 else 120 if len(scenario.sizes) == 5 else 80)
+    table, seen = rates(scenario, REPETITIONS[len(scenario.sizes)])
     print(f"\n{name}\n{table.round(3).to_string()}\n{seen.round(3).to_string()}")
     check(scenario, table)
     if scenario.spread:

@@ -23,6 +23,10 @@ try:
         from parallax.extraction.preflight import check_sources
 
         check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
+        if config.get("signing_key"):
+            from parallax.signing import read_private_key
+
+            read_private_key(str(config["signing_key"]))
         if PROTOCOL.pooling.site_results:
             from parallax.sites.reading import read_site_results
 
@@ -44,12 +48,14 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
     )
 
 
-# what sites elsewhere sent, and the key that signs what is sent from here
+# the key that signs what leaves from here; read where it lies, by the job that signs
+SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
+
+# what sites elsewhere sent
 SITE_RESULTS = [
     PROTOCOL_FILE.parent / Path(entry.path).expanduser()
     for entry in PROTOCOL.pooling.site_results.values()
 ]
-SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
 
 REGISTER = STUDY / "registration.jsonl"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 from typing import Final
 
 from parallax.capabilities import GENERATORS
@@ -90,6 +89,11 @@ class Protocol(Section):
         return digest_of(self.plain())
 
     @property
+    def study_digest(self) -> str:
+        """SHA-256 of what the institutions of a study have in common: the same study, wherever its patients come from."""
+        return digest_of(self.shared)
+
+    @property
     def shared(self) -> dict[str, object]:
         """What all institutions of a study have in common, as plain content: the protocol without the sections ``OF_ONE_PLACE``."""
         return self.model_dump(mode="json", exclude=set(OF_ONE_PLACE))
@@ -99,17 +103,3 @@ def digest_of(protocol: object) -> str:
     """SHA-256 of a protocol's plain content."""
     canonical = json.dumps(protocol, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def differing_keys(old: object, new: object, path: str = "") -> Iterator[str]:
-    """The keys below which two protocols differ; a key that only one has is named itself."""
-    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
-        if old != new:
-            yield path
-        return
-    for key in (*old, *(name for name in new if name not in old)):
-        place = f"{path}.{key}" if path else key
-        if key in old and key in new:
-            yield from differing_keys(old[key], new[key], place)
-        else:
-            yield place

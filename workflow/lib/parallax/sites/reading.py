@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from parallax.errors import Fault, ProtocolError, SigningError
 from parallax.protocol.outcomes import asked_of
 from parallax.protocol.pooling import SiteResultsFile
-from parallax.protocol.protocol import Protocol, differing_keys, digest_of
+from parallax.protocol.protocol import Protocol, digest_of
 from parallax.signing import verify_file
 from parallax.sites.site_results import Answer, SiteResults
 from parallax.validation.combining import target_of, to_analysis_scale
+from parallax.validation.registration import differences
 from parallax.validation.rules import COMBINING_RULES
 from parallax.vocabulary import REAL
 
@@ -121,14 +122,13 @@ def _faults_of_study(results: SiteResults, protocol: Protocol, where: str) -> It
     if digest_of(results.protocol) != results.study_digest:
         yield Fault(f"{where}: study_digest", "another digest than that of the protocol in the file", "a file as it was written", _AGAIN)
         return
-    ours = protocol.shared
-    if results.study_digest != digest_of(ours):
-        keys = [f"{key:.80}" for key in islice(differing_keys(ours, results.protocol), _MOST + 1)]
+    if results.study_digest != protocol.study_digest:
+        keys = [f"{key:.80}" for key in islice(differences(protocol.shared, results.protocol), _MOST + 1)]
         named = ", ".join(keys[:_MOST]) + (", and more" if len(keys) > _MOST else "")
         yield Fault(
             f"{where}: protocol",
             f"another study: it differs in {named or 'the order of its keys'}",
-            f"the protocol of this study, but for data and pooling (digest {digest_of(ours)[:16]}…)",
+            f"the protocol of this study, but for data and pooling (digest {protocol.study_digest[:16]}…)",
             f"agree on one protocol, and have both run it (the file was written by Parallax {results.parallax:.40})",
         )
 

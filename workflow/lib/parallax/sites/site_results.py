@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from parallax.protocol.base import Name, Section
-from parallax.protocol.protocol import Protocol, digest_of
+from parallax.protocol.protocol import Protocol
 from parallax.tables import COMBINED
 from parallax.validation.combining import select_answers, to_analysis_scale
 from parallax.vocabulary import RATIO_CONTRASTS, REAL, Arm, Contrast, Rule, Verdict
@@ -180,7 +180,7 @@ def build_site_results(
         "format": FORMAT,
         "site": site,
         "study": protocol.study.name,
-        "study_digest": digest_of(protocol.shared),
+        "study_digest": protocol.study_digest,
         "protocol": protocol.shared,
         "parallax": parallax,
         "commit": commit,

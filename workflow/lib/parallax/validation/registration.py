@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from parallax.errors import Fault, StorageError
-from parallax.protocol.protocol import Protocol, differing_keys, digest_of
+from parallax.protocol.protocol import Protocol, digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,15 @@ def describe_registration(register: str) -> Registration:
     last = entries[-1]
     fixed = [entry for entry in entries if not entry.effects_known]
     before = last.protocol_digest in {entry.protocol_digest for entry in fixed}
-    return Registration(last.attempt, before, () if before or not fixed else tuple(differing_keys(fixed[-1].protocol, last.protocol)))
+    return Registration(last.attempt, before, () if before or not fixed else tuple(differences(fixed[-1].protocol, last.protocol)))
+
+
+def find_protocol(register: str, protocol_digest: str) -> Mapping[str, Any]:
+    """The content of the registered protocol with that digest; raises StorageError where the register does not hold it."""
+    found = next((entry.protocol for entry in read_register(register) if entry.protocol_digest == protocol_digest), None)
+    if found is None:
+        raise _altered("no entry of the protocol that verdict.json names", "the register that the study was run with")
+    return found
 
 
 def read_register(register: str) -> tuple[Entry, ...]:
@@ -99,3 +107,17 @@ def _digest(line: str) -> str:
 def _altered(found: str, allowed: str) -> StorageError:
     remedy = "restore the file from version control, or delete it and let the verdict say that the protocol was registered late"
     return StorageError(str(Fault("registration.jsonl", found, allowed, remedy)))
+
+
+def differences(old: object, new: object, path: str = "") -> Iterator[str]:
+    """The keys below which two protocols differ; a key that only one has is named itself."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        if old != new:
+            yield path
+        return
+    for key in (*old, *(name for name in new if name not in old)):
+        place = f"{path}.{key}" if path else key
+        if key in old and key in new:
+            yield from differences(old[key], new[key], place)
+        else:
+            yield place

@@ -10,7 +10,7 @@ import pytest
 
 from parallax.sites.aggregates import pool_aggregates
 from parallax.sites.heterogeneity import measure_heterogeneity
-from parallax.sites.overlap import compare_patients, compare_table_1
+from parallax.sites.overlap import compare_sites
 from simulated_cohorts import COVARIATES, simulate_cohort
 from site_tables import answers, table_1
 
@@ -105,7 +105,7 @@ def test_patients_of_two_sites_by_table_1() -> None:
     for site, women in (("clinic", 0.4), ("harbour", 0.6)):
         share = tables[site]["level"].map({"female": women, "male": 1 - women})
         tables[site] = tables[site].assign(mean=tables[site]["mean"].fillna(share))
-    found = compare_table_1(tables).set_index(["covariate", "level"])["value"]
+    found = compare_sites(tables, {}, COVARIATES).set_index(["covariate", "level"])["value"]
     assert found["age"].item() == pytest.approx(-3 / sqrt(20000 / 199))
     assert found["sex", "female"] == pytest.approx(-0.2 / sqrt(0.24))
     assert found["sex", "male"] == pytest.approx(0.2 / sqrt(0.24))
@@ -113,7 +113,7 @@ def test_patients_of_two_sites_by_table_1() -> None:
 
 def test_suppressed_characteristics_give_no_difference() -> None:
     hidden = table_1().assign(mean=np.nan)
-    found = compare_table_1({"clinic": table_1(), "harbour": hidden})
+    found = compare_sites({"clinic": table_1(), "harbour": hidden}, {}, COVARIATES)
     assert found["value"].isna().all()
     assert set(found["reason"]) == {"suppressed or not there at one of the sites"}
 
@@ -121,8 +121,8 @@ def test_suppressed_characteristics_give_no_difference() -> None:
 def test_patients_who_are_alike_and_patients_who_are_not() -> None:
     here, alike = simulate_cohort(600, seed=1), simulate_cohort(600, seed=2)
     other = alike.assign(age=alike["age"] + 60)
-    near = compare_patients({"clinic": here, "harbour": alike}, COVARIATES).set_index("measure")["value"]
-    far = compare_patients({"clinic": here, "harbour": other}, COVARIATES).set_index("measure")["value"]
+    near = compare_sites({}, {"clinic": here, "harbour": alike}, COVARIATES).set_index("measure")["value"]
+    far = compare_sites({}, {"clinic": here, "harbour": other}, COVARIATES).set_index("measure")["value"]
     assert 0.5 <= near["membership_c"] < 0.6, "in sample: a dozen columns fit a little"
     assert near["common_support"] > 0.95
     assert far["membership_c"] > 0.98

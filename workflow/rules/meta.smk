@@ -73,6 +73,12 @@ rule compare_sites:
         characteristics=expand(
             "<exact>/{site}/real/characteristics.parquet", site=PROTOCOL.sites
         ),
+        # whose patients may be pooled, those may be told apart by a score
+        cohorts=(
+            expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.sites)
+            if PROTOCOL.pooling.individual_real
+            else []
+        ),
         elsewhere=SITE_RESULTS,
     output:
         "<exact>/pooled/real/site_overlap.parquet",

@@ -26,37 +26,35 @@ Moments = tuple[float, float]
 _ABSENT: Final = (0.0, 0.0)
 
 
-def compare_table_1(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """SMD of every covariate and level between every two sites (SITE_OVERLAP) from their shown CHARACTERISTICS.
+def compare_sites(tables: Mapping[str, pd.DataFrame], cohorts: Mapping[str, pd.DataFrame], covariates: Covariates) -> pd.DataFrame:
+    """SITE_OVERLAP of every two sites: by their shown CHARACTERISTICS ``tables``, and of those whose ``cohorts`` may be pooled by a score.
 
-    Formula: (x̄₁ − x̄₂)/√{(s₁² + s₂²)/2}, with mean and variance of a site from those of its arms: x̄ = Σn x̄/Σn, s² = {Σ(n − 1)s² + Σn(x̄ₐ − x̄)²}/
-    (Σn − 1); of a level p(1 − p). Counts are rounded, which moves a mean by the little that the arms differ. Suppressed numbers give a row
-    with a reason.
-    """
-    moments = {site: dict(_moments(table)) for site, table in tables.items()}
-    rows = []
-    for site, other in combinations(moments, 2):
-        for key in dict.fromkeys((*moments[site], *moments[other])):
-            absent = None if key[1] is None else _ABSENT
-            value, reason = _smd(moments[site].get(key, absent), moments[other].get(key, absent))
-            rows.append({"site": site, "other": other, "measure": "smd", "covariate": key[0], "level": key[1], "value": value, "reason": reason})
-    return SITE_OVERLAP.validate(pd.DataFrame(rows, columns=list(SITE_OVERLAP.columns)))
-
-
-def compare_patients(cohorts: Mapping[str, pd.DataFrame], covariates: Covariates) -> pd.DataFrame:
-    """How well covariates tell the patients of every two sites apart (SITE_OVERLAP), where patients may be pooled.
-
+    ``smd``, of every covariate and level: (x̄₁ − x̄₂)/√{(s₁² + s₂²)/2}, with mean and variance of a site from those of its arms a: x̄ = Σnₐx̄ₐ/Σnₐ,
+    s² = {Σ(nₐ − 1)sₐ² + Σnₐ(x̄ₐ − x̄)²}/(Σnₐ − 1); of a level p(1 − p). Counts are rounded, which moves a mean by the little that the arms differ.
+    Suppressed numbers give a row with a reason.
     The score is P(site | covariates) by logistic regression on standardised columns with a ridge penalty. ``membership_c``: 0.5 where the sites'
     patients are alike, 1 where they have nothing in common (in sample, so a little too high). ``common_support``: share of patients whose
     preference score for one of the two lies in 0.3 … 0.7 (Walker et al. 2013): for them the other site has its like.
     """
-    rows = []
+    rows = [*_compare_tables(tables), *_compare_cohorts(cohorts, covariates)]
+    return SITE_OVERLAP.validate(pd.DataFrame(rows, columns=list(SITE_OVERLAP.columns)))
+
+
+def _compare_tables(tables: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, object]]:
+    moments = {site: dict(_moments(table)) for site, table in tables.items()}
+    for site, other in combinations(moments, 2):
+        for key in dict.fromkeys((*moments[site], *moments[other])):
+            absent = None if key[1] is None else _ABSENT
+            value, reason = _smd(moments[site].get(key, absent), moments[other].get(key, absent))
+            yield {"site": site, "other": other, "measure": "smd", "covariate": key[0], "level": key[1], "value": value, "reason": reason}
+
+
+def _compare_cohorts(cohorts: Mapping[str, pd.DataFrame], covariates: Covariates) -> Iterator[dict[str, object]]:
     for site, other in combinations(cohorts, 2):
         both = pd.concat([cohorts[site], cohorts[other]], ignore_index=True)
         here = np.arange(len(both)) < len(cohorts[site])
         for measure, value, reason in _scored(both, here, covariates):
-            rows.append({"site": site, "other": other, "measure": measure, "value": value, "reason": reason})
-    return SITE_OVERLAP.validate(pd.DataFrame(rows, columns=list(SITE_OVERLAP.columns)))
+            yield {"site": site, "other": other, "measure": measure, "value": value, "reason": reason}
 
 
 def _scored(both: pd.DataFrame, here: np.ndarray, covariates: Covariates) -> Iterator[tuple[str, float, str | None]]:

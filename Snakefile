@@ -18,6 +18,13 @@ include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/enrichment.smk"
 include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
+
+
+if PROTOCOL.pools:
+
+    include: "workflow/rules/pooling.smk"
+
+
 include: "workflow/rules/report.smk"
 include: "workflow/rules/uses.smk"
 include: "workflow/rules/meta.smk"

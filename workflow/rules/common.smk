@@ -14,7 +14,7 @@ from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
 from parallax.seeds import derive_seed
-from parallax.vocabulary import CERTIFICATION, FLAT_COPULA, FLOOR, REAL
+from parallax.vocabulary import CERTIFICATION, FLAT_COPULA, FLOOR, POOLED, REAL
 
 try:
     PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")
@@ -61,6 +61,16 @@ REGISTER = STUDY / "registration.jsonl"
 
 # what every effect of a site waits for
 SEAL = "<exact>/{site}/real/unsealed.json" if PROTOCOL.validation.blinded else []
+
+
+# the sites' verdicts: the study's, where nothing is pooled after them
+SITE_VERDICTS = "<exact>/verdicts.json" if PROTOCOL.pools else "<study>/verdict.json"
+
+# every table of pooled answers
+POOLED_TABLES = [
+    f"<exact>/pooled/{dataset}/individual.parquet"
+    for dataset in PROTOCOL.pooled_datasets
+]
 
 
 pathvars:
@@ -240,6 +250,18 @@ def answers_of(wildcards):
             "real_cohort": "<patients>/{site}/real/cohort.parquet",
         }
     return files
+
+
+def pooled_of(wildcards):
+    """What the patients of all sites are pooled from: of a generator its replicates at every site, and what was decided on them."""
+    if wildcards.dataset == REAL:
+        return {}
+    return {
+        "synthetic": expand(
+            "<patients>/{site}/{{dataset}}/cohort.parquet", site=PROTOCOL.sites
+        ),
+        "verdicts": SITE_VERDICTS,
+    }
 
 
 def enriched_of(wildcards):

@@ -25,6 +25,7 @@ rule collect_results:
         every("<exact>/{site}/{generator}/fit.parquet"),
         every("<exact>/{site}/{generator}/draw.parquet"),
         every("<exact>/{site}/{generator}/refit.parquet"),
+        pooled="<study>/pooled" if PROTOCOL.pools else [],
     output:
         aggregates=directory("<aggregates>"),
         estimates=report(
@@ -65,6 +66,8 @@ rule render_report:
         aggregates="<aggregates>",
         verdict="<study>/verdict.json",
         certification="<study>/certification.csv" if CERTIFIED else [],
+        pooled="<study>/pooled" if PROTOCOL.pools else [],
+        pooling="<study>/pooling.csv" if PROTOCOL.pools else [],
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -100,6 +103,7 @@ rule write_manifest:
             "<study>/agreement.csv",
             "<study>/privacy.csv",
             *(["<study>/certification.csv"] if CERTIFIED else []),
+            *(["<study>/pooling.csv"] if PROTOCOL.pools else []),
             *every("<exact>/{site}/{generator}/model.json"),
         ],
     output:

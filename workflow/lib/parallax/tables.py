@@ -336,6 +336,20 @@ SITE_OVERLAP: Final = _table(
     }
 )
 
+#: a way of pooling against a ``benchmark``: its answer's ``shift`` in the benchmark's standard errors, the ratio of the intervals' widths, and how
+#: many of the benchmark's patients would tell as much
+POOLED_COMPARISON: Final = _table(
+    {"way": _text(allowed=WAYS), "dataset": _text(), "benchmark": _text(allowed=WAYS)}
+    | _TARGET
+    | {
+        "rule": _text(allowed=RULES),
+        "shift": _number(),
+        "width_ratio": _number(minimum=0),
+        "effective_patients": _number(minimum=0),
+        "reason": _text(nullable=True),
+    }
+)
+
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
 SUBGROUPS: Final = _table({"subgroup": _text(), "level": _text()} | _COMBINED)
 

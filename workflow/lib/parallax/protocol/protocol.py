@@ -22,7 +22,7 @@ from parallax.protocol.study import StudySection
 from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
-from parallax.vocabulary import CORRECT, FLAT_COPULA
+from parallax.vocabulary import CORRECT, FLAT_COPULA, REAL
 
 #: sections in which two institutions that run the same study differ: where their patients come from, and whose results they read
 OF_ONE_PLACE: Final = frozenset({"data", "pooling"})
@@ -54,6 +54,11 @@ class Protocol(Section):
     def pools(self) -> bool:
         """Whether there are answers of several sites to become one, those of sites elsewhere among them."""
         return len(self.data.sites) + len(self.pooling.site_results) > 1
+
+    @property
+    def pooled_datasets(self) -> tuple[str, ...]:
+        """The datasets of which the sites' patients are pooled; none where nothing is pooled, the real ones where the protocol allows it."""
+        return ((REAL,) if self.pooling.individual_real else ()) + self.generators if len(self.data.sites) > 1 else ()
 
     @property
     def generators(self) -> tuple[str, ...]:

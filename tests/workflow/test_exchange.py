@@ -35,6 +35,9 @@ class Institution(Study):
         found[found.index(str(REPOSITORY / "Snakefile"))] = str(self.folder / "parallax/Snakefile")
         return found
 
+    def run(self, *words: str, options: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return super().run(*words, options=options, environment={"PYTHONPATH": ""} | (environment or {}))
+
     def pools(self, **changed: object) -> Institution:
         """The same institution, with what it was sent, before it reads it: a protocol with the key ``site_results``."""
         protocol = copy.deepcopy(SMALL) | {
@@ -87,7 +90,7 @@ def clinic(harbour: Institution, tmp_path_factory: pytest.TempPathFactory) -> In
     institution = found(tmp_path_factory.mktemp("clinic"), "clinic", seed=1)
     deliver(harbour, institution)
     pooled = institution.pools()
-    wanted = ["exact/pooled/real/aggregates.parquet", "heterogeneity.csv", "site_overlap.csv"]
+    wanted = ["estimates.csv", "pooling.csv", "heterogeneity.csv", "site_overlap.csv"]
     done = pooled.run(*(f"results/tiny/{name}" for name in wanted))
     assert done.returncode == 0, done.stdout + done.stderr
     return pooled
@@ -144,6 +147,14 @@ def test_the_pooled_answer_is_that_of_both(clinic: Institution, harbour: Institu
     assert np.log(row["estimate"]) == pytest.approx(weight @ y / weight.sum(), abs=2e-3 * row["std_error"]), "but for the file's rounding"
     assert row["std_error"] == pytest.approx(weight.sum() ** -0.5, rel=1e-3)
     assert row["n_treated"] == pytest.approx(sum(site["n_treated"] for site in sites), abs=5)
+
+
+def test_the_pooled_answer_stands_beside_the_sites(clinic: Institution) -> None:
+    estimates = pd.read_csv(clinic.results / "estimates.csv")
+    pooled = estimates[estimates["site"] == "pooled"]
+    assert set(zip(pooled["dataset"], pooled["way"], strict=True)) == {("real", "aggregates"), ("sequential", "aggregates_synthetic")}
+    assert set(pooled["rule"]) == {"fixed_effect", "random_effects", "hartung_knapp"}
+    assert set(estimates.loc[estimates["site"] != "pooled", "site"]) == {"clinic"}
 
 
 def test_heterogeneity_is_shown(clinic: Institution) -> None:

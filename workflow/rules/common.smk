@@ -68,8 +68,10 @@ SITE_VERDICTS = "<exact>/verdicts.json" if PROTOCOL.pools else "<study>/verdict.
 
 # every table of pooled answers
 POOLED_TABLES = [
-    f"<exact>/pooled/{dataset}/individual.parquet"
-    for dataset in PROTOCOL.pooled_datasets
+    f"<exact>/pooled/{dataset}/{way}.parquet"
+    for dataset in (REAL, *PROTOCOL.generators)
+    for way in ("individual", "aggregates")
+    if way == "aggregates" or dataset in PROTOCOL.pooled_datasets
 ]
 
 

@@ -6,7 +6,7 @@ rule write_site_results:
     input:
         characteristics="<exact>/{site}/real/characteristics.parquet",
         tables=of_datasets("<exact>/{{site}}/{dataset}/{table}.parquet"),
-        verdict="<study>/verdict.json",
+        verdict=SITE_VERDICTS,
     output:
         results="<study>/site_results/{site}.json",
         signature="<study>/site_results/{site}.json.sig" if SIGNING_KEY else [],
@@ -40,7 +40,7 @@ rule pool_aggregates:
         combined=expand(
             "<exact>/{site}/{{dataset}}/combined.parquet", site=PROTOCOL.sites
         ),
-        verdict="<study>/verdict.json",
+        verdict=SITE_VERDICTS,
         elsewhere=SITE_RESULTS,
     output:
         aggregates="<exact>/pooled/{dataset}/aggregates.parquet",

@@ -92,6 +92,7 @@ rule write_manifest:
         sources=[
             *source_files(*PROTOCOL.sites),
             *every("<patients>/{site}/source/patients.parquet"),
+            *SITE_RESULTS,
         ],
         results=[
             "<study>/report.html",
@@ -103,7 +104,15 @@ rule write_manifest:
             "<study>/agreement.csv",
             "<study>/privacy.csv",
             *(["<study>/certification.csv"] if CERTIFIED else []),
-            *(["<study>/pooling.csv"] if PROTOCOL.pools else []),
+            *(
+                [
+                    "<study>/pooling.csv",
+                    "<study>/heterogeneity.csv",
+                    "<study>/site_overlap.csv",
+                ]
+                if PROTOCOL.pools
+                else []
+            ),
             *every("<exact>/{site}/{generator}/model.json"),
         ],
     output:

@@ -25,7 +25,6 @@ Rule = Literal[
 ]  # fmt: skip
 Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
-Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 GateOutcome = Literal["passed", "failed", "not_evaluated"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]

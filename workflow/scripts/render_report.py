@@ -27,7 +27,10 @@ def render(input, output, params):
     sites = {site: read_site(Path(input.aggregates) / site, protocol.generators) for site in protocol.sites}
     run = describe_run(protocol, repository=Path(params.repository))
     certification = read_csv(input.certification) if input.get("certification") else None
-    write_text(output[0], render_report(ReportInputs(protocol, sites, read_json(input.verdict), run, certification)))
+    pooled = {path.stem: read_frame(path) for path in sorted(Path(input.pooled).glob("*.parquet"), reverse=True)} if protocol.pools else {}
+    pooling = read_csv(input.pooling) if protocol.pools else None
+    inputs = ReportInputs(protocol, sites, read_json(input.verdict), run, certification, pooled, pooling)
+    write_text(output[0], render_report(inputs))
 
 
 with job(snakemake.log[0]):

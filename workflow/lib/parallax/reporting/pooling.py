@@ -97,7 +97,9 @@ def _picture(inputs: ReportInputs) -> Picture:
             numbers = (found["estimate"], found["lower"], found["upper"]) if found else (math.nan, math.nan, math.nan)
             rows.append(PoolingRow(plain(site).capitalize(), "", dataset, *numbers, note="", pooled=False))
     for way, dataset, row in _answers(inputs.pooled, protocol):
-        numbers = (float(row["estimate"]), float(row["lower"]), float(row["upper"])) if row["status"] == "ok" else (math.nan, math.nan, math.nan)
+        numbers = (math.nan, math.nan, math.nan)
+        if row["status"] == "ok":
+            numbers = (float(row["estimate"]), float(row["lower"]), float(row["upper"]))
         rows.append(PoolingRow("All sites", _WAYS[way], dataset, *numbers, note=_brief(str(row["shared"])), pooled=True))
     figure = draw_pooling(rows, contrast=primary.contrast, styles=styles)
     effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))

@@ -106,3 +106,30 @@ def test_a_common_score_has_the_site_as_one_factor_more() -> None:
     # the score equations of the maximum likelihood: as many treated as expected at each site
     assert score[at].sum() == pytest.approx(treated[at].sum(), abs=1e-6)
     assert score[~at].sum() == pytest.approx(treated[~at].sum(), abs=1e-6)
+
+
+def test_what_rotterdam_alone_knows_breaks_positivity() -> None:
+    """With the year of surgery and chemotherapy in the score a weight of everybody's effect passes 100, and the design is not to be trusted."""
+    source = study().data.sites["rotterdam"]
+    more = study().cohort.covariates.model_copy(
+        update={
+            "numeric": (*study().cohort.covariates.numeric, "num_year"),
+            "categorical": (*study().cohort.covariates.categorical, "fac_chemo"),
+        }
+    )
+    section = study().cohort.model_copy(update={"covariates": more})
+    cohort = select_cohort(read_source(source, folder=STUDIES), section, study().outcomes, source.patient_id).cohort
+    gates = study().validation.gates
+    designed = apply_designs(
+        cohort, covariates=more, designs=study().designs, imbalance=gates.imbalance, effective_patients=gates.effective_patients, seed=1
+    )
+    overlap = designed.overlap.set_index("design")
+    assert overlap.loc["iptw", "max_weight"] > 100
+    assert "not balanced" in overlap.loc["iptw", "failure"]
+    assert overlap.loc["overlap", "failure"] is None or pd.isna(overlap.loc["overlap", "failure"])
+
+
+def test_no_node_negative_woman_of_rotterdam_was_treated() -> None:
+    patients = read_source(study().data.sites["rotterdam"], folder=STUDIES)
+    negative = patients[patients["nodes"] == 0]
+    assert (len(negative), int((negative["hormone"] == "yes").sum())) == (1436, 0)

@@ -29,6 +29,7 @@ _WAYS: Final[Mapping[str, str]] = {
     "individual_mixed": "real here, synthetic elsewhere",
     "aggregates_synthetic": "aggregates of synthetic patients",
 }
+_UNKNOWN: Final = (math.nan, math.nan, math.nan)
 _VERDICTS: Final[Mapping[str, tuple[str, str, str]]] = {
     "agrees": ("release", "Agrees", "✓"),
     "differs": ("do_not_release", "Differs", "✕"),
@@ -94,10 +95,10 @@ def _picture(inputs: ReportInputs) -> Picture:
     for site, tables in inputs.sites.items():
         for dataset in (REAL, *protocol.generators):
             found = primary_estimate(tables.combined.get(dataset), protocol)
-            numbers = (found["estimate"], found["lower"], found["upper"]) if found else (math.nan, math.nan, math.nan)
+            numbers = (found["estimate"], found["lower"], found["upper"]) if found else _UNKNOWN
             rows.append(PoolingRow(plain(site).capitalize(), "", dataset, *numbers, note="", pooled=False))
     for way, dataset, row in _answers(inputs.pooled, protocol):
-        numbers = (math.nan, math.nan, math.nan)
+        numbers = _UNKNOWN
         if row["status"] == "ok":
             numbers = (float(row["estimate"]), float(row["lower"]), float(row["upper"]))
         rows.append(PoolingRow("All sites", _WAYS[way], dataset, *numbers, note=_brief(str(row["shared"])), pooled=True))
@@ -109,8 +110,8 @@ def _picture(inputs: ReportInputs) -> Picture:
         if math.isfinite(row.estimate)
     )
     caption = (
-        f"{effect[0].upper()}{effect[1:]}, design {plain(primary.design)}, by site and by way of pooling, with 95% intervals; on the right what had to "
-        "leave a site. Diamonds are of several sites; the grey band is the first of them. Hazards are compared within sites."
+        f"{effect[0].upper()}{effect[1:]}, design {plain(primary.design)}, by site and by way of pooling, with 95% intervals; on the right what had "
+        "to leave a site. Diamonds are of several sites; the grey band is the first of them. Hazards are compared within sites."
     )
     return Picture(inline(figure, "pooling", f"Forest plot by site and way of pooling: {told}."), caption)
 

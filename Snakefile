@@ -27,6 +27,7 @@ if PROTOCOL.pools:
 
 include: "workflow/rules/report.smk"
 include: "workflow/rules/uses.smk"
+include: "workflow/rules/meta.smk"
 
 
 rule all:
@@ -52,6 +53,12 @@ rule twins:
 rule tune:
     input:
         "<study>/tuning.csv",
+
+
+# what each site tells other institutions: snakemake site_results --config signing_key=FILE
+rule site_results:
+    input:
+        expand("<study>/site_results/{site}.json", site=PROTOCOL.sites),
 
 
 onstart:

@@ -23,6 +23,14 @@ try:
         from parallax.extraction.preflight import check_sources
 
         check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
+        if config.get("signing_key"):
+            from parallax.signing import read_private_key
+
+            read_private_key(str(config["signing_key"]))
+        if PROTOCOL.pooling.site_results:
+            from parallax.sites.reading import read_site_results
+
+            read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent)
 except ParallaxError as error:
     sys.exit(str(error))  # in words; a WorkflowError would add places in this file
 
@@ -40,6 +48,15 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
     )
 
 
+# the key that signs what leaves from here; read where it lies, by the job that signs
+SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
+
+# what sites elsewhere sent
+SITE_RESULTS = [
+    PROTOCOL_FILE.parent / Path(entry.path).expanduser()
+    for entry in PROTOCOL.pooling.site_results.values()
+]
+
 REGISTER = STUDY / "registration.jsonl"
 
 # what every effect of a site waits for
@@ -51,8 +68,10 @@ SITE_VERDICTS = "<exact>/verdicts.json" if PROTOCOL.pools else "<study>/verdict.
 
 # every table of pooled answers
 POOLED_TABLES = [
-    f"<exact>/pooled/{dataset}/individual.parquet"
-    for dataset in PROTOCOL.pooled_datasets
+    f"<exact>/pooled/{dataset}/{way}.parquet"
+    for dataset in (REAL, *PROTOCOL.generators)
+    for way in ("individual", "aggregates")
+    if way == "aggregates" or dataset in PROTOCOL.pooled_datasets
 ]
 
 
@@ -147,6 +166,15 @@ def every(pattern, **wildcards):
         generator=PROTOCOL.generators,
         dataset=(REAL, *PROTOCOL.generators),
         **wildcards,
+    )
+
+
+def of_datasets(pattern):
+    """The pattern for every dataset, and for every table that a site tells others of."""
+    return expand(
+        pattern,
+        dataset=(REAL, *PROTOCOL.generators),
+        table=("combined", "balance", "overlap"),
     )
 
 

@@ -68,6 +68,8 @@ rule render_report:
         certification="<study>/certification.csv" if CERTIFIED else [],
         pooled="<study>/pooled" if PROTOCOL.pools else [],
         pooling="<study>/pooling.csv" if PROTOCOL.pools else [],
+        heterogeneity="<study>/heterogeneity.csv" if PROTOCOL.pools else [],
+        site_overlap="<study>/site_overlap.csv" if PROTOCOL.pools else [],
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -92,6 +94,7 @@ rule write_manifest:
         sources=[
             *source_files(*PROTOCOL.sites),
             *every("<patients>/{site}/source/patients.parquet"),
+            *SITE_RESULTS,
         ],
         results=[
             "<study>/report.html",
@@ -103,7 +106,15 @@ rule write_manifest:
             "<study>/agreement.csv",
             "<study>/privacy.csv",
             *(["<study>/certification.csv"] if CERTIFIED else []),
-            *(["<study>/pooling.csv"] if PROTOCOL.pools else []),
+            *(
+                [
+                    "<study>/pooling.csv",
+                    "<study>/heterogeneity.csv",
+                    "<study>/site_overlap.csv",
+                ]
+                if PROTOCOL.pools
+                else []
+            ),
             *every("<exact>/{site}/{generator}/model.json"),
         ],
     output:

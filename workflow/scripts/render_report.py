@@ -27,9 +27,10 @@ def render(input, output, params):
     sites = {site: read_site(Path(input.aggregates) / site, protocol.generators) for site in protocol.sites}
     run = describe_run(protocol, repository=Path(params.repository))
     certification = read_csv(input.certification) if input.get("certification") else None
-    pooled = {path.stem: read_frame(path) for path in sorted(Path(input.pooled).glob("*.parquet"), reverse=True)} if protocol.pools else {}
-    pooling = read_csv(input.pooling) if protocol.pools else None
-    inputs = ReportInputs(protocol, sites, read_json(input.verdict), run, certification, pooled, pooling)
+    pools = [Path(input.pooled) / f"{name}.parquet" for name in (REAL, *protocol.generators)] if protocol.pools else []
+    pooled = {path.stem: read_frame(path) for path in pools if path.exists()}
+    beside = {name: read_csv(input[name]) for name in ("pooling", "heterogeneity", "site_overlap") if protocol.pools}
+    inputs = ReportInputs(protocol, sites, read_json(input.verdict), run, certification, pooled, **beside)
     write_text(output[0], render_report(inputs))
 
 

@@ -69,6 +69,11 @@ def write_text(path: str | Path, text: str, *, restricted: bool = False) -> None
     _write_whole(Path(path), lambda temporary: temporary.write_text(text, encoding="utf-8"), restricted=restricted)
 
 
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write bytes as they are (a signature)."""
+    _write_whole(Path(path), lambda temporary: temporary.write_bytes(content))
+
+
 def read_text(path: str | Path) -> str:
     """Read a text file in UTF-8."""
     return Path(path).read_text(encoding="utf-8")

@@ -306,6 +306,36 @@ COMBINED: Final = _table(_COMBINED)
 #: the sites' answers pooled, by the ``way``: ``sites`` whose patients are in it, who is ``left_out`` and why, and what of a site was ``shared``
 POOLED: Final = _table({"way": _text(allowed=WAYS), "sites": _text(), "left_out": _text(nullable=True), "shared": _text()} | _COMBINED)
 
+#: how the sites' effects differ: ``q`` (site × treatment), ``tau2`` and ``i2`` on the analysis scale; the ``prediction`` for one more site, and the
+#: pooled effect with one site ``left_out`` on that of the contrast
+HETEROGENEITY: Final = _table(
+    _TARGET
+    | {
+        "measure": _text(allowed=("q", "tau2", "i2", "prediction", "left_out")),
+        "site": _text(nullable=True),
+        "value": _number(),
+        "lower": _number(),
+        "upper": _number(),
+        "df": _number(),
+        "p_value": _number(minimum=0),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: how unlike the patients of two sites are: ``smd`` of a covariate or level; and of a score that tells the sites apart its ``membership_c``, and the
+#: share of patients in ``common_support``
+SITE_OVERLAP: Final = _table(
+    {
+        "site": _text(),
+        "other": _text(),
+        "measure": _text(allowed=("smd", "membership_c", "common_support")),
+        "covariate": _text(nullable=True),
+        "level": _text(nullable=True),
+        "value": _number(),
+        "reason": _text(nullable=True),
+    }
+)
+
 #: a way of pooling against a ``benchmark``: its answer's ``shift`` in the benchmark's standard errors, the ratio of the intervals' widths, and how
 #: many of the benchmark's patients would tell as much
 POOLED_COMPARISON: Final = _table(

@@ -20,7 +20,10 @@ Contrast = Literal[
 ]
 Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
-Rule = Literal["none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked"]
+Rule = Literal[
+    "none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked", "fixed_effect", "random_effects", "hartung_knapp"
+]  # fmt: skip
+Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
 Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
@@ -36,7 +39,7 @@ RULES: Final[tuple[str, ...]] = get_args(Rule)
 #: how the answers of several sites become one
 WAYS: Final[tuple[Way, ...]] = get_args(Way)
 #: the rules of which the first that a dataset has is its answer
-VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit")
+VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit", "fixed_effect")
 
 REAL: Final = "real"
 #: the site of all sites' answers together, and the column of a pooled cohort that says where a patient is from

@@ -106,6 +106,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_mapping, ("data",)),
         (_check_identifiers, ("cohort", "data")),
         (_check_names, ("data", "synthesis")),
+        (_check_site_results, ("pooling", "data", "synthesis")),
         (_check_pooling, ("pooling", "data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
@@ -317,6 +318,14 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
             elif settings.method != (method := synthesis.generators[name].method):
                 remedy = "use this method, or name another generator of the study"
                 yield Fault(f"{where}.{name}.method", f"{settings.method}, but the generator {name} has the method {method}", method, remedy)
+
+
+def _check_site_results(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
+    taken = {*RESERVED_NAMES, *data.sites, *synthesis.generators}
+    for name in pooling.site_results:
+        if name in taken:
+            found = "a name that is reserved, or that a site or a generator of this protocol has"
+            yield Fault(f"pooling.site_results.{name}", found, "the name of a site elsewhere", "rename the other one, or remove the entry")
 
 
 def _check_pooling(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:

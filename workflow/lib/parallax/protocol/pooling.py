@@ -9,6 +9,15 @@ from pydantic import Field
 from parallax.protocol.base import Name, Section
 
 
+class SiteResultsFile(Section):
+    """What another institution says of its patients, in a file that ``snakemake site_results`` wrote there."""
+
+    path: str = Field(min_length=1, description="relative to the protocol's folder, or absolute; its signature lies beside it, ending in .sig")
+    public_key: str | None = Field(
+        default=None, description="the institution's Ed25519 key in PEM, relative to the protocol's folder or absolute; null: no signature is checked"
+    )
+
+
 class PoolingSection(Section):
     """Which patients of which site may be pooled with others', and how."""
 
@@ -22,4 +31,8 @@ class PoolingSection(Section):
         default="by_site",
         description="of pooled patients. by_site: every covariate acts on treatment at each site by itself, and matches are of one site; "
         "common: the covariates act alike at all sites, which is one factor more",
+    )
+    site_results: dict[Name, SiteResultsFile] = Field(
+        default={},
+        description="files of sites elsewhere, by the name that each gives itself: their aggregates are pooled with those of the sites here",
     )

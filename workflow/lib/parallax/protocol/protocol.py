@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Final
 
 from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
@@ -22,6 +23,9 @@ from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
 from parallax.vocabulary import CORRECT, FLAT_COPULA, REAL
+
+#: sections in which two institutions that run the same study differ: where their patients come from, and whose results they read
+OF_ONE_PLACE: Final = frozenset({"data", "pooling"})
 
 
 class Protocol(Section):
@@ -48,8 +52,8 @@ class Protocol(Section):
 
     @property
     def pools(self) -> bool:
-        """Whether there are answers of several sites to become one."""
-        return len(self.data.sites) > 1
+        """Whether there are answers of several sites to become one, those of sites elsewhere among them."""
+        return len(self.data.sites) + len(self.pooling.site_results) > 1
 
     @property
     def pooled_datasets(self) -> tuple[str, ...]:
@@ -88,6 +92,16 @@ class Protocol(Section):
     def digest(self) -> str:
         """SHA-256 of the protocol with all defaults filled in: two protocols with equal digests ask the same study."""
         return digest_of(self.plain())
+
+    @property
+    def study_digest(self) -> str:
+        """SHA-256 of what the institutions of a study have in common: the same study, wherever its patients come from."""
+        return digest_of(self.shared)
+
+    @property
+    def shared(self) -> dict[str, object]:
+        """What all institutions of a study have in common, as plain content: the protocol without the sections ``OF_ONE_PLACE``."""
+        return self.model_dump(mode="json", exclude=set(OF_ONE_PLACE))
 
 
 def digest_of(protocol: object) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.answers import of_target
 from parallax.reporting.figures.pooling import PoolingRow, draw_pooling
+from parallax.reporting.heterogeneity import tabulate_heterogeneity, tabulate_site_overlap
 from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.numbers import NOT_AVAILABLE, format_number, format_signed
 from parallax.reporting.pictures import Picture, competing_outcomes, inline, primary_estimate
@@ -57,6 +58,8 @@ class PooledPage:
     forest: Picture
     ways: Table
     costs: Table | None
+    heterogeneity: Table | None
+    overlap: Table | None
 
 
 def describe_pooled(inputs: ReportInputs) -> PooledPage | None:
@@ -74,7 +77,9 @@ def describe_pooled(inputs: ReportInputs) -> PooledPage | None:
         )
         for entry in judged
     )
-    return PooledPage(cards, _picture(inputs), _tabulate_ways(inputs), _tabulate_costs(inputs))
+    return PooledPage(
+        cards, _picture(inputs), _tabulate_ways(inputs), _tabulate_costs(inputs), _tabulate_heterogeneity(inputs), _tabulate_overlap(inputs)
+    )
 
 
 def _answers(pooled: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[tuple[str, str, Mapping[Any, Any]]]:
@@ -160,3 +165,17 @@ def _tabulate_costs(inputs: ReportInputs) -> Table | None:
         return None
     caption = f"What synthesis costs the pooled answer, design {plain(primary.design)}"
     return Table(caption, ("Contrast", "Shift in benchmark SE", "Width of the interval, ratio", "Effective patients"), tuple(rows), groups)
+
+
+def _tabulate_heterogeneity(inputs: ReportInputs) -> Table | None:
+    if inputs.heterogeneity is None:
+        return None
+    labels = {name: look.label for name, look in dataset_styles(inputs.protocol.generators).items()}
+    by_dataset = {str(dataset): rows for dataset, rows in inputs.heterogeneity.groupby("dataset", sort=False)}
+    return tabulate_heterogeneity(by_dataset, inputs.protocol.question.primary, labels=labels)
+
+
+def _tabulate_overlap(inputs: ReportInputs) -> Table | None:
+    if inputs.site_overlap is None:
+        return None
+    return tabulate_site_overlap(inputs.site_overlap, imbalance=inputs.protocol.validation.gates.imbalance)

@@ -34,6 +34,9 @@ ENRICHMENT_COLUMNS: Final = (
     "replicates", "not_estimable", "variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator",
     "shift_in_real_se", "status", "reason",
 )  # fmt: skip
+HETEROGENEITY_COLUMNS: Final = (
+    "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "site", "value", "lower", "upper", "df", "p_value", "reason",
+)  # fmt: skip
 CERTIFICATION_COLUMNS: Final = (
     "site", "generator", "effect", "rule", "metric", "value", "monte_carlo_error", "lower", "upper", "repetitions",
 )  # fmt: skip
@@ -107,6 +110,12 @@ def collect_agreement(agreement: Mapping[tuple[str, str], pd.DataFrame]) -> pd.D
 def collect_privacy(privacy: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     """``privacy.csv`` from the PRIVACY tables by (site, generator)."""
     return _stack(privacy, "generator", PRIVACY_COLUMNS)
+
+
+def collect_heterogeneity(heterogeneity: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """``heterogeneity.csv`` from the HETEROGENEITY tables by dataset."""
+    labelled = [table.astype(object).assign(dataset=dataset) for dataset, table in heterogeneity.items()]
+    return pd.concat(labelled, ignore_index=True)[list(HETEROGENEITY_COLUMNS)].convert_dtypes(convert_integer=False)
 
 
 def _stack(tables: Mapping[tuple[str, str], pd.DataFrame], second: str, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def test_a_value_that_cannot_be_mapped_is_counted_not_told(mapped: MappedColumn,
 
 
 def test_an_expression_reads_nothing_but_the_row() -> None:
-    with pytest.raises(ProtocolError, match="more than one expression|a subquery|read_csv"):
+    with pytest.raises(ProtocolError, match=r"more than one expression|a subquery|read_csv"):
         map_columns(SITE, {"x": MappedColumn(expression="(select 1 from read_csv('a.csv'))")}, where="mapping")
     with pytest.raises(ProtocolError, match="expression of type"):
         map_columns(SITE, {"x": MappedColumn(expression="[nodes, grade]")}, where="mapping")

@@ -277,14 +277,15 @@ def enriched_of(wildcards):
     }
 
 
-def synthesis_of(generator):
-    """The section synthesis with one generator only, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
-    entries = PROTOCOL.synthesis.generators
+def synthesis_of(site, generator):
+    """The section synthesis with one generator only, as it is set at a site, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
     settings = (
-        {generator: entries[generator]} if generator in entries else {FLAT_COPULA: FLAT}
+        {generator: PROTOCOL.synthesis.settings_at(site, generator)}
+        if generator in PROTOCOL.generators
+        else {FLAT_COPULA: FLAT}
     )
     return PROTOCOL.synthesis.model_copy(
-        update={"generators": settings, "enrichment": ()}
+        update={"generators": settings, "at_sites": {}, "enrichment": ()}
     ).plain()
 
 

@@ -68,6 +68,8 @@ rule render_report:
         certification="<study>/certification.csv" if CERTIFIED else [],
         pooled="<study>/pooled" if PROTOCOL.pools else [],
         pooling="<study>/pooling.csv" if PROTOCOL.pools else [],
+        heterogeneity="<study>/heterogeneity.csv" if PROTOCOL.pools else [],
+        site_overlap="<study>/site_overlap.csv" if PROTOCOL.pools else [],
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:

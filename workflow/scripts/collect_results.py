@@ -19,8 +19,8 @@ def read_site(folder, protocol):
 
 def collect(input, output, params):
     protocol, shown = Protocol.of(params.protocol), {}
-    pools = sorted(Path(input.pooled).glob("*.parquet"), reverse=True) if protocol.pools else ()
-    pooled = {(POOLED, path.stem): read_frame(path) for path in pools}
+    pools = [Path(input.pooled) / f"{name}.parquet" for name in (REAL, *protocol.generators)] if protocol.pools else []
+    pooled = {(POOLED, path.stem): read_frame(path) for path in pools if path.exists()}
     for site, folder in ((site, Path(params.exact) / site) for site in protocol.sites):
         shown |= {(site, *key): table for key, table in disclose_site(read_site(folder, protocol), protocol).items()}
         stages = [folder / name / f"{stage}.parquet" for name in protocol.generators for stage in ("fit", "draw", "refit")]

@@ -14,7 +14,8 @@ def pool(input, params):
     study = read_sections(params.sections)
     schema = tables.cohort_schema(study["cohort"].covariates, study["outcomes"])
     real, synthetic = (
-        {site: read_table(path, schema) for site, path in zip(params.sites, paths)} for paths in (input.real, input.get("synthetic", []))
+        {site: read_table(path, schema) for site, path in zip(params.sites, paths, strict=bool(paths))}
+        for paths in (input.real, input.get("synthetic", []))
     )
     if not synthetic:
         return study, [pool_real(real)]

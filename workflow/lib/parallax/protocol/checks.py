@@ -308,6 +308,16 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+    for site, own in synthesis.at_sites.items():
+        where = f"synthesis.at_sites.{site}"
+        if site not in data.sites:
+            yield unknown(where, site, data.sites, "site")
+        for name, settings in own.items():
+            if name not in synthesis.generators:
+                yield unknown(f"{where}.{name}", name, synthesis.generators, "generator of the study")
+            elif settings.method != (method := synthesis.generators[name].method):
+                remedy = "use this method, or name another generator of the study"
+                yield Fault(f"{where}.{name}.method", f"{settings.method}, but the generator {name} has the method {method}", method, remedy)
 
 
 def _check_site_results(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
@@ -372,8 +382,7 @@ def _check_generators(synthesis: SynthesisSection, cohort: CohortSection, outcom
     binary = {f"{name}_value" for name, outcome in outcomes.items() if isinstance(outcome, BinaryOutcome)}
     numeric = [*cohort.covariates.numeric, *(column for column in times if column not in binary)]
     ordered = {name for constraint in synthesis.constraints if isinstance(constraint, OrderConstraint) for name in constraint.columns}
-    for name, settings in synthesis.generators.items():
-        where = f"synthesis.generators.{name}"
+    for where, settings in synthesis.every_setting():
         yield from _check_generator(where, settings, numeric, ordered)
         if isinstance(settings, SequentialGenerator):
             yield from _check_generator(f"{where}.covariates", settings.covariates, cohort.covariates.numeric, ordered)
@@ -412,8 +421,7 @@ def _check_enrichment(synthesis: SynthesisSection) -> Iterator[Fault]:
 def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:
     """Covariates that a generator's settings name, and recipes that do not go together."""
     names = cohort.covariates.names
-    for generator, settings in synthesis.generators.items():
-        where = f"synthesis.generators.{generator}"
+    for where, settings in synthesis.every_setting():
         asked: dict[str, tuple[str, ...]] = {}
         if isinstance(settings, CartGenerator):
             asked["order"] = settings.order

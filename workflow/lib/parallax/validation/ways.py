@@ -40,10 +40,12 @@ class Pool:
 
     @property
     def shared(self) -> str:
-        """What has to leave a site for it."""
+        """What has to leave a site for it; nothing where there is nothing to pool."""
+        if self.obstacle is not None:
+            return "nothing"
         moved = "real" if self.way == "individual_real" else "synthetic"
         sites = self.real if self.way == "individual_real" else self.synthetic
-        return f"{moved} patients of {' and '.join(sites)}" if sites else "nothing"
+        return f"{moved} patients of {' and '.join(sites)}"
 
     @property
     def obstacle(self) -> str | None:

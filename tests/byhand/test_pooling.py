@@ -9,15 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from parallax.disclosure.pooled import disclose_comparison, disclose_pooled
 from parallax.errors import CohortError, StatisticsError
 from parallax.outcomes.observed import observe
 from parallax.pooling import pool_cohorts, pool_settings
-from parallax.protocol import Covariates, DesignsSection, OutcomesSection, PropensitySection
+from parallax.protocol import Covariates, DesignsSection, DisclosureSection, OutcomesSection, PropensitySection
 from parallax.protocol.pooling import PoolingSection
 from parallax.protocol.question import Hypothesis
 from parallax.protocol.validation import Gates
+from parallax.reporting.results import collect_estimates
 from parallax.statistics.log_rank import compare_hazards
-from parallax.tables import COMBINED, POOLED, POOLED_OVERLAP, empty_table
+from parallax.tables import COMBINED, POOLED, POOLED_COMPARISON, POOLED_OVERLAP, empty_table
 from parallax.validation.pooled import compare_ways, judge_ways
 from parallax.validation.ways import answer, pool_generator, pool_real
 from parallax.vocabulary import SITE
@@ -159,3 +161,37 @@ def test_a_way_without_an_answer_is_inconclusive_and_says_why() -> None:
     (judged,) = judge_ways(compare_ways(tables), tables, primary=PRIMARY, gates=Gates(), shifts={})
     assert (judged.verdict, judged.shift) == ("inconclusive", None)
     assert "fewer than two sites" in judged.reason
+
+
+def of_site(**counts: float) -> pd.DataFrame:
+    return COMBINED.validate(pd.DataFrame([combined(events_treated=30.0, events_comparator=20.0, **counts)], columns=list(COMBINED.columns)))
+
+
+def test_a_pooled_count_is_hidden_where_a_sites_own_is() -> None:
+    """100 treated of two sites, 4 of them at one: the total beside the other site's 96 would give the 4 away. Counts at both sites are shown."""
+    limits = DisclosureSection(minimum_count=10, round_to=5)
+    rows = pooled(answered("individual_real", -0.5, 0.2, events_treated=61.0, events_comparator=43.0) | {"n_treated": 100.0, "n_comparator": 123.0})
+    failed = pd.DataFrame([{"way": "individual_real", "design": "overlap", "failure": "not balanced"}])
+    overlap = failed.reindex(columns=list(POOLED_OVERLAP.columns))
+    sites = [of_site(n_treated=96.0, n_comparator=60.0), of_site(n_treated=4.0, n_comparator=63.0)]
+    (shown,) = disclose_pooled(rows, limits, sites=sites, overlap=overlap).to_dict("records")
+    assert pd.isna(shown["n_treated"])
+    # 4 treated with 30 events cannot be: the patients without an event are few too
+    assert pd.isna(shown["events_treated"])
+    assert (shown["n_comparator"], shown["events_comparator"], shown["design_failure"]) == (125, 45, "not balanced")
+
+
+def test_effective_patients_are_rounded_as_counts_are() -> None:
+    row = {"way": "aggregates", "dataset": "real", "benchmark": "individual_real", "rule": "partial", "effective_patients": 1957.2}
+    comparison = pd.DataFrame([row | combined()], columns=list(POOLED_COMPARISON.columns)).assign(rule="partial")
+    assert disclose_comparison(comparison, DisclosureSection(minimum_count=10, round_to=5))["effective_patients"].tolist() == [1955]
+
+
+def test_only_pooled_rows_of_the_estimates_have_a_way() -> None:
+    limits = DisclosureSection(minimum_count=10, round_to=5)
+    table = pooled(answered("individual_real", -0.5, 0.2, events_treated=61.0, events_comparator=43.0))
+    site = disclose_pooled(table, limits, sites=[], overlap=empty_table(POOLED_OVERLAP))
+    found = collect_estimates({("a", "real"): site.drop(columns=["design_failure"])}, {}, {("pooled", "real"): site})
+    assert found["site"].tolist() == ["a", "pooled"]
+    assert found["way"].fillna("").tolist() == ["", "individual_real"]
+    assert found["shared"].fillna("").tolist() == ["", "nothing"]

@@ -64,7 +64,7 @@ rule compare_ways:
 rule collect_pooling:
     input:
         every("<exact>/{site}/{dataset}/combined.parquet"),
-        expand(
+        overlaps=expand(
             "<exact>/pooled/{dataset}/overlap.parquet",
             dataset=PROTOCOL.pooled_datasets,
         ),

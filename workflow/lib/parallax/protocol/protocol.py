@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
@@ -24,8 +26,9 @@ from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
 from parallax.vocabulary import CORRECT, FLAT_COPULA, REAL
 
-#: sections in which two institutions that run the same study differ: where their patients come from, and whose results they read
-OF_ONE_PLACE: Final = frozenset({"data", "pooling"})
+#: in what two institutions that run the same study may differ: where their patients come from, a site's own settings of a generator, and whose
+#: results are pooled
+OF_ONE_PLACE: Final[Mapping[str, Any]] = MappingProxyType({"data": True, "pooling": True, "synthesis": {"at_sites"}})
 
 
 class Protocol(Section):
@@ -100,8 +103,8 @@ class Protocol(Section):
 
     @property
     def shared(self) -> dict[str, object]:
-        """What all institutions of a study have in common, as plain content: the protocol without the sections ``OF_ONE_PLACE``."""
-        return self.model_dump(mode="json", exclude=set(OF_ONE_PLACE))
+        """What all institutions of a study have in common, as plain content: the protocol without what is ``OF_ONE_PLACE``."""
+        return self.model_dump(mode="json", exclude=dict(OF_ONE_PLACE))
 
 
 def digest_of(protocol: object) -> str:

@@ -45,7 +45,7 @@ def tabulate_site_overlap(overlap: pd.DataFrame, *, imbalance: float) -> Table |
     rows = []
     for (site, other), pair in overlap.groupby(["site", "other"], sort=False):
         values = pair[pair["measure"] == "smd"].dropna(subset=["value"])
-        largest = values.loc[values["value"].abs().idxmax()] if len(values) else None
+        largest = values.iloc[int(values["value"].abs().to_numpy().argmax())] if len(values) else None
         scored = pair.dropna(subset=["value"]).set_index("measure")["value"]
         rows.append(
             (

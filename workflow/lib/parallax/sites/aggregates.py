@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from parallax.errors import NotEstimable
 from parallax.statistics.intervals import t_interval, t_p_value
@@ -21,7 +22,7 @@ COUNTS: Final = ("n_treated", "n_comparator", "events_treated", "events_comparat
 SHARED: Final = "estimates, variances and counts"
 
 #: how aggregates are pooled, the answer first
-POOLING_RULES: Final = {
+POOLING_RULES: Final[Mapping[str, Callable[[ArrayLike, ArrayLike], Pooled]]] = {
     "fixed_effect": pool_fixed,
     "random_effects": lambda y, error: pool_random(y, error, interval="wald"),
     "hartung_knapp": pool_random,
@@ -33,7 +34,7 @@ class Gathered:
     """What the sites say of one target, on the analysis scale: ``rows`` by site of those that have an estimate, and why the others have none."""
 
     target: tuple[Any, ...]
-    rows: Mapping[str, Mapping[str, Any]]
+    rows: Mapping[str, Mapping[Any, Any]]
     left_out: Mapping[str, str]
 
     @property
@@ -63,7 +64,7 @@ def gather(answers: Mapping[str, pd.DataFrame], *, excluded: Mapping[str, str]) 
     for target in targets:
         if target[TARGET.index("contrast")] in DIAGNOSTIC_CONTRASTS:
             continue
-        rows: dict[str, Mapping[str, Any]] = {}
+        rows: dict[str, Mapping[Any, Any]] = {}
         left_out = dict(excluded)
         for site, table in tables.items():
             row = table.get(target)

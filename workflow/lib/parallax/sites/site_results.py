@@ -127,7 +127,7 @@ class Overlap(Section):
 
 
 class SiteResults(Section):
-    """Everything in the file; ``protocol`` is the study's without the sections of one place, ``study_digest`` its digest."""
+    """Everything in the file; ``protocol`` is the study's without what is of one place, ``study_digest`` its digest."""
 
     format: Literal["parallax site results 1"]
     site: Name

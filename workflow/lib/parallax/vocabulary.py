@@ -24,6 +24,7 @@ Rule = Literal[
     "none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked", "fixed_effect", "random_effects", "hartung_knapp"
 ]  # fmt: skip
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
+Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 GateOutcome = Literal["passed", "failed", "not_evaluated"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]

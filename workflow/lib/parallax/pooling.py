@@ -69,7 +69,8 @@ def pool_settings(pooling: PoolingSection, *, covariates: Covariates, designs: D
 
 
 def _labelled(cohorts: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
-    return [cohort.assign(**{SITE: site, "patient_id": f"{site}/" + cohort["patient_id"].astype(str)}) for site, cohort in cohorts.items()]
+    named = {site: cohort.assign(patient_id=f"{site}/" + cohort["patient_id"].astype(str)) for site, cohort in cohorts.items()}
+    return [cohort.assign(**{SITE: site}) for site, cohort in named.items()]
 
 
 def _check_distinct(cohorts: Mapping[str, pd.DataFrame]) -> None:

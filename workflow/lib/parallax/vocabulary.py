@@ -23,8 +23,8 @@ Arm = Literal["treated", "comparator"]
 Rule = Literal[
     "none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked", "fixed_effect", "random_effects", "hartung_knapp"
 ]  # fmt: skip
-Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
+Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 GateOutcome = Literal["passed", "failed", "not_evaluated"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]

@@ -51,7 +51,9 @@ def tabulate_site_overlap(overlap: pd.DataFrame, *, imbalance: float) -> Table |
         rows.append(
             (
                 Cell(f"{plain(str(site))} and {plain(str(other))}"),
-                Cell(NOT_AVAILABLE, look="none") if largest is None else Cell(format_number(abs(largest["value"]), decimals=2), note=_name(largest)),
+                Cell(NOT_AVAILABLE, look="none")
+                if largest is None
+                else Cell(format_number(abs(largest["value"]), decimals=2), note=_name(largest)),
                 Cell(f"{int((values['value'].abs() > imbalance).sum())} of {len(values)}"),
                 Cell(format_number(scored.get("membership_c"), decimals=2)),
                 Cell(format_share(scored.get("common_support"))),
@@ -84,5 +86,5 @@ def _measure(measure: str, row: Mapping[Any, Any] | None, primary: PrimaryEstima
     return Cell(format_share(row["value"]) if measure == "i2" else format_number(row["value"]), note=note)
 
 
-def _name(row: Mapping[Any, Any]) -> str:
+def _name(row: Any) -> str:
     return plain(str(row["covariate"])) + ("" if pd.isna(row["level"]) else f": {row['level']}")

@@ -90,7 +90,7 @@ def _answers(pooled: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[tup
         for way, rows in table.groupby("way", sort=False)
         for row in of_target(rows, protocol.question.primary).to_dict("records")
     ]
-    return sorted(found, key=lambda entry: (entry[1] != REAL, WAYS.index(entry[0])))  # type: ignore[arg-type]
+    return sorted(found, key=lambda entry: (entry[1] != REAL, WAYS.index(entry[0])))
 
 
 def _picture(inputs: ReportInputs) -> Picture:
@@ -150,7 +150,7 @@ def _tabulate_costs(inputs: ReportInputs) -> Table | None:
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
     for (benchmark, way, dataset), part in shown.groupby(["benchmark", "way", "dataset"], sort=False):
-        groups[len(rows)] = f"{_WAYS[way]} ({styles[dataset].label}) against {_WAYS[benchmark]} (real)"
+        groups[len(rows)] = f"{_WAYS[str(way)]} ({styles[str(dataset)].label}) against {_WAYS[str(benchmark)]} (real)"
         for row in part.to_dict("records"):
             horizon = None if pd.isna(row["horizon_days"]) else float(row["horizon_days"])
             rows.append(

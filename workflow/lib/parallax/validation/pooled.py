@@ -105,13 +105,13 @@ def judge_ways(
 def _tell(found: Any, verdict: PooledOutcome, threshold: float, shifts: Mapping[str, float], sites: list[str]) -> str:
     if verdict == "inconclusive":
         return str(found["reason"])
-    told = f"the primary estimate is {_signed(found['shift'])} standard errors of the benchmark from it; allowed is plus or minus {threshold:g}"
+    told = f"the primary estimate lies {_signed(found['shift'])} of the benchmark's standard errors from it; allowed is plus or minus {threshold:g}"
     own = [f"{site} {_signed(shifts[site])}" for site in sites if site in shifts and not math.isnan(shifts[site])]
     return told + (f"; of the sites' own synthetic answers from their real ones: {', '.join(own)}" if verdict == "differs" and own else "")
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
 
 
 def _answers(pooled: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], list[Any]]:

@@ -113,8 +113,8 @@ def answer(
     cohort = pool_cohorts(pool.real, pool.synthetic)
     how: dict[str, Any] = {"covariates": settings.covariates, "designs": settings.designs, "propensity": settings.propensity, "seed": seed}
     designed = apply_designs(cohort, **how, imbalance=gates.imbalance, effective_patients=gates.effective_patients)
-    made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
-    estimates = estimate_effects(cohort, **made, **how, outcomes=outcomes).estimates
+    how |= {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
+    estimates = estimate_effects(cohort, **how, outcomes=outcomes).estimates
     if pool.synthetic:
         sizes = {int(str(replicate)): int(size) for replicate, size in cohort.groupby("replicate").size().items()}
         combined = combine(estimates, patients=pool.known, synthetic=sizes, fit=fit, not_estimable=gates.replicates_not_estimable)

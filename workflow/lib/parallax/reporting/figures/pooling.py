@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from parallax.reporting import style
@@ -31,7 +32,7 @@ class PoolingRow:
     pooled: bool
 
 
-def draw_pooling(rows: Sequence[PoolingRow], *, contrast: str, styles: dict[str, style.DatasetStyle]) -> style.Figure:
+def draw_pooling(rows: Sequence[PoolingRow], *, contrast: str, styles: Mapping[str, style.DatasetStyle]) -> Figure:
     """Blocks of lines: a site's answers bear their dataset's mark, pooled ones a diamond as wide as the interval; a note on the right.
 
     The grey band is the interval of the first pooled answer that there is.

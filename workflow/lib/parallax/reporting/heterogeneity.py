@@ -50,9 +50,7 @@ def tabulate_site_overlap(overlap: pd.DataFrame, *, imbalance: float) -> Table |
         rows.append(
             (
                 Cell(f"{plain(str(site))} and {plain(str(other))}"),
-                Cell(NOT_AVAILABLE, look="none")
-                if largest is None
-                else Cell(format_number(abs(largest["value"]), decimals=2), note=_name(largest)),
+                Cell(NOT_AVAILABLE, look="none") if largest is None else Cell(format_number(abs(largest["value"]), decimals=2), note=_name(largest)),
                 Cell(f"{int((values['value'].abs() > imbalance).sum())} of {len(values)}"),
                 Cell(format_number(scored.get("membership_c"), decimals=2)),
                 Cell(format_share(scored.get("common_support"))),

@@ -53,10 +53,11 @@ def simulate_wearables(patients: int, *, rng: np.random.Generator, persistence: 
         for day in range(-14, 8):
             deviation = persistence * deviation + np.sqrt(1 - persistence**2) * rng.normal()
             if wears and rng.random() < 0.9:
-                rows.append((f"p{patient}", float(day), "steps", max(0.0, np.round(level[patient] + slope * (day + 7.5) + scale * deviation)), "steps/day"))
+                walked = level[patient] + slope * (day + 7.5) + scale * deviation
+                rows.append((f"p{patient}", float(day), "steps", max(0.0, np.round(walked)), "steps/day"))
         inflamed = rng.lognormal(1.5, 0.6)
-        for _ in range(rng.integers(0, 7)):
-            rows.append((f"p{patient}", np.round(rng.uniform(-90, 0), 2), "1988-5", np.round(inflamed * rng.lognormal(0, 0.3), 1), "mg/L"))
+        drawn = np.round(rng.uniform(-90, 0, rng.integers(0, 7)), 2)
+        rows += [(f"p{patient}", day, "1988-5", np.round(inflamed * rng.lognormal(0, 0.3), 1), "mg/L") for day in drawn]
     people = pd.DataFrame(
         {
             "id": [f"p{patient}" for patient in range(patients)],

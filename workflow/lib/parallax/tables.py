@@ -405,6 +405,9 @@ COEFFICIENTS: Final = _table(
 #: ``variable`` names the arm or the covariate that a metric belongs to
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)
 
+#: the same of the long table of repeated measurements; ``variable`` is a measurement, by arm where an arm is meant, or a summary's column
+SERIES_FIDELITY: Final = FIDELITY
+
 PRIVACY: Final = _table({"metric": _text()} | _METRIC)
 
 #: one simulated study after the other: every combining rule's answer on the analysis scale beside the ``truth``; rule ``none`` of the generator

@@ -26,7 +26,7 @@ def check_measurements(cohort: CohortSection, data: DataSection, outcomes: Outco
         if first > last:
             yield Fault(f"{where}.window_days", f"{shown}, which ends before it begins", "the first day, then the last", "put them in order")
         if first == last and "slope" in measurement.summaries:
-            yield Fault(f"{where}.summaries", f"slope, within a window of one time, {shown}", "a window of several days", "widen it, or leave slope out")
+            yield Fault(f"{where}.summaries", f"slope, within a window of one time, {shown}", "several days", "widen it, or leave slope out")
         for statistic, times in Counter(measurement.summaries).items():
             if times > 1:
                 yield Fault(f"{where}.summaries", f"{statistic} more than once", "every summary once", "remove the repetition")

@@ -54,6 +54,4 @@ class CohortSection(Section):
     @property
     def summaries(self) -> dict[str, tuple[str, Statistic]]:
         """The columns that repeated measurements give the patients: measurement and summary by column."""
-        return {
-            f"{name}_{statistic}": (name, statistic) for name, measurement in self.measurements.items() for statistic in measurement.summaries
-        }
+        return {f"{name}_{statistic}": (name, statistic) for name, measurement in self.measurements.items() for statistic in measurement.summaries}

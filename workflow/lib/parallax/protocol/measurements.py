@@ -18,7 +18,7 @@ class MeasurementFile(Section):
 
     path: str = Field(min_length=1, description="relative to the protocol's folder, or absolute; ends in .csv or .parquet")
     patient_id: str = Field(min_length=1, description="column that holds the identifiers of the site's patients")
-    time_days: str = Field(min_length=1, description="column that holds days since the patient's index date, negative before it; fractions are allowed")
+    time_days: str = Field(min_length=1, description="column that holds days since the patient's index date, negative before it; may be fractions")
     name: str = Field(min_length=1, description="column that says what was measured; rows of nothing in cohort.measurements are left out")
     value: str = Field(min_length=1, description="column that holds the values")
     unit: str | None = Field(default=None, description="column that holds each row's unit, which must be the one stated; null: not checked")

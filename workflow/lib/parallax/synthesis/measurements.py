@@ -29,17 +29,19 @@ from parallax.vocabulary import ARMS
 
 FloatArray = NDArray[np.float64]
 
+#: summaries that are missing where nothing was measured
+_VALUES: Final = ("mean", "last", "minimum", "maximum")
 #: cells of the matrices that are in memory at once
 _CELLS: Final = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ArmSeries:
-    """The series of one measurement in one arm; ``measured`` is the share of the arm's patients with a value."""
+    """The series of one measurement in one arm; ``numbers`` of values of the arm's patients, by the fewest that their summaries allow."""
 
     times: SeriesTimes
     values: SeriesValues
-    measured: float
+    numbers: Mapping[int, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class FittedMeasurements:
         """From the MEASUREMENTS of a real cohort and its cohort table. Raises GenerationError where an arm has too few patients with a value."""
         predictors = Predictors.fit(patients, Context(cohort.covariates, OutcomesSection.model_construct({})), squares=False)
         columns, treated = predictors.standardise(patients), patients["treated"].to_numpy(bool)
+        given = {name: _given(name, entry, cohort) for name, entry in cohort.measurements.items()}
         series = {}
         for name, entry in cohort.measurements.items():
             rows = measurements[measurements["name"] == name]
@@ -66,11 +69,12 @@ class FittedMeasurements:
                     f"allowed are {MINIMUM_ARM} or more; widen its window, or leave it out"
                 )
             grids = [Grid.of(rows[column].to_numpy(np.float64)) for column in ("value", "time_days")]
+            fewest = _fewest({statistic: patients[column].to_numpy(np.float64) for statistic, column in given[name].items()}, len(patients))
             series[name] = {
-                arm: _fit_arm(rows[side[number]], number[side[number]], columns, entry, grids, share=side.sum())
+                arm: _fit_arm(rows[side[number]], number[side[number]], columns, entry, grids, fewest=fewest, side=side)
                 for arm, side in zip(ARMS, (treated, ~treated), strict=True)
             }
-        return cls(predictors, {name: _given(name, entry, cohort) for name, entry in cohort.measurements.items()}, series)
+        return cls(predictors, given, series)
 
     def draw(self, patients: pd.DataFrame, *, rng: np.random.Generator) -> pd.DataFrame:
         """The MEASUREMENTS of one replicate: cohort rows with covariates and arm. The same ``rng`` state gives the same bits."""
@@ -101,15 +105,23 @@ def _given(name: str, entry: Measurement, cohort: CohortSection) -> dict[str, st
 
 
 def _fit_arm(
-    rows: pd.DataFrame, number: NDArray[np.intp], columns: FloatArray, entry: Measurement, grids: Sequence[Grid], *, share: float
+    rows: pd.DataFrame,
+    number: NDArray[np.intp],
+    columns: FloatArray,
+    entry: Measurement,
+    grids: Sequence[Grid],
+    *,
+    fewest: NDArray[np.int64],
+    side: NDArray[np.bool_],
 ) -> ArmSeries:
     times, values = (rows[column].to_numpy(np.float64) for column in ("time_days", "value"))
     batches = list(batch_series(number.astype(np.int64), times, values))
     first, last = entry.window_days
+    numbers, own = np.bincount(number, minlength=len(side))[side], fewest[side]
     return ArmSeries(
         times=SeriesTimes.fit(batches, window=entry.window_days, decimals=grids[1].decimals),
         values=SeriesValues.fit(batches, columns, grids[0], window_days=last - first),
-        measured=len(np.unique(number)) / share,
+        numbers={int(least): np.sort(numbers[own == least]).astype(np.int64) for least in np.unique(own)},
     )
 
 
@@ -131,16 +143,25 @@ def _draw_arm(
 
 
 def _draw_numbers(model: ArmSeries, given: Mapping[str, FloatArray], patients: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How many values each patient has: as counted where that is a covariate, else as many as a real patient's; none where summaries are missing."""
-    drawn = model.times.numbers[rng.integers(len(model.times.numbers), size=patients)]
-    numbers = np.round(given["count"]).astype(np.int64) if "count" in given else np.where(rng.random(patients) < model.measured, drawn, 0)
-    known = [given[statistic] for statistic in ("mean", "last", "minimum", "maximum") if statistic in given]
-    if known:
-        some = ~np.isnan(known).all(axis=0)
-        least = np.where(np.fmax.reduce(known) > np.fmin.reduce(known), 2, 1)  # one value is its own mean, minimum and maximum
-        numbers = np.where(some, np.maximum(numbers, 1) if "count" in given else np.maximum(drawn, least), 0)
+    """How many values each patient has: as counted where that is a covariate, else as many as a real patient of whom as much is known."""
+    fewest, chance = _fewest(given, patients), rng.random(patients)
+    numbers = np.round(given["count"]).astype(np.int64) if "count" in given else fewest.copy()
+    if "count" not in given:
+        for least, known in model.numbers.items():
+            chosen = fewest == least
+            numbers[chosen] = known[(chance[chosen] * len(known)).astype(np.int64)]
+    numbers = np.maximum(numbers, fewest)
+    if any(statistic in given for statistic in _VALUES):
+        numbers = np.where(fewest == 0, 0, numbers)
     if "slope" in given:
-        numbers = np.where(np.isnan(given["slope"]), np.minimum(numbers, 1), np.maximum(numbers, 2))
-        if known:
-            numbers = np.where(some, numbers, 0)
+        numbers = np.where(np.isnan(given["slope"]), np.minimum(numbers, 1), numbers)
     return np.asarray(np.clip(numbers, 0, model.times.most), dtype=np.int64)
+
+
+def _fewest(given: Mapping[str, FloatArray], patients: int) -> NDArray[np.int64]:
+    """The fewest values that a patient's summaries allow: none unless something is known, two where what is known differs or has a slope."""
+    values = np.array([given[statistic] for statistic in _VALUES if statistic in given] or [np.full(patients, np.nan)])
+    differ = np.fmax.reduce(values) > np.fmin.reduce(values)
+    some = ~np.isnan(values).all(axis=0)
+    sloped = ~np.isnan(given.get("slope", np.full(patients, np.nan)))
+    return np.asarray(np.where(differ | sloped, 2, np.where(some, 1, 0)), dtype=np.int64)

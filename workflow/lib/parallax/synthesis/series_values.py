@@ -30,15 +30,16 @@ _LEVELS: Final = np.concatenate([[0.005], np.arange(0.01, 1.0, 0.01), [0.995]])
 #: smallest scale of a patient, in typical ones
 _SMALLEST: Final = 1e-3
 
-#: what is drawn of every patient: the mean, the slope per day, and the logarithm of the standard deviation about the line
-FEATURES: Final = ("mean", "slope", "scale")
+#: what is drawn of every patient: the mean, the slope times the standard deviation of the times, which is a change of the value however near
+#: the times are, and the logarithm of the standard deviation about the line
+FEATURES: Final = ("mean", "rise", "scale")
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesValues:
     """Values of measured patients at given times, learnt from those of one arm.
 
-    Assumptions: mean, slope and log standard deviation of a patient are linear in the covariates (ridge), with residuals of real patients who
+    Assumptions: FEATURES of a patient are linear in the covariates (ridge), with residuals of real patients who
     have about as many values; deviations follow a correlation that decays with time (``Correlation``), their distribution has one shape.
     Measurements of one patient are independent of each other given the covariates. Nothing but the line changes with time.
     """
@@ -66,17 +67,16 @@ class SeriesValues:
         features, standardised = [], [np.zeros(0)]
         for _, times, values in series:
             centred = times - times.mean(axis=1, keepdims=True)
-            level = values.mean(axis=1)
-            slope, scale = np.full(len(times), np.nan), np.full(len(times), np.nan)
-            if times.shape[1] > 1:
-                slope = (centred * values).sum(axis=1) / (centred**2).sum(axis=1)
+            level, scale = values.mean(axis=1), np.full(len(times), np.nan)
+            spread = np.sqrt((centred**2).mean(axis=1))
+            rise = (centred * values).mean(axis=1) / spread if times.shape[1] > 1 else np.full(len(times), np.nan)
             if times.shape[1] >= _SCALED:
                 scale = profile_scales(times, values, correlation)
             if times.shape[1] >= _TELLING:
                 varied = scale > 1e-9 * np.maximum(np.abs(level), 1e-300)
-                deviations = values - level[:, None] - slope[:, None] * centred
+                deviations = values - level[:, None] - (rise / spread)[:, None] * centred
                 standardised.append((deviations[varied] / scale[varied, None]).ravel())
-            features.append(np.column_stack([level, slope, scale]))
+            features.append(np.column_stack([level, rise, scale]))
         people = np.concatenate([people for people, _, _ in series])
         found = np.vstack(features)
         freedom = np.concatenate([np.full(len(times), float(max(times.shape[1] - 2, 1))) for _, times, _ in series])
@@ -85,7 +85,9 @@ class SeriesValues:
         residuals[:, 2] *= _without_noise(residuals[:, 2], polygamma(1, freedom / 2) / 4, ~np.isnan(found[:, 2]))
         return cls(grid, correlation, _shape_of(np.concatenate(standardised)), coefficients, residuals)
 
-    def draw(self, times: FloatArray, predictors: FloatArray, donors: IntArray, given: Mapping[str, FloatArray], *, rng: np.random.Generator) -> FloatArray:
+    def draw(
+        self, times: FloatArray, predictors: FloatArray, donors: IntArray, given: Mapping[str, FloatArray], *, rng: np.random.Generator
+    ) -> FloatArray:
         """Values (B, n) at ``times`` (B, n) whose summaries are as ``given``: by name, each (B,), NaN where a patient has none.
 
         A mean and a slope that are not given are drawn, and give way to what is. Where summaries contradict each other or the range of real
@@ -99,16 +101,16 @@ class SeriesValues:
         upper = np.maximum(np.fmin(np.full(patients, self.grid.upper), np.maximum(most, self.grid.lower)), lower)
         stated = {name: given.get(name, unknown) for name in ("mean", "slope")}
         mean = np.where(np.isnan(stated["mean"]), np.clip(own[:, 0], lower, upper), stated["mean"])
-        slope = np.where(np.isnan(stated["slope"]), own[:, 1], stated["slope"]) if number > 1 else np.zeros(patients)
-
         centred = times - times.mean(axis=1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(axis=1))
+        slope = np.where(np.isnan(stated["slope"]), own[:, 1] / spread, stated["slope"]) if number > 1 else np.zeros(patients)
         correlation = self.correlation.between(times)
         normal = np.einsum("bij,bj->bi", np.linalg.cholesky(correlation), rng.standard_normal((patients, number)))
         deviations = np.exp(own[:, 2])[:, None] * np.interp(ndtr(normal), _LEVELS, self.shape)
         drawn = mean[:, None] + slope[:, None] * centred + deviations
 
-        spread = (centred**2).sum(axis=1, keepdims=True)
-        line = [np.full((patients, number), 1.0 / number), np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)]
+        about = np.where(spread > 0, number * spread**2, 1.0)
+        line = [np.full((patients, number), 1.0 / number), centred / about[:, None]]
         bounds = {"covariance": correlation, "lower": lower, "upper": upper}
         kept = condition_series(drawn, np.stack(line, axis=1), np.column_stack([mean, slope if number > 1 else unknown]), **bounds)
 

@@ -32,6 +32,6 @@ class Measurement(Section):
     window_days: tuple[float, float] = Field(description="first and last day that count, both included; neither is after day 0, the index date")
     summaries: tuple[Statistic, ...] = Field(
         min_length=1,
-        description="each a column <name>_<summary> of the patients, for cohort.covariates.numeric, eligibility and subgroups; "
+        description="each a column `<name>_<summary>` of the patients, for cohort.covariates.numeric, eligibility and subgroups; "
         "slope is per day; all but count are missing where nothing was measured, slope also where all was measured at one time",
     )

@@ -26,7 +26,8 @@ def describe_measurements(cohort: CohortSection) -> tuple[str, ...]:
     told = []
     for name, entry in cohort.measurements.items():
         first, last = entry.window_days
-        told.append(f"{plain(name)} ({entry.unit}), day {first:g} to day {last:g}, where 0 is the index date: {', '.join(entry.summaries)}")
+        window = f"day {first:g} to day {last:g}".replace("-", "−")
+        told.append(f"{plain(name)} ({entry.unit}), {window}, where 0 is the index date: {', '.join(entry.summaries)}")
     return tuple(told)
 
 

@@ -25,6 +25,8 @@ _PATIENTS: Final = 500
 _LATEST: Final = 60
 #: fewest telling patients for a scale of each patient's own
 _FEWEST: Final = 10
+#: a factor of √2 apart, up to the window
+_HALF_LIVES: Final = 13
 _RIDGE: Final = 1.0
 _LEVELS: Final = np.concatenate([[0.005], np.arange(0.01, 1.0, 0.01), [0.995]])
 #: smallest scale of a patient, in typical ones
@@ -61,7 +63,7 @@ class SeriesValues:
         for times, values in reversed(telling):
             sample.append((times[:left, -_LATEST:], values[:left, -_LATEST:]))
             left = max(left - len(times), 0)
-        half_lives = np.geomspace(max(window_days, 1.0) / 64, max(window_days, 1.0), 7)
+        half_lives = np.geomspace(max(window_days, 1.0) / 64, max(window_days, 1.0), _HALF_LIVES)
         correlation = fit_correlation([pair for pair in sample if len(pair[0])], half_lives=half_lives.tolist())
 
         features, standardised = [], [np.zeros(0)]

@@ -115,7 +115,11 @@ def _fit_arm(
     side: NDArray[np.bool_],
 ) -> ArmSeries:
     times, values = (rows[column].to_numpy(np.float64) for column in ("time_days", "value"))
-    batches = list(batch_series(number.astype(np.int64), times, values))
+    batches = [
+        (people[part], days[part], found[part])
+        for people, days, found in batch_series(number.astype(np.int64), times, values)
+        for part in _split(np.arange(len(people)), days.shape[1])
+    ]
     first, last = entry.window_days
     numbers, own = np.bincount(number, minlength=len(side))[side], fewest[side]
     return ArmSeries(
@@ -131,8 +135,7 @@ def _draw_arm(
     numbers = _draw_numbers(model, {statistic: values[people] for statistic, values in given.items()}, len(people), rng=rng)
     tables = []
     for length in np.unique(numbers[numbers > 0]):
-        whole = people[numbers == length]
-        for chosen in np.array_split(whole, -(-len(whole) * int(length) ** 2 // _CELLS)):
+        for chosen in _split(people[numbers == length], int(length)):
             donors = model.times.choose_donors(int(length), len(chosen), rng=rng)
             times = model.times.draw(int(length), len(chosen), rng=rng)
             own = {statistic: values[chosen] for statistic, values in given.items() if statistic != "count"}
@@ -140,6 +143,11 @@ def _draw_arm(
             table = {"number": np.repeat(chosen, length), "name": name, "time_days": times.ravel(), "value": values.ravel()}
             tables.append(pd.DataFrame(table))
     return tables
+
+
+def _split(patients: NDArray[np.intp], length: int) -> list[NDArray[np.intp]]:
+    """The patients in parts whose matrices of ``length`` × ``length`` have at most ``_CELLS`` cells together."""
+    return np.array_split(patients, max(-(-len(patients) * length**2 // _CELLS), 1))
 
 
 def _draw_numbers(model: ArmSeries, given: Mapping[str, FloatArray], patients: int, *, rng: np.random.Generator) -> NDArray[np.int64]:

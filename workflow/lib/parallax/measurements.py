@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.measurements import Measurement
@@ -21,7 +22,7 @@ def select_measurements(rows: pd.DataFrame, asked: Mapping[str, Measurement]) ->
     known = rows[rows["name"].isin(list(asked)) & rows["value"].notna()]
     first, last = (known["name"].map(windows[bound]).to_numpy(np.float64) for bound in ("first", "last"))
     within = known[(known["time_days"] >= first) & (known["time_days"] <= last)]
-    return within.groupby(["patient_id", "name", "time_days"], as_index=False, sort=True)["value"].mean()
+    return within.groupby(["patient_id", "name", "time_days"], sort=True)[["value"]].mean().reset_index()
 
 
 def summarise_measurements(measurements: pd.DataFrame, people: pd.DataFrame, cohort: CohortSection) -> pd.DataFrame:
@@ -32,7 +33,7 @@ def summarise_measurements(measurements: pd.DataFrame, people: pd.DataFrame, coh
     """
     keys = [key for key in ("replicate", "patient_id") if key in people]
     number = pd.MultiIndex.from_frame(people[keys]).get_indexer(pd.MultiIndex.from_frame(measurements[keys]))
-    columns = {}
+    columns: dict[str, NDArray[np.float64]] = {}
     for name, entry in cohort.measurements.items():
         chosen = (measurements["name"] == name).to_numpy(bool) & (number >= 0)
         times, values = (measurements.loc[chosen, column].to_numpy(np.float64) for column in ("time_days", "value"))

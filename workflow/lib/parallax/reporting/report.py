@@ -317,7 +317,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
 def _describe_measurements(tables: SiteTables, protocol: Protocol, names: Mapping[str, str], labels: Mapping[str, str]) -> MeasurementsPage | None:
     if REAL not in tables.measurement_counts:
         return None
-    measured = with_references({name: tables.series_fidelity[name] for name in present(tables.series_fidelity, protocol.generators)})
+    measured = with_references({name: tables.series_fidelity[name] for name in present(tables.series_fidelity, list(protocol.generators))})
     columns = [*protocol.generators, *([HALVES] if HALVES in measured else [])]
     return MeasurementsPage(
         told=describe_measurements(protocol.cohort),

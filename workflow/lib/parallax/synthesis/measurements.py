@@ -93,8 +93,8 @@ class FittedMeasurements:
 def draw_measurements(fitted: FittedMeasurements, patients: pd.DataFrame, *, seeds: Sequence[int]) -> pd.DataFrame:
     """The MEASUREMENTS of all replicates of a cohort table, those of replicate i from ``seeds[i]`` alone."""
     tables = [
-        fitted.draw(replicate.reset_index(drop=True), rng=np.random.default_rng(seeds[int(number)]))
-        for number, replicate in patients.groupby("replicate", sort=True)
+        fitted.draw(replicate.reset_index(drop=True), rng=np.random.default_rng(seeds[int(replicate["replicate"].iloc[0])]))
+        for _, replicate in patients.groupby("replicate", sort=True)
     ]
     return pd.concat(tables, ignore_index=True)
 

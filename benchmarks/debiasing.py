@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from itertools import product
 from math import sqrt
 from pathlib import Path
@@ -30,7 +31,7 @@ import numpy as np
 import pandas as pd
 from generator_truth import COVARIATES, EFFECTS, chain_of, draw_population, model
 
-from parallax.certification.studies import Chain, KnownEffect, Synthesise, synthesise_by
+from parallax.certification.studies import Chain, Synthesise, synthesise_by
 from parallax.design.matrix import build_design_matrix
 from parallax.seeds import derive_seed
 from parallax.simulated import find_truth, simulate_cohort
@@ -96,26 +97,26 @@ def answer(cohort: pd.DataFrame, chain: Chain, synthesise: Synthesise, refits: i
     }
 
 
-def measure(name: str, scene: tuple[str, str], *, studies: int, patients: int, refits: int) -> pd.DataFrame:
+def measure(name: str, scene: str, *, studies: int, patients: int, refits: int) -> Iterator[pd.DataFrame]:
+    """The rows of one study after the other."""
+    treatment, _, hazard = scene.partition("/")
     population, columns = draw_population()
     chain, synthesis = chain_of(name)
     synthesise = synthesise_by(synthesis.generators[name], synthesis, chain)
-    rows = []
-    for effect, size in EFFECTS.items():
-        plasmode = model(columns, *scene, size)
-        known = KnownEffect(effect, plasmode, find_truth(plasmode, chain.primary, chain.study["designs"]["overlap"]))
-        for number in range(studies):
-            seed = derive_seed(1, "debiasing", *scene, effect, number)
-            rng = np.random.default_rng(seed)
-            cohort = simulate_cohort(plasmode, population, covariates=COVARIATES, name="death", patients=patients, rng=rng)
-            found = answer(cohort, chain, synthesise, refits, seed)
-            labels = {"generator": name, "scene": "/".join(scene), "effect": effect, "number": number, "truth": known.truth}
-            for estimator, (estimate, error, df) in found.items():
-                lower, upper = t_interval(estimate, error, df)
-                numbers = {"error": estimate - known.truth, "lower": lower - known.truth, "upper": upper - known.truth}
-                from_real = (estimate - found["real"][0]) / found["real"][1]
-                rows.append(labels | {"estimator": estimator, "shift": from_real} | numbers)
-    return pd.DataFrame(rows)
+    plasmodes = {effect: model(columns, treatment, hazard, size) for effect, size in EFFECTS.items()}
+    truths = {effect: find_truth(plasmode, chain.primary, chain.study["designs"]["overlap"]) for effect, plasmode in plasmodes.items()}
+    for number, (effect, truth) in product(range(studies), truths.items()):
+        seed = derive_seed(1, "debiasing", scene, effect, number)
+        rng = np.random.default_rng(seed)
+        cohort = simulate_cohort(plasmodes[effect], population, covariates=COVARIATES, name="death", patients=patients, rng=rng)
+        found = answer(cohort, chain, synthesise, refits, seed)
+        labels = {"generator": name, "scene": scene, "effect": effect, "number": number}
+        rows = []
+        for estimator, (estimate, error, df) in found.items():
+            lower, upper = t_interval(estimate, error, df)
+            numbers = {"error": estimate - truth, "lower": lower - truth, "upper": upper - truth}
+            rows.append(labels | {"estimator": estimator, "shift": (estimate - found["real"][0]) / found["real"][1]} | numbers)
+        yield pd.DataFrame(rows)
 
 
 def summarise(found: pd.DataFrame) -> pd.DataFrame:
@@ -154,13 +155,12 @@ def main() -> None:
     sizes = {"studies": chosen.studies, "patients": chosen.patients, "refits": chosen.refits}
     parts = []
     for name, scene in product(chosen.generators, chosen.scenes):
-        treatment, _, hazard = scene.partition("/")
-        parts.append(measure(name, (treatment, hazard), **sizes))
+        for rows in measure(name, scene, **sizes):
+            parts.append(rows)
+            if chosen.out:  # whoever stops early keeps what was done
+                pd.concat(parts, ignore_index=True).to_csv(chosen.out, index=False, float_format="%.6g")
         print(name, scene, f"{time.process_time():.0f} CPU seconds so far", flush=True)
-    table = summarise(pd.concat(parts, ignore_index=True))
-    print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
-    if chosen.out:
-        table.to_csv(chosen.out, index=False, float_format="%.5g")
+    print(summarise(pd.concat(parts, ignore_index=True)).to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,10 @@ def test_equal_replicates_as_large_as_the_cohort_give_one_real_analysis() -> Non
 
 def test_the_real_cohort_as_its_own_replicates_has_its_own_systematic_error() -> None:
     outcomes = OutcomesSection.of(
-        {name: OUTCOMES["death"].model_dump() | {"negative_control": name != "death", "contrasts": ["hazard_ratio"]} for name in ("death", "a", "b", "c")}
+        {
+            name: OUTCOMES["death"].model_dump() | {"negative_control": name != "death", "contrasts": ["hazard_ratio"]}
+            for name in ("death", "a", "b", "c")
+        }
     )
     sides = []
     for copies in (1, 4):

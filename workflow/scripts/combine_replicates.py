@@ -4,8 +4,9 @@ from parallax import tables
 from parallax.analysis import analyse, balancing
 from parallax.job import job
 from parallax.protocol.sections import read_sections
-from parallax.storage import read_table, write_table
+from parallax.storage import read_json, read_table, write_table
 from parallax.validation.combining import take_real
+from parallax.validation.rules import made_by
 from parallax.validation.summary import Answers, summarise_failure, summarise_generator, summarise_real
 
 
@@ -24,8 +25,8 @@ def summarise(input, params):
     stack = synthetic.assign(patient_id=synthetic["replicate"].astype(str) + "/" + synthetic["patient_id"], replicate=0)
     settings = {"covariates": study["cohort"].covariates, "propensity": study["propensity"], "outcomes": study["outcomes"]}
     stacked = analyse(stack, designs=balancing(study["designs"]), **settings).estimates
-    made = {"real_answers": real_answers, "real": real, "synthetic": synthetic, "fit": params.fit, "not_estimable": params.not_estimable}
-    return summarise_generator(answers, stacked=stacked, subgroups=study["subgroups"], **made, **asked)
+    made = {"fit": made_by(read_json(input.model)), "not_estimable": params.not_estimable, "subgroups": study["subgroups"]}
+    return summarise_generator(answers, stacked=stacked, real_answers=real_answers, real=real, synthetic=synthetic, **made, **asked)
 
 
 with job(snakemake.log[0]):

@@ -105,7 +105,9 @@ def _beside_real(row: Mapping[Any, Any], null: Null, known: pd.DataFrame, real: 
     yield _target(row) | {"measure": "added_error_mean", "value": added.mean, "lower": added.lower, "upper": added.upper} | told
     yield _target(row) | {"measure": "added_error_sd", "value": added.sd} | told
     if own is not None:
-        ends = [calibrate_interval(side, float(np.log(answer["estimate"])), answer["std_error"]) for side, answer in ((null, row), (null_of_real, own))]
+        ends = [
+            calibrate_interval(side, float(np.log(answer["estimate"])), answer["std_error"]) for side, answer in ((null, row), (null_of_real, own))
+        ]
         yield _target(row) | {"measure": "calibrated_shift", "value": (ends[0].estimate - ends[1].estimate) / ends[1].std_error}
 
 

@@ -56,7 +56,8 @@ def summarise_generator(
 ) -> Summary:
     """The replicates of a generator combined; see :func:`parallax.validation.combining.combine` for ``stacked`` and the settings.
 
-    ``real_answers`` (COMBINED) are the real patients' own, ``real`` and ``synthetic`` the cohorts, of which n and k are counted: of all patients, and of the patients of each level of a subgroup.
+    ``real_answers`` (COMBINED) are the real patients' own, ``real`` and ``synthetic`` the cohorts, of which n and k are counted: of all patients,
+    and of the patients of each level of a subgroup.
     """
     known, drawn = count_levels(real, subgroups), count_levels(synthetic, subgroups)
 

@@ -75,7 +75,8 @@ def fit_null(log_estimates: ArrayLike, std_errors: ArrayLike) -> Null:
     def losses(variances: FloatArray) -> FloatArray:
         total = variances[:, None] + s**2
         centre = np.sum(y / total, axis=1) / np.sum(1.0 / total, axis=1)
-        return np.sum(np.log(total) + (y - centre[:, None]) ** 2 / total, axis=1)
+        found: FloatArray = np.sum(np.log(total) + (y - centre[:, None]) ** 2 / total, axis=1)
+        return found
 
     grid = np.append(0.0, np.geomspace(1e-6, 4.0, 60) * max(float(np.var(y)), float(np.min(s**2))))
     for _ in range(_REFINEMENTS):

@@ -42,11 +42,11 @@ def summarise(studies: pd.DataFrame, *, patients: int, replicates: int) -> pd.Da
     once = studies.drop_duplicates(["generator", "effect", "repetition", "rule"])
     size = {"patients": patients, "replicates": replicates}
     rows: list[dict[str, object]] = []
-    answers = {generator: answering_rule(group) for generator, group in once.groupby("generator")}
+    answers = {str(generator): answering_rule(group) for generator, group in once.groupby("generator")}
     for (generator, effect, rule), group in once.groupby(["generator", "effect", "rule"], sort=False):
         labels = {"generator": generator, "effect": effect, "rule": rule} | size
         rows += [labels | row for row in _of_rule(group, null=effect == "no_effect")]
-        if rule == answers[generator] and rule != "none":
+        if rule == answers[str(generator)] and rule != "none":
             rows += [labels | row for row in _of_gate(group)]
     return CERTIFICATION.validate(pd.DataFrame(rows, columns=list(CERTIFICATION.columns)))
 

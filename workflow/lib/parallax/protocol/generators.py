@@ -167,7 +167,8 @@ class PrivateMarginalsGenerator(Section):
         default=(), description="covariates whose joint table is learnt too; without closed chains. All others are independent given arm and outcomes"
     )
     cuts_days: dict[str, tuple[float, ...]] = Field(
-        default_factory=dict, description="further bounds of the bins of a follow-up time, by outcome; horizons_days and follow_up_days are always some"
+        default_factory=dict,
+        description="further bounds of the bins of a follow-up time, by outcome; horizons_days and follow_up_days are always some",
     )
     whole_days: bool = Field(default=True, description="whether a drawn follow-up time is a whole number of days")
 

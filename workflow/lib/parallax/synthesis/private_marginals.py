@@ -23,7 +23,7 @@ _ARM: Final = "treated"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A covariate's distribution given arm and outcomes and, where it has one, a ``parent`` covariate: cumulative, one row for each of their codes."""
+    """A covariate given arm, outcomes and its ``parent`` covariate, where it has one: cumulative shares, a row for each of their codes."""
 
     name: str
     parent: str | None
@@ -95,9 +95,9 @@ class PrivateMarginals:
             epsilon=self.settings.epsilon,
             delta=self.settings.delta,
         )
-        structure = Structure(sizes, (_ARM, *outcomes), order_covariates(list(covariates), pairs))
+        structure = Structure.of(sizes, (_ARM, *outcomes), order_covariates(list(covariates), pairs))
         means = {table: counts.mean(axis=0) for table, counts in zip(tables, noisy.tables, strict=True)}
-        model = fit_model(structure, means, tables, patients=len(cohort))
+        model = fit_model(structure, means, tables, variance=noisy.scale**2, patients=len(cohort))
         steps = tuple(Step(name, structure.parents[name], _cumulate(part.reshape(-1, sizes[name]))) for name, part in model.joint.items())
         return FittedPrivateMarginals(context, codings, structure.centre, _cumulate(model.centre[None])[0], steps, noisy.scale, noisy.epsilon)
 

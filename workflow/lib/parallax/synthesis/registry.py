@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from parallax.errors import GenerationError
 from parallax.protocol import Constraint, Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
-from parallax.protocol.generators import EmpiricalCopula
+from parallax.protocol.generators import EmpiricalCopula, guarantee_of
 from parallax.synthesis.arf import Arf
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
@@ -24,7 +24,7 @@ from parallax.synthesis.constraints import Constrained, Rules
 from parallax.synthesis.copula import CovariateCopula
 from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
 from parallax.synthesis.margins import Independent
-from parallax.synthesis.private_marginals import PrivateMarginals
+from parallax.synthesis.private_marginals import FittedPrivateMarginals, PrivateMarginals
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
 
@@ -93,6 +93,15 @@ def fit_generator(
     if not constants.empty:
         fitted = WithConstants(fitted, constants, context.columns)
     return Constrained(fitted, rules) if rules.constraints else fitted
+
+
+def describe_privacy(settings: GeneratorSettings, fitted: FittedGenerator | Refitted) -> Mapping[str, object] | None:
+    """A private generator's guarantee and what its fit spent, as JSON-ready values; None for the others."""
+    guarantee = guarantee_of(settings)
+    inner = fitted.fitted if isinstance(fitted, Constrained) else fitted
+    if guarantee is None or not isinstance(inner, FittedPrivateMarginals):
+        return None
+    return asdict(guarantee) | {"spent_epsilon": inner.epsilon, "noise_standard_deviation": inner.scale}
 
 
 def refit_generator(

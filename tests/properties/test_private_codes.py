@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parallax.protocol.generators import NumberRange
 from parallax.synthesis.private_codes import Endings, Numbers
 
 
+@settings(deadline=None)
 @given(
     cuts=st.lists(st.integers(1, 99), min_size=1, max_size=6, unique=True),
     decimals=st.sampled_from([None, 0, 1, 3]),
@@ -24,6 +25,7 @@ def test_a_drawn_number_has_the_code_it_was_drawn_from(cuts: list[int], decimals
     np.testing.assert_array_equal(coding.encode(drawn), codes)
 
 
+@settings(deadline=None)
 @given(edges=st.sets(st.integers(1, 399), min_size=1, max_size=5), events=st.integers(2, 4), whole=st.booleans(), seed=st.integers(0, 99))
 def test_a_drawn_follow_up_has_the_code_it_was_drawn_from(edges: set[int], events: int, whole: bool, seed: int) -> None:
     coding = Endings("death", (0.0, *sorted(map(float, edges)), 400.0), events, whole)

@@ -154,7 +154,9 @@ class PrivateMarginalsGenerator(Section):
     """Noisy tables of arm, covariates and outcomes, two by two, and the patients that agree with them best: differentially private."""
 
     method: Literal["private_marginals"]
-    epsilon: float = Field(gt=0, description="privacy loss of the fit: no patient changes the probability of any result by more than exp(epsilon)")
+    epsilon: float = Field(
+        gt=0, le=200, description="privacy loss of the fit: no patient changes the probability of any result by more than exp(epsilon)"
+    )
     delta: float = Field(default=1e-6, gt=0, le=1e-5, description="probability that may be left out of this; far below one in the number of patients")
     ranges: dict[str, NumberRange] = Field(
         default_factory=dict, description="by column of the cohort table: every numeric covariate, measurement, count and person-time"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from parallax.analysis import estimate_primary
 from parallax.protocol.cohort import Covariates

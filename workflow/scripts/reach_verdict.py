@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from parallax.job import job
+from parallax.protocol.generators import guarantee_of
 from parallax.protocol.protocol import Protocol
 from parallax.storage import read_json, read_table, read_text, write_json
 from parallax.tables import AGREEMENT, ATTRIBUTION, FIDELITY, GENERATION, PRIVACY
@@ -24,6 +25,7 @@ def judge(folder, generator, protocol):
         gates=protocol.validation.gates,
         certified=protocol.validation.certification.repetitions > 0 and generator in protocol.certified_generators,
         certificate=read_json(certificate) if protocol.validation.certification.repetitions > 0 else None,
+        guarantee=guarantee_of(protocol.synthesis.generators[generator]),
     ).plain()
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeVar
 from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.checks_measurements import check_measurements
+from parallax.protocol.checks_private import check_private_generators
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
 from parallax.protocol.data import DataSection, FileColumn, FileSource
@@ -101,6 +102,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (check_measurements, ("cohort", "data", "outcomes")),
         (_check_names, ("data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
+        (check_private_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
         (_check_enrichment, ("synthesis",)),
         (_check_scores, ("propensity", "cohort")),

@@ -64,7 +64,16 @@ from parallax.reporting.sections import (
     with_references,
 )
 from parallax.reporting.style import dataset_styles
-from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, describe_registration, headline, read_verdicts, sentence
+from parallax.reporting.verdicts import (
+    NOT_CERTIFIED,
+    GeneratorVerdict,
+    decisive_reason,
+    describe_registration,
+    explain_guarantee,
+    headline,
+    read_verdicts,
+    sentence,
+)
 from parallax.reporting.wording import (
     CONTRASTS,
     ESTIMANDS,
@@ -95,6 +104,7 @@ class Card:
     mark: str
     reason: str
     primary: str
+    guarantee: tuple[str, ...]
     gates: tuple[tuple[str, str, str, str], ...]
 
 
@@ -381,6 +391,7 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
         mark=mark,
         reason=decisive_reason(verdict, primary=effect, arm_labels=labels, crash=_crash(tables.generation, verdict.generator)),
         primary=f"{effect[0].upper()}{effect[1:]}: {told[0]}, {told[1]}" + (f" {unit}" if unit else ""),
+        guarantee=explain_guarantee(verdict.guarantee) if verdict.guarantee else (),
         gates=gates,
     )
 

@@ -65,14 +65,16 @@ def test_of_three_levels_the_smallest_other_one_hides_the_rare_one() -> None:
     exact = characteristics(
         *((("grade", level, "categorical", "treated", 100, count, np.nan, np.nan, 0.1)) for level, count in (("I", 5), ("II", 30), ("III", 65)))
     )
-    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, None, 65]
+    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, 65, None]  # II and III, then the other levels
 
 
-def test_two_rare_levels_hide_each_other() -> None:
+def test_two_rare_levels_are_not_named_and_take_a_third_with_them() -> None:
     exact = characteristics(
         *((("grade", level, "categorical", "treated", 100, count, np.nan, np.nan, 0.1)) for level, count in (("I", 5), ("II", 3), ("III", 92)))
     )
-    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, None, 90]
+    shown = disclose_characteristics(exact, TEN)
+    assert list(shown["level"]) == ["III", "(other levels)"]
+    assert plain(shown["count"]) == [None, None]  # 100 less 92 would be the eight others
 
 
 def test_the_mean_of_a_zero_one_column_is_hidden_where_a_value_is_rare() -> None:
@@ -153,7 +155,7 @@ def test_score_histogram_is_averaged_then_suppressed() -> None:
 def test_calibration_leaves_out_tenths_of_few_treated_or_few_comparators() -> None:
     tenths = {"bin": [0, 1, 2], "predicted": [0.1, 0.51234, 0.96], "observed": [0.05, 0.5, 0.95], "count": 100}
     shown = disclose_calibration(tables.CALIBRATION.validate(pd.DataFrame({"replicate": 0, "score": "main", **tenths})), TEN)
-    assert shown[["bin", "predicted", "observed"]].to_numpy().tolist() == [[1.0, 0.512, 0.5]]
+    assert shown[["bin", "predicted", "observed"]].to_numpy().tolist() == [[1.0, 0.51, 0.5]]
 
 
 def test_positivity_tells_large_strata_with_an_all_but_empty_arm() -> None:
@@ -173,7 +175,10 @@ def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> N
     shown = disclose_combined(exact, TEN)
     assert plain(shown["events_treated"]) == [None, 50]
     assert plain(shown["events_comparator"]) == [None, 105]
-    assert list(shown["estimate"]) == [1.2, 1.2]
+    assert shown["estimate"].tolist()[1:] == [1.2]
+    assert pd.isna(shown["estimate"].iloc[0])
+    assert list(shown["status"]) == ["suppressed", "ok"]
+    assert shown["reason"].iloc[0] == "it would tell of fewer than 10 patients"
 
 
 def test_a_level_of_few_events_takes_the_smallest_other_one_with_it() -> None:

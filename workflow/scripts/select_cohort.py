@@ -3,13 +3,14 @@
 import numpy as np
 
 from parallax.cohort.characteristics import describe_arms
+from parallax.cohort.concentration import measure_concentration
 from parallax.cohort.selection import select_cohort
 from parallax.cohort.split import split_patients
 from parallax.job import job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.storage import read_frame, write_table
-from parallax.tables import ATTRITION, CHARACTERISTICS, SPLIT, cohort_schema
+from parallax.tables import ATTRITION, CHARACTERISTICS, CONCENTRATION, SPLIT, cohort_schema
 
 
 def select(input, output, params):
@@ -20,6 +21,8 @@ def select(input, output, params):
     write_table(output.split, split, SPLIT, restricted=True)
     write_table(output.attrition, selection.attrition, ATTRITION, restricted=True)
     write_table(output.characteristics, describe_arms(selection.cohort, cohort.covariates), CHARACTERISTICS, restricted=True)
+    concentration = measure_concentration(selection.cohort, cohort.covariates, outcomes)
+    write_table(output.concentration, concentration, CONCENTRATION, restricted=True)
 
 
 with job(snakemake.log[0]):

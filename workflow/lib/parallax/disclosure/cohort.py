@@ -79,11 +79,9 @@ def _fold_rare_levels(characteristics: pd.DataFrame, disclosure: DisclosureSecti
     if not rare.any():
         return characteristics.reset_index(drop=True)
     folded = characteristics[rare].groupby(["covariate", "kind", "arm", "n"], sort=False, as_index=False)["count"].sum()
-    table = pd.concat([characteristics[~rare], folded.assign(level=OTHER_LEVELS)], ignore_index=True)
+    table = pd.concat([characteristics[~rare], folded.assign(level=OTHER_LEVELS)], ignore_index=True).astype(characteristics.dtypes.to_dict())
     order = {name: place for place, name in enumerate(dict.fromkeys(characteristics["covariate"]))}
-    return table.astype(characteristics.dtypes.to_dict()).sort_values(
-        "covariate", key=lambda names: names.map(order), kind="stable", ignore_index=True
-    )
+    return table.sort_values("covariate", key=lambda names: names.map(order), kind="stable", ignore_index=True)
 
 
 def _is_binary(table: pd.DataFrame) -> NDArray[np.bool_]:

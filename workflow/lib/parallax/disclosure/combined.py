@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from parallax.disclosure.cohort import carried_by_few
 from parallax.disclosure.counts import is_small, record_thresholds, select_spaced, suppress_counts
@@ -134,15 +135,13 @@ def _without_event(exact: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _is_carried(
-    exact: pd.DataFrame, disclosure: DisclosureSection, concentration: pd.DataFrame | None
-) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _is_carried(exact: pd.DataFrame, disclosure: DisclosureSection, concentration: pd.DataFrame | None) -> NDArray[np.bool_]:
     """By arm, whether few patients carry the sum of the row's outcome."""
     few = set() if concentration is None else carried_by_few(concentration, disclosure)
     return np.array([[(outcome, arm) in few for arm in ARMS] for outcome in exact["outcome"]], dtype=bool).reshape(len(exact), len(ARMS))
 
 
-def _is_crowded(exact: pd.DataFrame, disclosure: DisclosureSection, primary: Hypothesis | None) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _is_crowded(exact: pd.DataFrame, disclosure: DisclosureSection, primary: Hypothesis | None) -> NDArray[np.bool_]:
     """Risks at a horizon between which and a shown one few events lie."""
     crowded = np.zeros(len(exact), dtype=np.bool_)
     keys = [name for name in ("subgroup", "level", "enrichment", "design", "outcome", "rule") if name in exact]

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from parallax.disclosure.counts import record_thresholds, select_spaced, suppress_counts
+from parallax.disclosure.numbers import round_shares
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.vocabulary import ARMS
 
@@ -28,10 +29,12 @@ def disclose_curves(
     grids: Mapping[str, NDArray[np.float64]],
     horizons: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """Curves on a fixed grid (days, by outcome), to three decimals, averaged over the replicates, in which every step is made by many patients.
+    """Curves on a fixed grid (days, by outcome), averaged over the replicates, in which every step is made by many patients.
 
     Band
         One replicate: its own interval. Several: their range.
+    Digits
+        Survival to steps of two patients or more (:func:`parallax.disclosure.numbers.round_shares`).
     Steps
         A grid time is shown where at least ``minimum_count`` patients are at risk and at least as many events lie between it and every other
         time shown; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The ``horizons`` (by outcome, the most
@@ -47,11 +50,12 @@ def disclose_curves(
         events = np.min([curve["events"].to_numpy() for curve in by_design.values()], axis=0)
         first = [int(np.searchsorted(grid, day)) for day in horizons.get(str(outcome), ())]
         kept = _shown_times(at_risk, events, first, disclosure.minimum_count)
-        shown += [curve.iloc[kept].assign(design=design, outcome=str(outcome), arm=str(arm)) for design, curve in by_design.items()]
+        for design, curve in by_design.items():
+            shares = {name: round_shares(curve[name], at_risk[0]) for name in ("survival", "lower", "upper")}
+            shown.append(curve.assign(**shares, design=design, outcome=str(outcome), arm=str(arm)).iloc[kept])
     columns = ["design", "outcome", "arm", "time_days", "survival", "lower", "upper", "at_risk"]
     table = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(columns=[*columns, "events"])
-    rounded = {name: table[name].astype("float64").round(3) for name in ("survival", "lower", "upper")}
-    table = table[columns].assign(at_risk=suppress_counts(table["at_risk"].astype("float64"), disclosure), **rounded)
+    table = table[columns].assign(at_risk=suppress_counts(table["at_risk"].astype("float64"), disclosure))
     return record_thresholds(table, disclosure)
 
 

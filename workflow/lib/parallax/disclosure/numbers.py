@@ -13,23 +13,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from parallax.vocabulary import RATIO_CONTRASTS
 
-#: a share or difference is not shown in finer steps
-_DECIMALS = 4
-
 
 def round_digits(values: ArrayLike, digits: int = 3, *, of: ArrayLike | None = None) -> NDArray[np.float64]:
     """Values to so many significant digits, of ``of`` where given (a standard error, a standard deviation), else of their own."""
     numbers = np.asarray(values, dtype=np.float64)
     scales = numbers if of is None else np.broadcast_to(np.asarray(of, dtype=np.float64), numbers.shape)
     usable = np.isfinite(scales) & (scales != 0)
-    return np.array(
-        [_round(value, digits, scale if known else value) for value, scale, known in zip(numbers, scales, usable, strict=True)], dtype=float
-    )
+    pairs = zip(numbers, np.where(usable, scales, numbers), strict=True)
+    return np.array([_round(value, digits, scale) for value, scale in pairs], dtype=np.float64)
 
 
-def round_measures(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """A table's measures to three significant digits and at most four decimals."""
-    return table.assign(**{name: np.round(round_digits(table[name]), _DECIMALS) for name in columns})
+def round_shares(values: ArrayLike, patients: float) -> NDArray[np.float64]:
+    """Shares of so many patients, to two decimals or more: in arms of 200 or more the steps are of two patients at least."""
+    decimals = max(2, math.floor(math.log10(max(patients, 1.0) / 2)))
+    return np.asarray(np.round(np.asarray(values, dtype=np.float64), decimals))
+
+
+def round_measures(table: pd.DataFrame, columns: list[str], *, decimals: int = 4) -> pd.DataFrame:
+    """A table's measures to three significant digits and at most so many decimals."""
+    return table.assign(**{name: np.round(round_digits(table[name]), decimals) for name in columns})
 
 
 def round_estimates(table: pd.DataFrame) -> pd.DataFrame:

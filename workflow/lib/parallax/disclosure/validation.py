@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from parallax.disclosure.cohort import tellable_columns
 from parallax.disclosure.combined import SUPPRESSED, describe_suppression, is_target_in, suppressed_targets
@@ -48,9 +49,8 @@ def disclose_fidelity(fidelity: pd.DataFrame, disclosure: DisclosureSection, *, 
     """
     told = tellable_columns(characteristics)
     levels = characteristics[characteristics["kind"] == "categorical"].groupby("covariate")["level"].agg(set)
-    parts = set(
-        zip(characteristics["covariate"], characteristics["level"].fillna("").where(characteristics["kind"] != "missing", MISSING_LEVEL), strict=True)
-    )
+    part_of = characteristics["level"].fillna("").where(characteristics["kind"] != "missing", MISSING_LEVEL)
+    parts = set(zip(characteristics["covariate"], part_of, strict=True))
 
     def tells(metric: str, name: str) -> bool:
         part = _OF_COVARIATES.get(metric)
@@ -62,7 +62,8 @@ def disclose_fidelity(fidelity: pd.DataFrame, disclosure: DisclosureSection, *, 
         return (name, part) in parts - told
 
     withheld = np.array([tells(str(metric), str(name)) for metric, name in zip(fidelity["metric"], fidelity["variable"], strict=True)], dtype=bool)
-    return record_thresholds(round_measures(_withhold(fidelity, withheld, disclosure), ["value", "lower", "upper", "threshold"]), disclosure)
+    rounded = round_measures(_withhold(fidelity, withheld, disclosure), ["value", "lower", "upper", "threshold"], decimals=3)
+    return record_thresholds(rounded, disclosure)
 
 
 def disclose_coefficients(coefficients: pd.DataFrame, disclosure: DisclosureSection, *, characteristics: pd.DataFrame) -> pd.DataFrame:
@@ -92,6 +93,6 @@ def disclose_robustness(robustness: pd.DataFrame, disclosure: DisclosureSection,
     return record_thresholds(round_measures(_withhold(robustness, withheld, disclosure), ["value", "lower", "upper", "p_value"]), disclosure)
 
 
-def _withhold(table: pd.DataFrame, rows: np.ndarray[tuple[int], np.dtype[np.bool_]], disclosure: DisclosureSection) -> pd.DataFrame:
+def _withhold(table: pd.DataFrame, rows: NDArray[np.bool_], disclosure: DisclosureSection) -> pd.DataFrame:
     numbers = {name: table[name].mask(rows) for name in ("value", "lower", "upper", "statistic", "df", "p_value") if name in table}
     return table.assign(**numbers, reason=table["reason"].mask(rows, describe_suppression(disclosure)))

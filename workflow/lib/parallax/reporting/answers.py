@@ -68,14 +68,8 @@ def tabulate_family(
         for dataset, table in combined.items():
             found = of_target(table, asked).to_dict("records")
             if not found or found[0]["status"] != "ok":
-                rows.append(
-                    (
-                        Cell(labels[dataset]),
-                        Cell(describe_missing(found[0]).partition(":")[0] if found else "not estimable", look="none"),
-                        Cell(NOT_AVAILABLE),
-                        Cell(NOT_AVAILABLE),
-                    )
-                )
+                told = describe_missing(found[0]).partition(":")[0] if found else "not estimable"
+                rows.append((Cell(labels[dataset]), Cell(told, look="none"), *[Cell(NOT_AVAILABLE)] * 2))
                 continue
             row = found[0]
             rows.append(

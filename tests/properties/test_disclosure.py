@@ -25,6 +25,7 @@ def test_no_shown_count_is_under_the_minimum_or_off_the_grid(counts: list[int], 
     assert (known % disclosure.round_to == 0).all()
 
 
+@settings(deadline=None)
 @given(counts=st.lists(st.integers(0, 60), min_size=2, max_size=6))
 def test_a_hidden_level_is_never_alone(counts: list[int]) -> None:
     total = sum(counts)

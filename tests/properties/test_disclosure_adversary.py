@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -212,7 +212,7 @@ def test_shown_risks_and_curves_never_differ_by_a_few_events(seed: int) -> None:
         days = patients.loc[patients["treated"] == (arm == "treated"), "days"]
         times = {*risks["horizon_days"], *shown["real", "curves"].query("arm == @arm")["time_days"]}
         counts = sorted({int((days <= time).sum()) for time in times})
-        assert all(later - earlier >= MINIMUM for earlier, later in zip(counts, counts[1:], strict=False))
+        assert all(later - earlier >= MINIMUM for earlier, later in pairwise(counts))
     told = rows[rows["estimate"].notna()]
     assert (told["status"] == "ok").all()
     assert told[["n_treated", "n_comparator"]].notna().all().all()

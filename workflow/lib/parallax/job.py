@@ -58,9 +58,9 @@ def contain(stage: Callable[[], None]) -> str | None:
         os.close(reading)
         code = 0
         try:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 1)
-            os.dup2(nowhere, 2)
+            sys.stdout = sys.stderr = nowhere = Path(os.devnull).open("w")  # noqa: SIM115 -- the child ends with it
+            os.dup2(nowhere.fileno(), 1)  # and what is no Python
+            os.dup2(nowhere.fileno(), 2)
             stage()
         except BaseException as error:
             code = 1

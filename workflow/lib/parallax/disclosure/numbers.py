@@ -49,4 +49,4 @@ def round_estimates(table: pd.DataFrame) -> pd.DataFrame:
 def _round(value: float, digits: int, scale: float) -> float:
     if not math.isfinite(value) or not math.isfinite(scale) or scale == 0:
         return value
-    return round(float(value), digits - 1 - math.floor(math.log10(abs(scale))))
+    return round(float(value), digits - 1 - math.floor(math.log10(abs(scale)))) + 0.0  # no minus before a zero

@@ -277,7 +277,8 @@ def restrict_folders():
     os.umask(0o077)
     for folder in (STUDY / "patients", STUDY / "exact"):
         folder.mkdir(exist_ok=True)
-        for part in (folder, *folder.rglob("*")):  # also what an older version or another hand left open
+        # also what an older version or another hand left open
+        for part in (folder, *folder.rglob("*")):
             part.chmod(0o700 if part.is_dir() else 0o600)
 
 

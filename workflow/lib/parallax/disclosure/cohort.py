@@ -79,9 +79,12 @@ def _fold_rare_levels(characteristics: pd.DataFrame, disclosure: DisclosureSecti
     if not rare.any():
         return characteristics.reset_index(drop=True)
     folded = characteristics[rare].groupby(["covariate", "kind", "arm", "n"], sort=False, as_index=False)["count"].sum()
-    table = pd.concat([characteristics[~rare], folded.assign(level=OTHER_LEVELS)], ignore_index=True).astype(characteristics.dtypes.to_dict())
+    table: pd.DataFrame = pd.concat([characteristics[~rare], folded.assign(level=OTHER_LEVELS)], ignore_index=True).astype(
+        characteristics.dtypes.to_dict()
+    )
     order = {name: place for place, name in enumerate(dict.fromkeys(characteristics["covariate"]))}
-    return table.sort_values("covariate", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    placed: pd.DataFrame = table.sort_values("covariate", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    return placed
 
 
 def _is_binary(table: pd.DataFrame) -> NDArray[np.bool_]:

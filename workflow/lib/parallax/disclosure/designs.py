@@ -70,8 +70,8 @@ def disclose_calibration(calibration: pd.DataFrame, disclosure: DisclosureSectio
     shown = calibration.groupby(["score", "bin"], sort=False, as_index=False)[["predicted", "observed", "count"]].mean()
     treated = shown["observed"] * shown["count"]
     small = is_small(treated, disclosure) | is_small(shown["count"] - treated, disclosure)
-    shares = {"observed": divide_shown(treated, shown["count"], disclosure), "predicted": shown["predicted"].round(2)}
-    return record_thresholds(shown.assign(**shares)[~small].drop(columns="count"), disclosure)
+    shown = shown.assign(observed=divide_shown(treated, shown["count"], disclosure), predicted=shown["predicted"].round(2))
+    return record_thresholds(shown[~small].drop(columns="count"), disclosure)
 
 
 def disclose_positivity(positivity: pd.DataFrame, disclosure: DisclosureSection, *, characteristics: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -88,8 +88,8 @@ def disclose_positivity(positivity: pd.DataFrame, disclosure: DisclosureSection,
     shown = positivity.groupby(["covariate", "level"], sort=False, as_index=False)[["n", "n_treated"]].mean()
     few_treated = is_small(shown["n_treated"], disclosure)
     told = (few_treated | is_small(shown["n"] - shown["n_treated"], disclosure)) & (shown["n"] >= 5 * disclosure.minimum_count).to_numpy()
-    named = shown.assign(arm=np.where(few_treated, "treated", "comparator"), n=suppress_counts(shown["n"], disclosure))[told]
-    return record_thresholds(named[["covariate", "level", "arm", "n"]].sort_values("n", ascending=False), disclosure)
+    strata = shown.assign(arm=np.where(few_treated, "treated", "comparator"), n=suppress_counts(shown["n"], disclosure))[told]
+    return record_thresholds(strata[["covariate", "level", "arm", "n"]].sort_values("n", ascending=False), disclosure)
 
 
 def _is_unnamed(levels: pd.Series) -> pd.Series:

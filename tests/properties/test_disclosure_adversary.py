@@ -189,7 +189,7 @@ def make_site(seed: int, left_out: list[tuple[int, int]]) -> dict[tuple[str, str
 few = st.tuples(st.integers(0, 15), st.integers(0, 15))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 10_000), left_out=st.lists(few, min_size=1, max_size=3))
 def test_no_small_count_is_known_more_closely_than_a_rounding_step(seed: int, left_out: list[tuple[int, int]]) -> None:
     exact = make_site(seed, left_out)
@@ -200,7 +200,7 @@ def test_no_small_count_is_known_more_closely_than_a_rounding_step(seed: int, le
     assert close == {}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10_000))
 def test_shown_risks_and_curves_never_differ_by_a_few_events(seed: int) -> None:
     exact = make_site(seed, [(0, 0)])

@@ -445,7 +445,7 @@ def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str,
         rows = select_answers(table)
         rows = rows[(rows["outcome"] == outcome) & (rows["contrast"] == contrast) & (rows["status"] != "ok")]
         for _, group in rows.groupby(["status", "reason"], sort=False):
-            kind, _, reason = describe_missing(group.iloc[0]).partition(": ")
+            kind, _, reason = describe_missing(group.iloc[0].to_dict()).partition(": ")
             designs = list(dict.fromkeys(map(plain, group["design"])))
             several = len(designs) == table["design"].nunique()
             by_kind.setdefault(kind, {}).setdefault(reason, []).append(names[dataset] + ("" if several else f" ({', '.join(designs)})"))

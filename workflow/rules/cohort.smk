@@ -4,6 +4,7 @@
 rule select_cohort:
     input:
         patients="<patients>/{site}/source/patients.parquet",
+        measurements=measured("<patients>/{site}/source/measurements.parquet"),
     output:
         cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
@@ -29,6 +30,7 @@ rule select_cohort:
             "parallax.cohort.selection",
             "parallax.cohort.characteristics",
             "parallax.cohort.concentration",
+            "parallax.cohort.measurements",
             "parallax.cohort.split",
         ),
     script:

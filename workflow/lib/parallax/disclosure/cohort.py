@@ -66,6 +66,12 @@ def disclose_characteristics(
     )
 
 
+def disclose_measurement_counts(counts: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """What became of the rows of repeated measurements, every count suppressed or rounded."""
+    numbers = [name for name in counts.columns if name not in ("name", "unit")]
+    return record_thresholds(counts.assign(**{name: suppress_counts(counts[name], disclosure) for name in numbers}), disclosure)
+
+
 def tellable_columns(characteristics: pd.DataFrame) -> set[tuple[str, str]]:
     """Covariates and levels ("" for a number, ``MISSING_LEVEL`` for missing) whose differences between the arms the shown Table 1 tells."""
     told = characteristics[characteristics["smd"].notna()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
+from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics, disclose_measurement_counts
 from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_subgroups
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
@@ -36,8 +36,10 @@ OF_ALL = (
     "robustness",
     "enrichment",
 )
-OF_REAL = ("attrition", "characteristics")
-OF_GENERATOR = ("agreement", "fidelity", "coefficients", "privacy", "attribution")
+OF_REAL = ("attrition", "characteristics", "measurement_counts")
+OF_GENERATOR = ("agreement", "fidelity", "coefficients", "privacy", "attribution", "series_fidelity")
+#: tables that only a study with repeated measurements has
+OF_MEASUREMENTS = ("measurement_counts", "series_fidelity")
 #: of a generator, what its verdict collects
 JUDGED = ("agreement", "fidelity", "privacy", "attribution")
 #: exact tables that tell what others may not
@@ -55,7 +57,7 @@ def exact_tables(protocol: Protocol) -> list[tuple[str, str]]:
         (dataset, table)
         for dataset in (REAL, *protocol.generators)
         for table in OF_ALL + ((*OF_REAL, _CONCENTRATION) if dataset == REAL else OF_GENERATOR)
-        if table != "enrichment" or dataset in enriched
+        if (table != "enrichment" or dataset in enriched) and (table not in OF_MEASUREMENTS or protocol.cohort.measurements)
     ]
 
 
@@ -77,6 +79,8 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
                 return disclose_attrition(table, disclosure)
             case "characteristics":
                 return disclose_characteristics(table, disclosure, concentration=concentration)
+            case "measurement_counts":
+                return disclose_measurement_counts(table, disclosure)
             case "balance":
                 return disclose_balance(table, disclosure, **of_covariates)
             case "overlap":

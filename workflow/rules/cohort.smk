@@ -4,11 +4,13 @@
 rule select_cohort:
     input:
         patients="<patients>/{site}/source/patients.parquet",
+        measurements=measured("<patients>/{site}/source/measurements.parquet"),
     output:
         cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
         attrition="<exact>/{site}/real/attrition.parquet",
         characteristics="<exact>/{site}/real/characteristics.parquet",
+        concentration="<exact>/{site}/real/concentration.parquet",
     log:
         "<logs>/select_cohort/{site}.log",
     benchmark:
@@ -27,6 +29,8 @@ rule select_cohort:
         code=code_digest(
             "parallax.cohort.selection",
             "parallax.cohort.characteristics",
+            "parallax.cohort.concentration",
+            "parallax.cohort.measurements",
             "parallax.cohort.split",
         ),
     script:

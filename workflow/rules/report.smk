@@ -5,6 +5,7 @@ rule collect_results:
     input:
         every("<exact>/{site}/real/attrition.parquet"),
         every("<exact>/{site}/real/characteristics.parquet"),
+        every("<exact>/{site}/real/concentration.parquet"),
         every("<exact>/{site}/{dataset}/balance.parquet"),
         every("<exact>/{site}/{dataset}/overlap.parquet"),
         every("<exact>/{site}/{dataset}/score_histogram.parquet"),
@@ -17,6 +18,8 @@ rule collect_results:
         every("<exact>/{site}/{dataset}/interactions.parquet"),
         every("<exact>/{site}/{dataset}/robustness.parquet"),
         enriched("<exact>/{site}/{dataset}/enrichment.parquet"),
+        measured(every("<exact>/{site}/real/measurement_counts.parquet")),
+        measured(every("<exact>/{site}/{generator}/series_fidelity.parquet")),
         every("<exact>/{site}/{generator}/agreement.parquet"),
         every("<exact>/{site}/{generator}/fidelity.parquet"),
         every("<exact>/{site}/{generator}/coefficients.parquet"),
@@ -93,7 +96,9 @@ rule write_manifest:
     input:
         sources=[
             *source_files(*PROTOCOL.sites),
+            *measurement_files(*PROTOCOL.sites),
             *every("<patients>/{site}/source/patients.parquet"),
+            *measured(every("<patients>/{site}/source/measurements.parquet")),
             *SITE_RESULTS,
         ],
         results=[

@@ -16,11 +16,11 @@ from parallax.vocabulary import FLOOR, REAL
 
 PACKAGES = (
     "snakemake", "pandas", "numpy", "scipy", "numba", "sdv", "sdmetrics", "torch", "scikit-learn", "statsmodels", "lifelines", "matplotlib",
-    "pyarrow", "pandera", "pydantic", "duckdb", "SurvSet", "causaldata",
+    "pyarrow", "pandera", "pydantic", "duckdb", "opendp", "SurvSet", "causaldata",
 )  # fmt: skip
 
 #: what a fitted generator is made with
-MODEL_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "sdv", "torch")
+MODEL_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "sdv", "torch", "opendp")
 
 
 def describe_run(protocol: Protocol, *, repository: Path) -> dict[str, object]:
@@ -47,15 +47,23 @@ def find_version(package: str) -> str | None:
 
 
 def describe_model(
-    settings: Mapping[str, object], *, fit: str, seeds: Mapping[int, int] | int, patients: int, columns: Iterable[str], sha256: str
+    settings: Mapping[str, object],
+    *,
+    fit: str,
+    seeds: Mapping[int, int] | int,
+    patients: int,
+    columns: Iterable[str],
+    sha256: str,
+    privacy: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """What a fitted generator's file is: its digest and what made it; of the patients only how many there were and their columns' names.
 
     ``fit`` is what a combining rule must know: ``single``, all replicates from one fit with one seed, or ``bootstrap``, each from a fit of its
     own to patients resampled with replacement, with ``seeds`` by replicate.
+    ``privacy`` is a differentially private generator's guarantee and what its fit spent; others have none.
     ``machine_dependent`` where it may have been trained on a GPU, whose sums depend on the device.
     """
-    return {
+    record: dict[str, object] = {
         "sha256": sha256,
         "parallax": __version__,
         "settings": settings,
@@ -66,6 +74,7 @@ def describe_model(
         "machine_dependent": any(isinstance(part, Mapping) and part.get("gpu", False) for part in (settings, *settings.values())),
         "versions": {name: version for name in MODEL_PACKAGES if (version := find_version(name))},
     }
+    return record if privacy is None else record | {"privacy": privacy}
 
 
 def list_seeds(protocol: Protocol) -> dict[str, object]:
@@ -83,6 +92,7 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
             "replicates": [derive_seed(study, site, generator, "draw", replicate) for replicate in range(protocol.synthesis.replicates)],
             "attack": derive_seed(study, site, generator, "attack"),
             **_seeds_of_subgroups(protocol, site, generator),
+            **_seeds_of_measurements(protocol, site, generator),
         }
         for site in protocol.sites
         for generator in protocol.generators
@@ -103,6 +113,13 @@ def _seeds_of_subgroups(protocol: Protocol, site: str, generator: str) -> dict[s
     entries = protocol.synthesis.enrichment
     found = {entry.name: [derive_seed(study, site, generator, "enrich", entry.name, replicate) for replicate in replicates] for entry in entries}
     return {"enrich": found} if generator in protocol.enriching_generators else {}
+
+
+def _seeds_of_measurements(protocol: Protocol, site: str, generator: str) -> dict[str, object]:
+    """Of the series drawn beside every replicate; nothing where the study has no repeated measurements."""
+    replicates = range(protocol.synthesis.replicates) if protocol.cohort.measurements else ()
+    found = [derive_seed(protocol.study.seed, site, generator, "measurements", replicate) for replicate in replicates]
+    return {"measurements": found} if found else {}
 
 
 def _seeds_of_fits(protocol: Protocol, site: str, generator: str) -> dict[str, object]:

@@ -15,8 +15,10 @@ from parallax.errors import Fault, ProtocolError, SourceError
 from parallax.expressions import columns as columns_of
 from parallax.expressions import evaluate
 from parallax.extraction.mapping import check_mapping, columns_behind, map_columns
+from parallax.extraction.measurements import check_measurement_file, read_measurements
 from parallax.extraction.registry import SOURCES, normalise
-from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
+from parallax.measurements import select_measurements, summarise_measurements
+from parallax.protocol import CohortSection, FileSource, OutcomesSection, Protocol, Source
 from parallax.protocol.checks import Kind, SourceFacts, check_sites, check_source, declared_kind, unknown
 from parallax.protocol.enrichment import place_of
 from parallax.tables import category_text, level_text
@@ -28,7 +30,7 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
     """Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
 
     ``folder`` is the protocol's folder. Reads a package's table, and of a file only the columns that decide who is eligible, in which arm,
-    and with which outcome; where there are several sites also the covariates.
+    and with which outcome; where there are several sites also the covariates. Measurements are read where an expression uses a summary of them.
     """
     faults: list[Fault] = []
     seen: dict[str, SourceFacts] = {}
@@ -83,9 +85,11 @@ def describe_source(
             wanted |= set(columns_of(keep, where=place))
         except ProtocolError as error:
             faults |= dict.fromkeys(error.faults)
+    summaries = wanted & set(cohort.summaries)
     mapping, where = source.mapping, f"{where}.mapping"
+    asked = (wanted - summaries) | set(mapping) | ({str(source.patient_id)} if summaries else set())
     try:
-        behind = columns_behind(wanted | set(mapping), mapping, where=where)
+        behind = columns_behind(asked, mapping, where=where)
     except ProtocolError as error:
         return SourceFacts(faults=error.faults)
     names, frame = SOURCES[source.source].peek(source, folder=folder, columns=behind)
@@ -101,6 +105,13 @@ def describe_source(
         declared: dict[str, Kind] = {name: declared_kind(source.columns[name]) for name in names if name not in mapping and name not in renamed}
         kinds = declared | {name: kinds[name] for name in mapping}
     names = list(kinds)
+    if isinstance(source, FileSource) and source.measurements is not None:
+        check_measurement_file(source, folder=folder)
+        names = [*names, *cohort.summaries]
+        if summaries:
+            people = pd.DataFrame({"patient_id": category_text(frame[source.patient_id])})
+            rows = select_measurements(read_measurements(source, cohort.measurements, folder=folder), cohort.measurements)
+            frame = frame.join(summarise_measurements(rows, people, cohort))
 
     eligible = pd.Series(True, index=frame.index)
     levels: dict[str, int] = {}

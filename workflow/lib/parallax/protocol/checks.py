@@ -15,6 +15,8 @@ from typing import Any, Final, Literal, TypeVar
 
 from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
+from parallax.protocol.checks_measurements import check_measurements
+from parallax.protocol.checks_private import check_private_generators
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
 from parallax.protocol.data import DataSection, FileColumn, FileSource
@@ -29,6 +31,7 @@ from parallax.protocol.designs import (
     StandardisedDesign,
     WeightDesign,
 )
+from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import (
     AdversarialNetwork,
     CartGenerator,
@@ -105,10 +108,12 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_covariates, ("cohort", "outcomes")),
         (_check_mapping, ("data",)),
         (_check_identifiers, ("cohort", "data")),
+        (check_measurements, ("cohort", "data", "outcomes")),
         (_check_names, ("data", "synthesis")),
         (_check_site_results, ("pooling", "data", "synthesis")),
         (_check_pooling, ("pooling", "data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
+        (check_private_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
         (_check_enrichment, ("synthesis",)),
         (_check_scores, ("propensity", "cohort")),
@@ -116,6 +121,8 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_designs, ("designs", "propensity", "cohort")),
         (_check_certification, ("validation", "question", "designs", "outcomes", "synthesis")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
+        (_check_paths, ("data",)),
+        (_check_disclosure, ("disclosure",)),
     )
     faults: list[Fault] = []
     for check, needed in checks:
@@ -537,6 +544,30 @@ def _declared_levels(source: FileSource, column: str) -> Collection[str] | None:
     return None if own is None else own.levels
 
 
+def _check_paths(data: DataSection) -> Iterator[Fault]:
+    """An address may carry a password, and a protocol stands in report, register and manifest: it is refused, and not repeated."""
+    for site, source in data.sites.items():
+        if isinstance(source, FileSource) and "://" in source.path:
+            yield Fault(
+                f"data.sites.{site}.path",
+                "an address (…://…), withheld here: it may hold a password",
+                "the path of a .csv or .parquet file",
+                "fetch the file first, and keep addresses and passwords out of the protocol",
+            )
+
+
+def _check_disclosure(disclosure: DisclosureSection) -> Iterator[Fault]:
+    """Two shown counts leave 2·round_to − 1 values for their difference: too few where rounding is finer than this."""
+    least = -(-disclosure.minimum_count // 2)
+    if disclosure.round_to < least:
+        yield Fault(
+            "disclosure.round_to",
+            f"{disclosure.round_to}, with which the difference of two shown counts tells a count below {disclosure.minimum_count}",
+            f"at least half of minimum_count: {least}",
+            "raise it, or lower minimum_count",
+        )
+
+
 def _check_file_column(where: str, column: FileColumn) -> Iterator[Fault]:
     if column.levels is not None and column.type != "text":
         yield Fault(
@@ -562,6 +593,7 @@ def _check_columns(
     uses += [("cohort.covariates.categorical", name, False) for name in cohort.covariates.categorical]
     uses += [(f"outcomes.{name}.{part}", column, True) for name, outcome in outcomes.items() for part, column in outcome.columns.items()]
     uses += [(f"data.sites.{site}.patient_id", patient_id, False)] if patient_id is not None else []
+    kinds = {**kinds, **dict.fromkeys(cohort.summaries, "number")}
     for where, name, numeric in uses:
         if name not in kinds:
             fault = unknown(where, name, kinds, f'column of site "{site}"')

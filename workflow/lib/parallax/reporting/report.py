@@ -16,10 +16,19 @@ from markupsafe import Markup
 from parallax.protocol.designs import MatchDesign
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.synthesis import SynthesisSection
-from parallax.reporting.answers import of_target, tabulate_family, tabulate_interactions, tabulate_robustness, tell_hazards, tell_robustness
+from parallax.reporting.answers import (
+    of_target,
+    tabulate_family,
+    tabulate_interactions,
+    tabulate_robustness,
+    tabulate_systematic_error,
+    tell_hazards,
+    tell_robustness,
+)
 from parallax.reporting.certificates import tell_certificate
 from parallax.reporting.enrichment import tabulate_enrichment
 from parallax.reporting.inputs import ReportInputs, SiteTables
+from parallax.reporting.measurements import describe_measurements, tabulate_measurement_counts
 from parallax.reporting.numbers import format_number, format_signed, spell
 from parallax.reporting.pictures import (
     Picture,
@@ -56,7 +65,16 @@ from parallax.reporting.sections import (
     with_references,
 )
 from parallax.reporting.style import dataset_styles
-from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, describe_registration, headline, read_verdicts, sentence
+from parallax.reporting.verdicts import (
+    NOT_CERTIFIED,
+    GeneratorVerdict,
+    decisive_reason,
+    describe_registration,
+    explain_guarantee,
+    headline,
+    read_verdicts,
+    sentence,
+)
 from parallax.reporting.wording import (
     CONTRASTS,
     ESTIMANDS,
@@ -87,7 +105,17 @@ class Card:
     mark: str
     reason: str
     primary: str
+    guarantee: tuple[str, ...]
     gates: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementsPage:
+    """What the page says of repeated measurements: which there are, what became of them, and how the long tables fare."""
+
+    told: tuple[str, ...]
+    counts: Table
+    fidelity: tuple[Table, Table | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +141,7 @@ class SitePage:
     enrichment: Table | None
     sensitivity: Picture | None
     robustness: tuple[str, ...]
+    systematic_error: Table | None
     e_values: Table | None
     estimates: Table
     shifts: Table | None
@@ -123,6 +152,7 @@ class SitePage:
     certified: tuple[str, ...]
     fidelity: tuple[Table, Table | None] | None
     ranking: Table | None
+    measurements: MeasurementsPage | None
     privacy: tuple[Table, Table | None] | None
 
 
@@ -262,6 +292,9 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         else None,
         subgroups=picture_subgroups(site, tables, protocol, datasets),
         robustness=tell_robustness(tables.robustness[REAL], primary=primary) if REAL in tables.robustness else (),
+        systematic_error=tabulate_systematic_error(
+            {name: tables.robustness[name] for name in datasets if name in tables.robustness}, tables.combined, primary=primary, labels=names
+        ),
         interactions=tabulate_interactions({name: tables.interactions[name] for name in present(tables.interactions, datasets)}, labels=names),
         enrichment=tabulate_enrichment(
             {name: tables.enrichment[name] for name in present(tables.enrichment, [REAL, *shown_generators])},
@@ -300,7 +333,28 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
             {name: _primary_shift(tables.agreement[name], protocol) for name in measured},
             labels=names,
         ),
+        measurements=_describe_measurements(tables, protocol, names, labels),
         privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
+    )
+
+
+def _describe_measurements(tables: SiteTables, protocol: Protocol, names: Mapping[str, str], labels: Mapping[str, str]) -> MeasurementsPage | None:
+    if REAL not in tables.measurement_counts:
+        return None
+    measured = with_references({name: tables.series_fidelity[name] for name in present(tables.series_fidelity, list(protocol.generators))})
+    columns = [*protocol.generators, *([HALVES] if HALVES in measured else [])]
+    return MeasurementsPage(
+        told=describe_measurements(protocol.cohort),
+        counts=tabulate_measurement_counts(tables.measurement_counts[REAL]),
+        fidelity=tabulate_metrics(
+            measured,
+            generators=columns,
+            labels={**names, HALVES: "halves of the real"},
+            arm_labels=labels,
+            caption="The long table of each generator",
+        )
+        if measured
+        else None,
     )
 
 
@@ -339,6 +393,7 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
         mark=mark,
         reason=decisive_reason(verdict, primary=effect, arm_labels=labels, crash=_crash(tables.generation, verdict.generator)),
         primary=f"{effect[0].upper()}{effect[1:]}: {told[0]}, {told[1]}" + (f" {unit}" if unit else ""),
+        guarantee=explain_guarantee(verdict.guarantee) if verdict.guarantee else (),
         gates=gates,
     )
 

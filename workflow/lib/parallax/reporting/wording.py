@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from parallax.protocol.designs import (
     CoarsenDesign,
@@ -164,6 +164,12 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "marginal_tv": MetricWords("Categorical margins (TV)"),
     "missing_gap": MetricWords("Missing values"),
     "sdmetrics_quality": MetricWords("SDMetrics quality"),
+    "series_number_ks": MetricWords("Number of values"),
+    "series_interval_ks": MetricWords("Days between values"),
+    "series_value_ks": MetricWords("Values over time"),
+    "series_autocorrelation_gap": MetricWords("Autocorrelation"),
+    "series_summary_miss": MetricWords("Summaries missed"),
+    "series_copies": MetricWords("Series copied", decimals=4),
     "copies_of_train": MetricWords("Copies of patients seen", decimals=4),
     "copies_of_hold_out": MetricWords("Copies of patients not seen", decimals=4),
     "excess_copies": MetricWords(
@@ -247,6 +253,11 @@ def describe_design(design: Design) -> str:
     trimmed = f", trimmed ({design.trim.rule})" if design.trim else ""
     truncated = f", truncated at {100 * design.truncate:g}%" if design.truncate else ""
     return f"weighted by the propensity score, {design.estimand}{trimmed}{truncated}"
+
+
+def describe_missing(row: Mapping[Any, Any]) -> str:
+    """Why a row has no estimate: not estimable, or not shown by disclosure control."""
+    return f"{'not shown' if row['status'] == 'suppressed' else 'not estimable'}: {row['reason']}"
 
 
 def describe_failure(failure: str) -> str:

@@ -15,7 +15,7 @@ from parallax.protocol.loading import read_protocol
 from parallax.protocol.protocol import Protocol
 from parallax.sites.site_results import build_site_results
 from parallax.statistics.intervals import normal_interval, normal_p_value
-from parallax.tables import BALANCE, CHARACTERISTICS, COMBINED, OVERLAP
+from parallax.tables import BALANCE, CHARACTERISTICS, COMBINED, CONCENTRATION, OVERLAP, empty_table
 
 SOUND = Path(__file__).parent / "protocol/faults/sound.yaml"
 ELSEWHERE = "harbour"
@@ -90,7 +90,11 @@ def sound_results(estimate: float = -0.3, error: float = 0.1) -> dict[str, Any]:
             columns=list(OVERLAP.columns),
         )
     )
-    exact = {("real", "combined"): answers((estimate, error)), ("real", "characteristics"): table_1()}
+    exact = {
+        ("real", "combined"): answers((estimate, error)),
+        ("real", "characteristics"): table_1(),
+        ("real", "concentration"): empty_table(CONCENTRATION),
+    }
     shown = disclose_site(exact | {("real", "balance"): balance, ("real", "overlap"): overlap}, sound())
     written = build_site_results(ELSEWHERE, sound(), shown, verdicts={"sequential": "release"}, parallax="0.1.0", commit=None)
     return copy.deepcopy(written)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from parallax.disclosure.combined import disclose_combined
 from parallax.errors import ProtocolError
 from parallax.protocol.protocol import digest_of
 from parallax.signing import SUFFIX, sign_file
@@ -37,18 +38,17 @@ def test_a_sound_file(tmp_path: Path) -> None:
     write_results(tmp_path, sound_results())
     results = read(tmp_path)
     row = results.combined("real").iloc[0]
-    assert math.log(row["estimate"]) == pytest.approx(-0.3)
+    assert row["estimate"] == pytest.approx(0.741, rel=1e-4), "shown to two digits of its standard error"
     assert row["std_error"] == pytest.approx(0.1)
     assert (row["n_treated"], row["events_comparator"], row["df"]) == (100, 50, math.inf)
     assert results.verdicts == {"sequential": "release"}
 
 
-def test_nothing_in_a_file_is_more_precise_than_it_need_be(tmp_path: Path) -> None:
-    """An estimate to a thousandth of its standard error, everything else to four digits: full precision would tell exact counts."""
-    content = sound_results(estimate=-0.123456789012, error=0.0456789012345)
-    answer = content["answers"][0]
-    assert answer["estimate"] == -0.12346
-    assert answer["variance"] == float(f"{0.0456789012345**2:.4g}")
+def test_nothing_in_a_file_is_more_precise_than_what_is_shown(tmp_path: Path) -> None:
+    """An estimate and its error come to two digits of the standard error, as everything shown: full precision would tell exact counts."""
+    answer = sound_results(estimate=-0.123456789012, error=0.0456789012345)["answers"][0]
+    assert answer["estimate"] == pytest.approx(math.log(0.884), abs=1e-4)
+    assert answer["variance"] == float(f"{0.046**2:.4g}")
     assert answer["lower"] <= answer["estimate"] <= answer["upper"]
 
 
@@ -182,7 +182,7 @@ def test_a_signed_file(tmp_path: Path, key: Path) -> None:
 def test_a_file_altered_after_signing(tmp_path: Path, key: Path) -> None:
     path = write_results(tmp_path, sound_results())
     sign(path, key)
-    path.write_text(path.read_text().replace("-0.3", "-0.4", 1))
+    path.write_text(path.read_text().replace("40", "45", 1))
     assert "the file was changed after it was signed" in refusal(tmp_path, public_key="harbour.pub")
 
 
@@ -212,12 +212,12 @@ def test_one_file_under_two_names(tmp_path: Path) -> None:
 
 
 def test_a_site_here_that_is_also_elsewhere(tmp_path: Path) -> None:
-    """The file is rounded, the table here is not; they are the same patients all the same."""
+    """Both are compared as they are shown."""
     write_results(tmp_path, sound_results(estimate=-0.31234567, error=0.10123456))
     elsewhere = read(tmp_path).combined("real")
-    here = answers((-0.31234567, 0.10123456))
+    here = disclose_combined(answers((-0.31234567, 0.10123456)), sound().disclosure)
     assert [fault.where for fault in find_copies({"clinic": here, ELSEWHERE: elsewhere})] == ["site harbour"]
-    assert not find_copies({"clinic": answers((-0.312, 0.10123456)), ELSEWHERE: elsewhere}), "three thousandths of a standard error apart"
+    assert not find_copies({"clinic": answers((-0.309, 0.10123456)), ELSEWHERE: elsewhere}), "three hundredths of a standard error apart"
     assert not find_copies({"clinic": answers((math.nan, math.nan)), ELSEWHERE: elsewhere})
 
 

@@ -5,6 +5,7 @@
 rule write_site_results:
     input:
         characteristics="<exact>/{site}/real/characteristics.parquet",
+        concentration="<exact>/{site}/real/concentration.parquet",
         tables=of_datasets("<exact>/{{site}}/{dataset}/{table}.parquet"),
         verdict=SITE_VERDICTS,
     output:
@@ -40,6 +41,10 @@ rule pool_aggregates:
         combined=expand(
             "<exact>/{site}/{{dataset}}/combined.parquet", site=PROTOCOL.sites
         ),
+        telling=[
+            expand(f"<exact>/{{site}}/real/{table}.parquet", site=PROTOCOL.sites)
+            for table in ("characteristics", "concentration", "combined")
+        ],
         verdict=SITE_VERDICTS,
         elsewhere=SITE_RESULTS,
     output:
@@ -62,7 +67,7 @@ rule pool_aggregates:
             "parallax.sites.aggregates",
             "parallax.sites.heterogeneity",
             "parallax.sites.reading",
-            "parallax.disclosure.combined",
+            "parallax.disclosure.site",
         ),
     script:
         "../scripts/pool_aggregates.py"
@@ -72,6 +77,9 @@ rule compare_sites:
     input:
         characteristics=expand(
             "<exact>/{site}/real/characteristics.parquet", site=PROTOCOL.sites
+        ),
+        concentration=expand(
+            "<exact>/{site}/real/concentration.parquet", site=PROTOCOL.sites
         ),
         # whose patients may be pooled, those may be told apart by a score
         cohorts=(

@@ -8,17 +8,24 @@ from parallax.protocol.protocol import Protocol
 from parallax.sites.overlap import compare_sites
 from parallax.sites.reading import read_site_results
 from parallax.storage import read_table, write_table
-from parallax.tables import CHARACTERISTICS, SITE_OVERLAP, cohort_schema
+from parallax.tables import CHARACTERISTICS, CONCENTRATION, SITE_OVERLAP, cohort_schema
 
 
 def compare(input, output, params):
     protocol = Protocol.of(params.protocol)
-    tables = {site: read_table(path, CHARACTERISTICS) for site, path in zip(protocol.sites, input.characteristics, strict=True)}
-    shown = {site: disclose_characteristics(table, protocol.disclosure) for site, table in tables.items()}
+    shown = {
+        site: disclose_characteristics(read_table(path, CHARACTERISTICS), protocol.disclosure, concentration=read_table(other, CONCENTRATION))
+        for site, path, other in zip(protocol.sites, input.characteristics, input.concentration, strict=True)
+    }
     shown |= {site: results.table_1() for site, results in read_site_results(protocol, folder=Path(params.folder)).items()}
     schema = cohort_schema(protocol.cohort.covariates, protocol.outcomes)
     cohorts = {site: read_table(path, schema) for site, path in zip(protocol.sites, input.cohorts, strict=False)}
-    write_table(output[0], compare_sites(shown, cohorts, protocol.cohort.covariates), SITE_OVERLAP, restricted=True)
+    write_table(
+        output[0],
+        compare_sites(shown, cohorts, protocol.cohort.covariates),
+        SITE_OVERLAP,
+        restricted=True,
+    )
 
 
 with job(snakemake.log[0]):

@@ -2,37 +2,40 @@
 
 from pathlib import Path
 
-from parallax.disclosure.combined import disclose_combined
+from parallax import tables
+from parallax.disclosure.site import TELLING, disclose_site
 from parallax.errors import ProtocolError
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
-from parallax.sites.aggregates import pool_aggregates
+from parallax.sites.aggregates import list_unreleased, pool_aggregates, withhold
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.reading import find_copies, read_site_results
 from parallax.storage import read_json, read_table, write_table
-from parallax.tables import COMBINED, HETEROGENEITY, POOLED
 from parallax.validation.combining import select_answers
 from parallax.vocabulary import REAL
+
+
+def read_site(path, key, protocol):
+    folder = Path(path).parents[1]
+    exact = {each: read_table(folder / each[0] / f"{each[1]}.parquet", getattr(tables, each[1].upper())) for each in dict.fromkeys((*TELLING, key))}
+    return exact[key], disclose_site(exact, protocol)[key]
 
 
 def pool(input, output, params):
     protocol, dataset = Protocol.of(params.protocol), params.dataset
     elsewhere = read_site_results(protocol, folder=Path(params.folder))
-    tables = {site: select_answers(read_table(path, COMBINED)) for site, path in zip(protocol.sites, input.combined, strict=True)}
-    answers = {site: disclose_combined(table, protocol.disclosure) for site, table in tables.items()}
-    answers |= {site: results.combined(dataset) for site, results in elsewhere.items()}
-    excluded = {}
-    if dataset == REAL and (copies := find_copies(answers)):
+    found = {site: read_site(path, (dataset, "combined"), protocol) for site, path in zip(protocol.sites, input.combined, strict=True)}
+    told = {site: results.combined(dataset) for site, results in elsewhere.items()}
+    if dataset == REAL and (copies := find_copies({site: select_answers(shown) for site, (_, shown) in found.items()} | told)):
         raise ProtocolError(copies, source="the sites' answers")
-    if dataset != REAL:
-        judged = read_json(input.verdict)["sites"]
-        verdicts = {site: judged[site][dataset]["verdict"] for site in tables}
-        verdicts |= {site: results.verdicts.get(dataset, "not known") for site, results in elsewhere.items()}
-        excluded = {site: f"verdict {found.replace('_', ' ')}" for site, found in verdicts.items() if found != "release"}
-    unsigned = tuple(site for site in elsewhere if protocol.pooling.site_results[site].public_key is None)
+    judged = {site: results.verdicts.get(dataset, "not known") for site, results in elsewhere.items()}
+    judged |= {site: verdicts[dataset]["verdict"] for site, verdicts in read_json(input.verdict)["sites"].items() if dataset != REAL}
+    answers = {site: select_answers(withhold(*tables_of)) for site, tables_of in found.items()} | told
+    asked = {"excluded": {} if dataset == REAL else list_unreleased(judged)}
     way = "aggregates" if dataset == REAL else "aggregates_synthetic"
-    write_table(output.aggregates, pool_aggregates(answers, way=way, excluded=excluded, unverified=unsigned), POOLED, restricted=True)
-    write_table(output.heterogeneity, measure_heterogeneity(answers, excluded=excluded), HETEROGENEITY, restricted=True)
+    pooled = pool_aggregates(answers, way=way, unverified=protocol.pooling.unverified, **asked)
+    write_table(output.aggregates, pooled, tables.POOLED, restricted=True)
+    write_table(output.heterogeneity, measure_heterogeneity(answers, **asked), tables.HETEROGENEITY, restricted=True)
 
 
 with job(snakemake.log[0]):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from parallax import __version__, tables
-from parallax.disclosure.site import disclose_site
+from parallax.disclosure.site import TELLING, disclose_site
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.provenance import read_commit
@@ -15,7 +15,7 @@ from parallax.vocabulary import REAL
 
 def read_site(folder, protocol):
     wanted = [(dataset, name) for dataset in (REAL, *protocol.generators) for name in ("combined", "balance", "overlap")]
-    return {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in (*wanted, (REAL, "characteristics"))}
+    return {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in dict.fromkeys((*wanted, *TELLING))}
 
 
 def write(input, output, params, log):

@@ -36,3 +36,8 @@ class PoolingSection(Section):
         default={},
         description="files of sites elsewhere, by the name that each gives itself: their aggregates are pooled with those of the sites here",
     )
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """The sites elsewhere whose files no public key vouches for."""
+        return tuple(site for site, file in self.site_results.items() if file.public_key is None)

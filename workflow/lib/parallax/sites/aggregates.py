@@ -81,6 +81,19 @@ def gather(answers: Mapping[str, pd.DataFrame], *, excluded: Mapping[str, str]) 
         yield Gathered(target, rows, left_out)
 
 
+def withhold(exact: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
+    """A site's answers (COMBINED) with their numbers as computed, but of counts and suppressed answers no more than its ``shown`` table tells.
+
+    What a site may not tell is not pooled: the pooled answer and those of the other sites would give it away.
+    """
+    return exact.reset_index(drop=True).assign(**{name: shown[name].array for name in (*COUNTS, "status", "reason")})
+
+
+def list_unreleased(verdicts: Mapping[str, str]) -> dict[str, str]:
+    """The sites whose generator may not be released (by its verdict at each site), and why."""
+    return {site: f"verdict {verdict.replace('_', ' ')}" for site, verdict in verdicts.items() if verdict != "release"}
+
+
 def pool_aggregates(answers: Mapping[str, pd.DataFrame], *, way: Way, excluded: Mapping[str, str], unverified: tuple[str, ...] = ()) -> pd.DataFrame:
     """The sites' answers (COMBINED by site, counts as they may be shown) pooled by every rule of ``POOLING_RULES`` (POOLED).
 

@@ -15,7 +15,7 @@ from parallax.protocol.cohort import Covariates
 from parallax.statistics.balance import c_statistic, equipoise_share
 from parallax.statistics.logistic import fit_logistic
 from parallax.tables import SITE_OVERLAP
-from parallax.vocabulary import MISSING_LEVEL
+from parallax.vocabulary import MISSING_LEVEL, OTHER_LEVELS
 
 #: a normal prior of standard deviation 1 on standardised columns, so that sites without common patients have a score as well
 RIDGE: Final = 1.0
@@ -72,7 +72,8 @@ def _scored(both: pd.DataFrame, here: np.ndarray, covariates: Covariates) -> Ite
 
 def _moments(table: pd.DataFrame) -> Iterator[tuple[tuple[str, str | None], Moments | None]]:
     """By covariate and level (missing values are one); None where a number is suppressed."""
-    for (covariate, kind, level), arms in table.fillna({"level": ""}).groupby(["covariate", "kind", "level"], sort=False):
+    named = table[table["level"].fillna("").ne(OTHER_LEVELS)].fillna({"level": ""})
+    for (covariate, kind, level), arms in named.groupby(["covariate", "kind", "level"], sort=False):
         name = (str(covariate), MISSING_LEVEL if kind == "missing" else str(level) or None)
         n, mean, deviation = (arms[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in ("n", "mean", "standard_deviation"))
         variance = deviation**2 if kind == "numeric" else mean * (1.0 - mean)

@@ -11,6 +11,7 @@ from itertools import combinations, islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -26,7 +27,7 @@ from parallax.validation.rules import COMBINING_RULES
 from parallax.vocabulary import REAL
 
 LARGEST_BYTES: Final = 20_000_000
-#: in standard errors; a file is rounded to a thousandth
+#: in standard errors; what is shown is in a file to a thousandth
 AGREEMENT: Final = 2e-3
 _MOST: Final = 12
 _AGAIN: Final = "have the institution run snakemake site_results again and send the file as it was written"
@@ -54,24 +55,24 @@ def read_site_results(protocol: Protocol, *, folder: Path) -> dict[str, SiteResu
 def find_copies(answers: Mapping[str, pd.DataFrame]) -> list[Fault]:
     """Two sites whose real patients (COMBINED by site) give the same answers with the same errors: the same patients, counted twice.
 
-    Assumption: two different cohorts never agree in every estimate, and in its standard error, to the ``AGREEMENT`` that rounded files leave.
+    ``answers`` are as shown. Assumption: two different cohorts never agree in every estimate, its bounds, standard error and counts as shown.
     Patients that two sites share in part cannot be seen in aggregates.
     """
-    numbers = {
-        site: {
-            target_of(row): (float(to_analysis_scale(row["estimate"], row["contrast"])), float(row["std_error"]))
-            for row in table.to_dict("records")
-            if row["status"] == "ok"
-        }
-        for site, table in answers.items()
-    }
+    numbers = {site: {target_of(row): _as_shown(row) for row in table.to_dict("records") if row["status"] == "ok"} for site, table in answers.items()}
     faults = []
     for site, other in combinations(numbers, 2):
-        both = [(*numbers[site][target], *numbers[other][target]) for target in numbers[site] if target in numbers[other]]
-        if both and all(max(abs(y - other_y), abs(error - other_error)) <= AGREEMENT * error for y, error, other_y, other_error in both):
+        both = [(numbers[site][target], numbers[other][target]) for target in numbers[site] if target in numbers[other]]
+        if both and all(np.allclose(here, there, rtol=0.0, atol=AGREEMENT * here[0], equal_nan=True) for here, there in both):
             found = f"the same answers as at {site}, in all {len(both)} estimates"
             faults.append(Fault(f"site {other}", found, "patients of its own at every site", "remove one of the two: the same patients count once"))
     return faults
+
+
+def _as_shown(row: Mapping[Any, Any]) -> list[float]:
+    """Standard error, estimate and bounds on the analysis scale, and counts; NaN for a suppressed one."""
+    scaled = to_analysis_scale([row[name] for name in ("estimate", "lower", "upper")], row["contrast"])
+    counts = (row[name] for name in ("n_treated", "n_comparator", "events_treated", "events_comparator"))
+    return [float(row["std_error"]), *map(float, scaled), *(float("nan") if pd.isna(count) else float(count) for count in counts)]
 
 
 def _read_one(name: str, entry: SiteResultsFile, protocol: Protocol, folder: Path) -> SiteResults:

@@ -173,8 +173,7 @@ def build_site_results(
     """The file's content from a site's shown tables by (dataset, table): ``combined``, ``balance`` and ``overlap`` of each dataset, and of the
     real patients ``characteristics``. Only the answers by the study's own rule are in it.
 
-    Rounding: an estimate and its interval to a thousandth of the standard error or finer, all other numbers to four digits. That moves no answer, and
-    a difference of two shares in full precision would tell the counts that were rounded.
+    Rounding: as shown, an estimate to two digits of its standard error; on the analysis scale to a thousandth of it, other numbers to four digits.
     """
     datasets = (REAL, *protocol.generators)
     content = {

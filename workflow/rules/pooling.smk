@@ -86,6 +86,7 @@ rule collect_pooling:
         mem_mb=500,
     params:
         disclosure=section("disclosure"),
+        primary=section("question")["primary"],
         sites=PROTOCOL.sites,
         exact=lambda wildcards, input: str(Path(input[0]).parents[2]),
         code=code_digest("parallax.disclosure.pooled", "parallax.reporting.results"),

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from parallax.validation.copies import bound_excess
 from parallax.validation.membership import Attack, measure_auc, measure_true_positives
 from parallax.validation.neighbours import find_nearest
-from parallax.validation.privacy import bound_excess, measure_closeness
 from parallax.validation.rules import combine_by
+from parallax.validation.similarity import measure_closeness
 
 number = st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 3))
 replicates = st.lists(st.tuples(number, st.floats(0.01, 100)), min_size=2, max_size=12)

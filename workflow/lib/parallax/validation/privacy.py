@@ -165,8 +165,8 @@ def _singling_out(attacked: Attacked, gates: Gates, rng: np.random.Generator) ->
     real, synthetic = singling_out.encode_tables([attacked.real, attacked.synthetic], **kinds)
     seen, unseen = _even_sides(attacked, rng)
     replicates = [singling_out.distinct_records(synthetic[rows]) for rows in attacked.replicates()]
-    # as many statements as patients: more would hit the same ones again and only seem to add certainty
-    wanted, numeric = -(-min(_TARGETS, len(seen)) // len(replicates)), len(columns.numeric)
+    # not many more statements than patients: they would hit the same ones again and only seem to add certainty
+    wanted, numeric = -(-min(_TARGETS, 2 * len(seen)) // len(replicates)), len(columns.numeric)
     univariate = [singling_out.state_univariate(table, numeric) for table in replicates]
     univariate = [statements.pick(_sample(np.arange(len(statements)), wanted, rng)) for statements in univariate]
     multivariate = [singling_out.state_multivariate(table, numeric, wanted=wanted, rng=rng) for table in replicates]

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from parallax.statistics.statements import ABOVE, AT_LEAST, AT_MOST, EQUAL, MISSING, PRESENT, count_matches
 from parallax.validation.risk import Outcome, Trials
 
-EQUAL, UNEQUAL, ABOVE, BELOW, AT_LEAST, AT_MOST, MISSING, PRESENT = range(8)
 #: columns that a multivariate statement is about
 COLUMNS: Final = 3
-_TRIES: Final = 20
-#: of the names above in their order
-_TESTS: Final = (np.equal, np.not_equal, np.greater, np.less, np.greater_equal, np.less_equal)
+#: records that the attacker looks at for each statement wanted, before giving up
+_TRIES: Final = 400
+_BATCHES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +62,10 @@ def distinct_records(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return table[~pd.DataFrame(table).duplicated().to_numpy()]
 
 
-def count_matches(statements: Statements, table: NDArray[np.float64]) -> NDArray[np.int64]:
-    """For how many of the table's records each statement holds, (q,); a missing value fulfils ``MISSING`` alone."""
-    counts = np.zeros(len(statements), dtype=np.int64)
-    by_column = np.ascontiguousarray(table.T)
-    present = ~np.isnan(by_column)
-    for row in range(len(statements)):
-        holds: NDArray[np.bool_] | None = None
-        for column, operator, value in zip(statements.column[row], statements.operator[row], statements.value[row], strict=True):
-            if operator in (MISSING, PRESENT):
-                found = present[column] if operator == PRESENT else ~present[column]
-            else:
-                found = _TESTS[operator](by_column[column], value)
-                if operator == UNEQUAL:
-                    found &= present[column]
-            holds = found if holds is None else holds & found
-        counts[row] = np.count_nonzero(holds)
-    return counts
+def hold_once(statements: Statements, table: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which statements hold for exactly one of the table's records, (q,)."""
+    once: NDArray[np.bool_] = count_matches(statements.column, statements.operator, statements.value, table, 2) == 1
+    return once
 
 
 def state_univariate(table: NDArray[np.float64], numeric: int) -> Statements:
@@ -103,30 +90,29 @@ def state_univariate(table: NDArray[np.float64], numeric: int) -> Statements:
 def state_multivariate(table: NDArray[np.float64], numeric: int, *, wanted: int, rng: np.random.Generator) -> Statements:
     """Statements on three columns of a random record that hold for that record alone, each once, at most ``wanted``.
 
-    A number is stated as "at least" where it lies above the column's median, else as "at most"; a level as it is. After twenty times as many
+    A number is stated as "at least" where it lies above the column's median, else as "at most"; a level as it is. After four hundred times as many
     records as wanted the attacker gives up.
     """
     width = min(COLUMNS, table.shape[1])
     medians = np.array([np.median(known) if len(known := values[~np.isnan(values)]) else np.nan for values in table.T])
-    kept: list[Statements] = []
-    for _ in range(_TRIES):
-        records = table[rng.integers(len(table), size=wanted)]
-        column = np.sort(np.argsort(rng.random((wanted, table.shape[1])), axis=1)[:, :width], axis=1)
-        value = np.take_along_axis(records, column, axis=1)
+    found = Statements(*(np.empty((0, width), dtype=kind) for kind in (np.int64, np.int64, np.float64)))
+    size = max(1, wanted * _TRIES // _BATCHES)
+    for _ in range(_BATCHES):
+        column = _pick_columns(size, width, table.shape[1], rng)
+        value = np.take_along_axis(table[rng.integers(len(table), size=size)], column, axis=1)
         operator = np.where(column >= numeric, EQUAL, np.where(value > medians[column], AT_LEAST, AT_MOST))
-        operator = np.where(np.isnan(value), MISSING, operator)
-        made = Statements(column, operator, np.where(np.isnan(value), 0.0, value)).distinct()
-        kept.append(made.pick(count_matches(made, table) == 1))
-        joined = join(kept).distinct()
-        if len(joined) >= wanted:
-            return joined.pick(slice(wanted))
-    return joined
+        missing = np.isnan(value)
+        made = Statements(column, np.where(missing, MISSING, operator), np.where(missing, 0.0, value))
+        found = join([found, made.pick(hold_once(made, table))]).distinct()
+        if len(found) >= wanted:
+            break
+    return found.pick(slice(wanted))
 
 
 def state_at_random(table: NDArray[np.float64], numeric: int, *, wanted: int, width: int, rng: np.random.Generator) -> Statements:
     """Statements of an attacker who guesses: random columns, operators, and values from among those that occur."""
     width = min(width, table.shape[1])
-    column = np.sort(np.argsort(rng.random((wanted, table.shape[1])), axis=1)[:, :width], axis=1)
+    column = _pick_columns(wanted, width, table.shape[1], rng)
     occurring = [_occurring(values) for values in table.T]
     value = np.array([[rng.choice(occurring[position]) for position in row] for row in column]).reshape(wanted, width)
     operator = np.where(column < numeric, rng.integers(EQUAL, MISSING, size=column.shape), rng.integers(EQUAL, ABOVE, size=column.shape))
@@ -139,9 +125,20 @@ def attack_by_statements(statements: Statements, guesses: Statements, seen: NDAr
     """How many statements hold for exactly one patient seen, and for exactly one of as many not seen; ``guesses`` are those of the baseline."""
 
     def succeed(asked: Statements, patients: NDArray[np.float64]) -> Trials:
-        return Trials(int((count_matches(asked, distinct_records(patients)) == 1).sum()), len(asked))
+        return Trials(int(hold_once(asked, distinct_records(patients)).sum()), len(asked))
 
     return Outcome(succeed(statements, seen), succeed(statements, control), succeed(guesses, seen))
+
+
+def _pick_columns(statements: int, width: int, columns: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Different columns for each statement, (statements, width), in order."""
+    picked = rng.integers(columns - np.arange(width), size=(statements, width))
+    for place in range(1, width):
+        # the r-th of those columns that are still free
+        taken = np.sort(picked[:, :place], axis=1)
+        for other in taken.T:
+            picked[:, place] += picked[:, place] >= other
+    return np.sort(picked, axis=1)
 
 
 def _occurring(values: NDArray[np.float64]) -> NDArray[np.float64]:

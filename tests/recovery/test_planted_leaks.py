@@ -98,9 +98,10 @@ def test_ten_control_patients_are_too_few_to_pass_or_fail() -> None:
         assert verdict_on(table).verdict == "inconclusive"
 
 
-@pytest.mark.parametrize(
-    "columns", [{"age": 50.0, "weight": 70.0, "treated": True, "death_days": 5.0, "death_event": 1}, {"weight": np.nan}, {"sex": None}]
-)
+ALIKE = {"age": 50.0, "weight": 70.0, "treated": True, "death_days": 5.0, "death_event": 1}
+
+
+@pytest.mark.parametrize("columns", [ALIKE, {"weight": np.nan}, {"sex": None}])
 def test_patients_all_alike_or_a_column_all_missing(columns: dict[str, object]) -> None:
     rng = np.random.default_rng(3)
     if "sex" in columns or "age" in columns:
@@ -108,9 +109,8 @@ def test_patients_all_alike_or_a_column_all_missing(columns: dict[str, object]) 
     real = draw_cohort(200, rng=rng).assign(**columns)
     split = split_cohort(real, rng=rng)
     synthetic = draw_cohort(200, rng=rng).assign(**columns)
-    table = measure_privacy(real, split, synthetic, covariates=COVARIATES, outcomes=OUTCOMES, gates=Gates(), privacy=STATED, rng=rng).set_index(
-        "metric"
-    )
+    asked = {"covariates": COVARIATES, "outcomes": OUTCOMES, "gates": Gates(), "privacy": STATED}
+    table = measure_privacy(real, split, synthetic, rng=rng, **asked).set_index("metric")
     assert list(table.index) == [metric.name for metric in METRICS.values() if metric.table == "privacy"]
     assert failures(table) == set()
     if "age" in columns:  # everybody is everybody's copy

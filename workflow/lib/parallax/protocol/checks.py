@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
+from parallax.protocol.checks_measurements import check_measurements
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
 from parallax.protocol.data import DataSection, FileColumn, FileSource
@@ -98,6 +99,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_arms, ("cohort",)),
         (_check_covariates, ("cohort", "outcomes")),
         (_check_identifiers, ("cohort", "data")),
+        (check_measurements, ("cohort", "data", "outcomes")),
         (_check_names, ("data", "synthesis")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
@@ -487,6 +489,7 @@ def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, 
     uses += [("cohort.covariates.categorical", name, False) for name in cohort.covariates.categorical]
     uses += [(f"outcomes.{name}.{part}", column, True) for name, outcome in outcomes.items() for part, column in outcome.columns.items()]
     uses += [(f"data.sites.{site}.patient_id", patient_id, False)] if patient_id is not None else []
+    kinds = {**kinds, **dict.fromkeys(cohort.summaries, "number")}
     for where, name, numeric in uses:
         if name not in kinds:
             yield unknown(where, name, kinds, f'column of site "{site}"')

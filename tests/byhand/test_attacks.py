@@ -173,6 +173,11 @@ def test_an_attack_no_better_than_guessing_is_not_informative() -> None:
     assert (passed, reason.startswith(NOT_INFORMATIVE)) == (None, True)
 
 
+def test_an_attack_that_gets_everybody_is_not_informative() -> None:
+    passed, reason = judged(judge_risk("linkability", Outcome(Trials(160, 160), Trials(40, 40), Trials(1, 160)), 40, GATES))
+    assert (passed, reason.startswith(NOT_INFORMATIVE)) == (None, True)
+
+
 def test_risks_pass_fail_or_have_too_few_patients() -> None:
     guess = Trials(0, 2000)
     assert judged(judge_risk("inference", Outcome(Trials(800, 2000), Trials(800, 2000), guess), 2000, GATES)) == (True, "")
@@ -192,6 +197,8 @@ def test_excess_of_copies() -> None:
     assert judged(judge_excess("excess_copies", flags(0, 100), flags(0, 25), GATES))[1].startswith(NOT_INFORMATIVE)
     assert judged(judge_excess("excess_copies", flags(50, 100), flags(12, 25), GATES))[1].startswith(NOT_INFORMATIVE)
     assert judged(judge_excess("excess_copies", flags(0, 0), flags(0, 25), GATES))[1].startswith(NOT_INFORMATIVE)
+    # ten of twelve uniques reappear and none of three: where coincidences are to be expected that is no proof
+    assert judged(judge_excess("excess_replicated_uniques", flags(10, 12), flags(0, 3), GATES, chance=True))[1].startswith(NOT_INFORMATIVE)
 
 
 def test_areas_of_few_patients_are_undecided() -> None:

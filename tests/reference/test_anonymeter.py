@@ -19,7 +19,7 @@ from parallax.validation.risk import Outcome, Trials, measure_risk
 
 FOLDER = Path(__file__).parent
 EXPECTED = json.loads((FOLDER / "anonymeter.json").read_text())
-PATIENTS = pd.read_csv(FOLDER / "anonymeter.csv", dtype={"c": "string", "d": "string"})
+PATIENTS = pd.read_csv(FOLDER / "anonymeter.csv", dtype={"c": "string", "d": "string"}, float_precision="round_trip")
 PARTS = [PATIENTS[PATIENTS["part"] == name].drop(columns="part").reset_index(drop=True) for name in ("train", "control", "synthetic")]
 NUMERIC, CATEGORICAL = ("x", "z", "y"), ("c", "d")
 SPACE = RecordSpace.of([pd.concat(PARTS[:2]), PARTS[2]], numeric=NUMERIC, categorical=CATEGORICAL)

@@ -76,8 +76,8 @@ def decisive_reason(verdict: GeneratorVerdict, *, primary: str, arm_labels: Mapp
     shift = next((gate for gate in verdict.gates if gate.metric in SHIFTS), None)
     told = f": {_clause(shift, primary=primary, arm_labels=arm_labels).partition(' (')[0]}" if shift else ""
     silent = len(verdict.with_outcome("not_informative"))
-    passed = f"no gate failed, though {spell(silent)} of the attacks told nothing" if silent else "every gate passed"
-    return sentence(f"{passed}{told}")
+    rest = f"; {spell(silent)} of the attacks told nothing, which is not the same as safe" if silent else ""
+    return sentence(f"{'no gate failed' if silent else 'every gate passed'}{told}{rest}")
 
 
 def headline(verdicts: Sequence[GeneratorVerdict]) -> str:

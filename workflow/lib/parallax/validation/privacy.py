@@ -235,7 +235,7 @@ def _quasi_identifiers(attacked: Attacked, stated: PrivacySection, secrets: Sequ
     sensitive = [coarsen(attacked.synthetic, [secret.column], widths={}, numeric=numeric) for secret in secrets]
     found = measure_anonymity([synthetic[rows] for rows in replicates], [[values[rows] for rows in replicates] for values in sensitive])
     return [
-        judge_excess("excess_replicated_uniques", *sides, gates),
+        judge_excess("excess_replicated_uniques", *sides, gates, chance=True),
         metric_row("k_anonymity", found.k),
         metric_row("l_diversity", found.l),
     ]

@@ -363,8 +363,10 @@ def _privacy_tables(
     """What gates rest on, and what is reported beside it."""
     gated = {metric.name for metric in METRICS.values() if metric.gate is not None}
     parts = [{name: table[table["metric"].isin(gated) == kept] for name, table in privacy.items()} for kept in (True, False)]
-    shown = {"generators": generators, "labels": names, "arm_labels": labels}
-    attacks, reported = (tabulate_metrics(part, caption=caption, **shown)[0] for part, caption in zip(parts, ("Attacks", "Reported"), strict=True))
+    attacks, reported = (
+        tabulate_metrics(part, generators=generators, labels=names, arm_labels=labels, caption=caption)[0]
+        for part, caption in zip(parts, ("Attacks", "Reported"), strict=True)
+    )
     return attacks, reported
 
 

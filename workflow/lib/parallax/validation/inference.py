@@ -30,12 +30,11 @@ def attack_attribute(
         ``seen`` (n, p), ``control`` (c, p), ``synthetic`` (N, p) coordinates; ``secrets`` the sensitive column of each, a level as its code, NaN
         is missing; ``number`` says that it holds numbers.
     """
-    trials = []
-    for patients, truth in zip((seen, control), secrets[:2], strict=True):
-        guesses = secrets[2][find_nearest(patients[:, known], synthetic[:, known]).index]
-        trials.append(_count(guesses, truth, number=number))
+    of_seen, of_control = (secrets[2][find_nearest(patients[:, known], synthetic[:, known]).index] for patients in (seen, control))
     blind = secrets[2][rng.integers(len(synthetic), size=len(seen))]
-    return Outcome(*trials, _count(blind, secrets[0], number=number))
+    return Outcome(
+        _count(of_seen, secrets[0], number=number), _count(of_control, secrets[1], number=number), _count(blind, secrets[0], number=number)
+    )
 
 
 def find_right(guesses: NDArray[np.float64], truth: NDArray[np.float64], *, number: bool) -> NDArray[np.bool_]:

@@ -54,10 +54,10 @@ def measure_distances(
     """What both attacks rest on; each (·, p), p coordinates of a record; ``synthetic`` holds all replicates, since all are released together."""
     if min(len(train), len(control), len(reference)) < 2 or len(synthetic) == 0:
         raise NotEstimable("the attack needs at least two patients in each part of the split, and synthetic patients")
-    copied = [find_nearest(part, synthetic).distance for part in (train, control, reference)]
+    seen, first, second = (find_nearest(part, synthetic).distance for part in (train, control, reference))
     members = np.vstack([find_nearest(train, part).distance for part in (reference, control)])
     others = (find_nearest(control, reference).distance, find_nearest(reference, control).distance)
-    return Distances(*copied, members, others)
+    return Distances(seen, first, second, members, others)
 
 
 def attack_by_density(distances: Distances) -> Attack:

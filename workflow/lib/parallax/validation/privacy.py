@@ -136,7 +136,7 @@ def _membership(attacked: Attacked, gates: Gates, rng: np.random.Generator) -> l
     train, control, reference = (_sample(part, _MEMBERS, rng) for part in (attacked.train, attacked.control, attacked.reference))
     names = [name for name in _METRICS if METRICS[name].gate in _OF_MEMBERSHIP or name == "membership_tpr_at_01pct_fpr"]
     try:
-        distances = measure_distances(*(attacked.records[part] for part in (train, control, reference)), attacked.drawn)
+        distances = measure_distances(attacked.records[train], attacked.records[control], attacked.records[reference], attacked.drawn)
     except NotEstimable as error:
         return [_unmeasured(name, gates, str(error)) for name in names]
     density, nearest = attack_by_density(distances), attack_by_distance(distances)
@@ -231,11 +231,11 @@ def _quasi_identifiers(attacked: Attacked, stated: PrivacySection, secrets: Sequ
     )
     replicates = attacked.replicates()
     unique, replicated = find_replicated_uniques(real, [synthetic[rows] for rows in replicates])
-    sides = [replicated[part[unique[part]]] for part in (attacked.train, attacked.hold_out)]
+    seen, unseen = (replicated[part[unique[part]]] for part in (attacked.train, attacked.hold_out))
     sensitive = [coarsen(attacked.synthetic, [secret.column], widths={}, numeric=numeric) for secret in secrets]
     found = measure_anonymity([synthetic[rows] for rows in replicates], [[values[rows] for rows in replicates] for values in sensitive])
     return [
-        judge_excess("excess_replicated_uniques", *sides, gates, chance=True),
+        judge_excess("excess_replicated_uniques", seen, unseen, gates, chance=True),
         metric_row("k_anonymity", found.k),
         metric_row("l_diversity", found.l),
     ]

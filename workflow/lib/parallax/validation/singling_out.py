@@ -59,7 +59,8 @@ def encode_tables(frames: Sequence[pd.DataFrame], *, numeric: Sequence[str], cat
 
 def distinct_records(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each record once; missing equals missing."""
-    return table[~pd.DataFrame(table).duplicated().to_numpy()]
+    distinct: NDArray[np.float64] = table[~pd.DataFrame(table).duplicated().to_numpy()]
+    return distinct
 
 
 def hold_once(statements: Statements, table: NDArray[np.float64]) -> NDArray[np.bool_]:

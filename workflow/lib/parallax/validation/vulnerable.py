@@ -15,7 +15,9 @@ SHARE: Final = 0.1
 
 def find_outliers(records: NDArray[np.float32]) -> NDArray[np.bool_]:
     """The tenth of the patients furthest from the mean record, (n,): numbers far out and levels that few have, in the units of ``RecordSpace``."""
-    return _top(np.linalg.norm(records - records.mean(axis=0), axis=1).astype(np.float64))
+    centre = records.mean(axis=0, dtype=np.float64)
+    # rounded, so that the order in which the mean is summed decides no tie
+    return _top(np.round(np.linalg.norm(records - centre, axis=1), 6))
 
 
 def find_rare(real: pd.DataFrame, categorical: Sequence[str]) -> NDArray[np.bool_]:

@@ -180,6 +180,7 @@ rule attack_generator:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
+        privacy=section("privacy"),
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"
         ),

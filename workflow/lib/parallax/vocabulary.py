@@ -23,7 +23,8 @@ Arm = Literal["treated", "comparator"]
 Rule = Literal["none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked"]
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
-GateOutcome = Literal["passed", "failed", "not_evaluated"]
+#: an attack that tells nothing, of harm or of its absence, is not informative
+GateOutcome = Literal["passed", "failed", "not_evaluated", "not_informative"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]
 
 ESTIMANDS: Final[tuple[str, ...]] = get_args(Estimand)

@@ -42,6 +42,7 @@ from parallax.protocol.generators import (
     SequentialGenerator,
 )
 from parallax.protocol.outcomes import BinaryOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, QuestionSection
@@ -110,6 +111,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_terms, ("synthesis", "cohort")),
         (_check_designs, ("designs", "propensity", "cohort")),
         (_check_certification, ("validation", "question", "designs", "outcomes", "synthesis")),
+        (_check_privacy, ("privacy", "cohort", "outcomes")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
         (_check_paths, ("data",)),
         (_check_disclosure, ("disclosure",)),
@@ -371,6 +373,27 @@ def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator
             for column in columns:
                 if column not in names:
                     yield Fault(f"{where}.{part}", f'"{column}", no covariate', ", ".join(names), "correct the name")
+
+
+def _check_privacy(privacy: PrivacySection, cohort: CohortSection, outcomes: OutcomesSection) -> Iterator[Fault]:
+    covariates = cohort.covariates
+    for column in privacy.quasi_identifiers:
+        if column not in covariates.names:
+            yield unknown("privacy.quasi_identifiers", column, covariates.names, "covariate")
+    for column in privacy.sensitive:
+        if column not in (*covariates.names, *outcomes.names):
+            yield unknown("privacy.sensitive", column, (*outcomes.names, *covariates.names), "covariate or outcome")
+    for key, names in (("quasi_identifiers", privacy.quasi_identifiers), ("sensitive", privacy.sensitive)):
+        for column in _repeated(names):
+            yield Fault(f"privacy.{key}", f'"{column}" more than once', "every column once", "remove the repetition")
+    for column in privacy.quasi_identifiers:
+        if column in privacy.sensitive:
+            found = f'"{column}", which is a quasi-identifier too'
+            yield Fault("privacy.sensitive", found, "what an intruder does not know yet", "remove it from one of the two")
+    for column in privacy.widths:
+        numeric = [name for name in privacy.quasi_identifiers if name in covariates.numeric]
+        if column not in numeric:
+            yield unknown(f"privacy.widths.{column}", column, numeric, "numeric quasi-identifier")
 
 
 def _check_scores(propensity: PropensitySection, cohort: CohortSection) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import FLAT
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.robustness import RobustnessSection
@@ -37,6 +38,7 @@ class Protocol(Section):
     subgroups: SubgroupsSection = NO_SUBGROUPS
     robustness: RobustnessSection = RobustnessSection()
     validation: ValidationSection = ValidationSection()
+    privacy: PrivacySection = PrivacySection()
     disclosure: DisclosureSection = DisclosureSection()
 
     @property

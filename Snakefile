@@ -20,6 +20,7 @@ include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/uses.smk"
+include: "workflow/rules/release.smk"
 
 
 rule all:
@@ -45,6 +46,18 @@ rule twins:
 rule tune:
     input:
         "<study>/tuning.csv",
+
+
+# patients that passed, in a folder that may leave: snakemake release --config generator=NAME signing_key=FILE
+rule release:
+    input:
+        f"<study>/release/{CHOSEN}/SHA256SUMS",
+
+
+# this study beside the same one run elsewhere: snakemake compare --config with=RESULTS_FOLDER
+rule compare:
+    input:
+        "<study>/comparison.csv",
 
 
 onstart:

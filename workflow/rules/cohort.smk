@@ -19,7 +19,8 @@ rule select_cohort:
     resources:
         mem_mb=1500,
     params:
-        patient_id=lambda wildcards: PROTOCOL.data.sites[wildcards.site].patient_id,
+        source=lambda wildcards: PROTOCOL.data.sites[wildcards.site].plain(),
+        folder=str(PROTOCOL_FILE.parent),
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         hold_out=PROTOCOL.synthesis.hold_out,
@@ -28,6 +29,7 @@ rule select_cohort:
             "parallax.cohort.selection",
             "parallax.cohort.characteristics",
             "parallax.cohort.split",
+            "parallax.extraction.registry",
         ),
     script:
         "../scripts/select_cohort.py"

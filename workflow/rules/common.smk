@@ -8,6 +8,7 @@ if str(LIBRARY) not in sys.path:
     sys.path.insert(0, str(LIBRARY))
 
 from parallax.capabilities import GENERATORS
+from parallax.checksums import SUMS
 from parallax.digest import code_digest
 from parallax.errors import ParallaxError
 from parallax.protocol.generators import FLAT
@@ -23,6 +24,10 @@ try:
         from parallax.extraction.preflight import check_sources
 
         check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
+        if config.get("signing_key"):
+            from parallax.signing import read_private_key
+
+            read_private_key(str(config["signing_key"]))
 except ParallaxError as error:
     sys.exit(str(error))  # in words; a WorkflowError would add places in this file
 
@@ -39,6 +44,8 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
         "    to do    make it writable, or name another with --config results=FOLDER"
     )
 
+# the key that signs what leaves from here; read where it lies, by the job that signs
+SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
 
 REGISTER = STUDY / "registration.jsonl"
 
@@ -115,12 +122,14 @@ def enriched(pattern):
 
 
 def source_files(*sites):
-    """The files that the patients of these sites come from; none for a package."""
+    """The files that the patients of these sites come from, of a release the list that vouches for all of them; none for a package."""
     sources = [PROTOCOL.data.sites[site] for site in sites]
     return [
-        PROTOCOL_FILE.parent / source.path
+        PROTOCOL_FILE.parent
+        / Path(source.path).expanduser()
+        / (SUMS if source.source == "release" else "")
         for source in sources
-        if source.source == "file"
+        if source.source in ("file", "release")
     ]
 
 
@@ -188,6 +197,26 @@ def of_twins(pattern):
                 "    allowed  single, for virtual twins\n    to do    set synthesis.fit: single, and results=FOLDER for this study"
             )
         return expand(pattern, site=PROTOCOL.sites, generator=CHOSEN)
+
+    return files
+
+
+def compared_with():
+    """The finished study that is named on the command line for a comparison."""
+
+    def files(wildcards):
+        other = Path(str(config.get("with", ""))).expanduser()
+        wanted = {
+            name: other / name
+            for name in ("estimates.csv", "verdict.json", "registration.jsonl")
+        }
+        if "with" not in config or not all(map(Path.is_file, wanted.values())):
+            sys.exit(
+                f"the study to compare with\n    found    {other if 'with' in config else 'none named'}\n"
+                f"    allowed  the results folder of a finished study, with {', '.join(wanted)}\n"
+                "    to do    name one with --config with=FOLDER"
+            )
+        return list(wanted.values())
 
     return files
 

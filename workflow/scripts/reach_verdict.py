@@ -13,8 +13,8 @@ from parallax.validation.verdict import reach_verdict
 
 
 def judge(folder, generator, protocol):
-    certificate = folder.parent / "certification/certificate.json"
-    return reach_verdict(
+    certificate, certified = folder.parent / "certification/certificate.json", protocol.validation.certification.repetitions > 0
+    record = reach_verdict(
         generator,
         agreement=read_table(folder / "agreement.parquet", AGREEMENT),
         fidelity=read_table(folder / "fidelity.parquet", FIDELITY),
@@ -22,17 +22,17 @@ def judge(folder, generator, protocol):
         generation=pd.concat([read_table(folder / f"{stage}.parquet", GENERATION) for stage in ("fit", "draw", "refit")]),
         attribution=read_table(folder / "attribution.parquet", ATTRIBUTION),
         gates=protocol.validation.gates,
-        certified=protocol.validation.certification.repetitions > 0 and generator in protocol.certified_generators,
-        certificate=read_json(certificate) if protocol.validation.certification.repetitions > 0 else None,
-    ).plain()
+        certified=certified and generator in protocol.certified_generators,
+        certificate=read_json(certificate) if certified else None,
+    )
+    return record.plain() | {"patients_sha256": read_json(folder / "model.json")["patients_sha256"]}
 
 
 def reach(output, params):
-    protocol, exact = Protocol.of(params.protocol), Path(params.exact)
-    sites = {site: {name: judge(exact / site / name, name, protocol) for name in protocol.generators} for site in protocol.sites}
-    certified = protocol.validation.certification.repetitions > 0
-    registration = describe_registration(read_text(params.register)).plain()
-    record = {"study": protocol.study.name, "protocol_digest": protocol.digest, "registration": registration, "certified": certified}
+    protocol = Protocol.of(params.protocol)
+    sites = {site: {name: judge(Path(params.exact) / site / name, name, protocol) for name in protocol.generators} for site in protocol.sites}
+    register, certified = describe_registration(read_text(params.register)), protocol.validation.certification.repetitions > 0
+    record = {"study": protocol.study.name, "protocol_digest": protocol.digest, "registration": register.plain(), "certified": certified}
     write_json(output[0], record | {"sites": sites})
 
 

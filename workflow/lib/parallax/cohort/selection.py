@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +33,14 @@ class Selection:
     attrition: pd.DataFrame
 
 
-def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: OutcomesSection, patient_id: str | None) -> Selection:
+def select_cohort(
+    patients: pd.DataFrame, cohort: CohortSection, outcomes: OutcomesSection, patient_id: str | None, *, applied: Collection[str] = ()
+) -> Selection:
     """The patients of both arms who meet every criterion, with their covariates and outcomes.
 
-    Steps, each a row of the attrition table: the source as it is, the two arms, every eligibility criterion (unknown counts as not met), and
-    under ``missing: complete_case`` the patients without a missing covariate. Raises ``CohortError`` with every fault found where ids are
+    Steps, each a row of the attrition table: the source as it is, the two arms, every eligibility criterion (unknown counts as not met; those
+    of ``applied`` are met by all, since the source was made of patients who met them), and under ``missing: complete_case`` the patients
+    without a missing covariate. Raises ``CohortError`` with every fault found where ids are
     missing or repeated, follow-up is missing, not above zero or beyond ``follow_up_days``, an event is neither 0 nor 1, a covariate cannot
     be used, or an arm is empty. Faults are counted; no patient's value is shown.
     """
@@ -48,6 +52,9 @@ def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: Outco
     steps = [("source", "patients in the source", np.ones(len(patients), dtype=bool))]
     steps += [("arms", f'in neither arm by column "{cohort.arms.column}"', treated | comparator)]
     for number, criterion in enumerate(cohort.eligibility):
+        if criterion.keep in applied:
+            steps += [(criterion.name, f"{criterion.reason} (applied before the release)", np.ones(len(patients), dtype=bool))]
+            continue
         met = evaluate(patients, criterion.keep, where=f"cohort.eligibility[{number}].keep").to_numpy()
         steps += [(criterion.name, criterion.reason, met)]
     if cohort.covariates.missing == "complete_case":

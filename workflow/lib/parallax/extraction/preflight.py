@@ -12,7 +12,7 @@ import pandas as pd
 from parallax.errors import Fault, ProtocolError, SourceError
 from parallax.expressions import columns as columns_of
 from parallax.expressions import evaluate
-from parallax.extraction.registry import SOURCES, normalise
+from parallax.extraction.registry import SOURCES, applied_criteria, normalise
 from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
 from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind, unknown
 from parallax.protocol.enrichment import place_of
@@ -24,8 +24,8 @@ _KINDS: Final[dict[str, Kind]] = {"i": "number", "u": "number", "f": "number", "
 def check_sources(protocol: Protocol, *, folder: Path) -> None:
     """Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
 
-    ``folder`` is the protocol's folder. Reads a package's table, and of a file only the columns that decide who is eligible, in which arm,
-    and with which outcome.
+    ``folder`` is the protocol's folder. Reads a package's table, a release after its digests and signature, and of a file only the columns that
+    decide who is eligible, in which arm, and with which outcome.
     """
     faults: list[Fault] = []
     for site, source in protocol.data.sites.items():
@@ -62,7 +62,7 @@ def describe_source(
         except ProtocolError as error:
             faults |= dict.fromkeys(error.faults)
     names, frame = SOURCES[source.source].peek(source, folder=folder, columns=wanted)
-    frame = normalise(frame)
+    frame, applied = normalise(frame), applied_criteria(source, folder=folder)
     kinds: dict[str, Kind] = {name: _KINDS.get(frame[name].dtype.kind, "text") for name in frame.columns}
     if source.source == "file":
         kinds = {name: declared_kind(source.columns[name]) for name in names}
@@ -74,6 +74,8 @@ def describe_source(
         levels = {str(level): int(count) for level, count in arm.value_counts().items()}
         eligible = arm.isin([level_text(cohort.arms.treated), level_text(cohort.arms.comparator)])
     for where, keep in expressions.items():
+        if keep in applied:
+            continue
         try:
             columns_of(keep, where=where, known=names)
             eligible &= evaluate(frame, keep, where=where)

@@ -37,7 +37,26 @@ class FileSource(Section):
     patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
 
 
-Source = Annotated[PackageSource | FileSource, Field(discriminator="source")]
+class ReleaseSource(Section):
+    """A released folder of another study on the same question: one replicate of its AI-generated patients stands in for the real ones."""
+
+    source: Literal["release"]
+    path: str = Field(min_length=1, description="the released folder, relative to the protocol's folder, or absolute")
+    site: Name | None = Field(default=None, description="the release's site; null: it has one")
+    replicate: int = Field(default=0, ge=0, description="the replicate that stands in for the patients")
+    public_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the sender's public Ed25519 key in PEM, relative to the protocol's folder; null: only the digests are checked",
+    )
+
+    @property
+    def patient_id(self) -> str:
+        """The column that identifies a patient."""
+        return "patient_id"
+
+
+Source = Annotated[PackageSource | FileSource | ReleaseSource, Field(discriminator="source")]
 
 
 class DataSection(Section):

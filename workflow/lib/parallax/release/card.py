@@ -103,9 +103,7 @@ def _tell_shift(gate: Mapping[str, Any], protocol: Protocol, place: str) -> str:
 
 
 def _tell_score(gate: Mapping[str, Any], _: Protocol, place: str) -> str:
-    return (
-        f"The real c-statistic of the propensity score{place} lies within ±{gate['threshold']:g} of the synthetic one (found {-gate['value']:+.3f})."
-    )
+    return f"The real c-statistic of the propensity score{place} lies within ±{gate['threshold']:g} of the synthetic one (it is {-gate['value']:+.3f} from it)."
 
 
 def _tell_curve(gate: Mapping[str, Any], protocol: Protocol, place: str) -> str:
@@ -129,7 +127,7 @@ _TOLD: Final = {
 def tell_limits(card: Card) -> tuple[str, ...]:
     """What the release is no evidence for, and what it does not hide."""
     synthesis = card.protocol.synthesis
-    ratio = f"{synthesis.patients:g}"
+    times = "" if synthesis.patients == 1 else f"{synthesis.patients:g}·"
     formal = (
         "No formal privacy guarantee (epsilon: none): privacy was tested by attacks, and an attack that nobody tried is not ruled out."
         if card.epsilon is None
@@ -137,7 +135,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
     )
     combined = (
         f"Estimate in each of the {synthesis.replicates} replicates (ratios: their logarithm); with mean estimate q, mean variance v and variance b "
-        f"between the estimates, report q with the variance {ratio}·v + b/{synthesis.replicates} (rule `partial`)."
+        f"between the estimates, report q with the variance {times}v + b/{synthesis.replicates} (rule `partial`)."
         if synthesis.replicates > 1
         else "There is one replicate only."
     )
@@ -148,8 +146,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         "fit to all of them.",
         formal,
         "The protocol names the seed. Whoever holds all real patients but one could make the release anew with a guess of the last, and compare.",
-        f"A replicate has {'as many rows as' if synthesis.patients == 1 else f'{ratio} times as many rows as'} the real cohort has patients: the "
-        "number of rows tells that number exactly.",
+        f"A replicate has {synthesis.patients:g} times as many rows as the real cohort has patients: the number of rows tells that number exactly.",
         "Certified: the false-alarm rate and the detection of the agreement gate were simulated for this study."
         if card.certified
         else "Not certified: that these gates would have caught a bad generator was not simulated for this study.",

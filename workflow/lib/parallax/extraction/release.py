@@ -21,6 +21,8 @@ from parallax.signing import SUFFIX, verify_file
 RECORD: Final = "release.json"
 REPLICATE: Final = "replicate"
 
+#: of an error's lines
+_LABELS: Final = ("", "found", "allowed", "to do")
 _TYPES: Final[dict[str, Literal["integer", "number", "text", "boolean"]]] = {
     "BIGINT": "integer",
     "DOUBLE": "number",
@@ -89,8 +91,13 @@ def _checked(source: ReleaseSource, path: Path, folder: Path) -> ReleaseRecord:
         if source.public_key is not None:
             verify_file(path / SUMS, public_key=folder / Path(source.public_key).expanduser())
     except (StorageError, SigningError) as error:
-        raise SourceError(str(error)) from None
+        raise SourceError(_in_a_sentence(error)) from None
     return read_record(source, folder=folder)
+
+
+def _in_a_sentence(error: StorageError | SigningError) -> str:
+    where, found, allowed, remedy = (line.removeprefix(f"    {label:<9}") for label, line in zip(_LABELS, str(error).split("\n"), strict=True))
+    return f"{where}: {found}; expected {allowed}; {remedy}"
 
 
 def _site(source: ReleaseSource, record: ReleaseRecord, path: Path) -> str:

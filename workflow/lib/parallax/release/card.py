@@ -103,7 +103,8 @@ def _tell_shift(gate: Mapping[str, Any], protocol: Protocol, place: str) -> str:
 
 
 def _tell_score(gate: Mapping[str, Any], _: Protocol, place: str) -> str:
-    return f"The real c-statistic of the propensity score{place} lies within ±{gate['threshold']:g} of the synthetic one (it is {-gate['value']:+.3f} from it)."
+    found = f"it is {-gate['value']:+.3f} from it"
+    return f"The real c-statistic of the propensity score{place} lies within ±{gate['threshold']:g} of the synthetic one ({found})."
 
 
 def _tell_curve(gate: Mapping[str, Any], protocol: Protocol, place: str) -> str:

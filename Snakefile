@@ -21,6 +21,7 @@ include: "workflow/rules/validation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/uses.smk"
 include: "workflow/rules/release.smk"
+include: "workflow/rules/external_control.smk"
 
 
 rule all:
@@ -58,6 +59,12 @@ rule release:
 rule compare:
     input:
         "<study>/comparison.csv",
+
+
+# real treated patients beside the AI-generated comparators of a release: snakemake external_control
+rule external_control:
+    input:
+        "<study>/external_control.csv",
 
 
 onstart:

@@ -26,7 +26,14 @@ def write_folder(folder: Path, *, patients: pd.DataFrame = PATIENTS, sites: tupl
     """The folder with its list of digests; ``record`` in place of a sound one."""
     buffer = io.BytesIO()
     patients.to_parquet(buffer, index=False)
-    sound = {"format": 1, "sites": list(sites), "replicates": 2, "criteria_applied": ["consent = 1"], "what": "AI-generated patients"}
+    sound = {
+        "format": 1,
+        "sites": list(sites),
+        "replicates": 2,
+        "criteria_applied": ["consent = 1"],
+        "learned_from": {site: {"treated": 20, "comparator": 30} for site in sites},
+        "what": "AI-generated patients",
+    }
     files = {f"patients/{site}.parquet": buffer.getvalue() for site in sites} | {
         "release.json": record if isinstance(record, bytes) else json.dumps(record or sound).encode()
     }

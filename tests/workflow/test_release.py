@@ -184,6 +184,27 @@ def test_other_protocols_are_not_compared(receiver: Study, sender: Study, tmp_pa
     assert "the results folder of a finished study" in done.stdout + done.stderr
 
 
+def test_treated_patients_stand_beside_the_released_comparators(sender: Study, tmp_path: Path) -> None:
+    study = make_releasable(tmp_path, RELEASABLE)
+    protocol = yaml.safe_load(study.protocol.read_text())
+    control = {"path": str(released(sender)), "public_key": str(sender.folder / "public.pem")}
+    study.write_protocol(protocol | {"data": protocol["data"] | {"external_controls": {"clinic": control}}})
+    patients = pd.read_csv(tmp_path / "patients.csv")
+    patients[patients["drug"] == "yes"].to_csv(tmp_path / "patients.csv", index=False)
+    done = study.run("external_control")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cohort = pd.read_parquet(study.results / "patients/clinic/external_control/cohort.parquet")
+    treated = cohort[cohort["treated"]].groupby("replicate")["patient_id"].apply(list)
+    assert treated[0] == treated[1]
+    assert all(name.startswith("real/") for name in treated[0])
+    table = pd.read_csv(study.results / "external_control.csv")
+    assert set(table["dataset"]) == {"AI-generated control"}
+    assert set(table["rule"]) == {"partial"}
+    figure = (study.results / "external_control.svg").read_text()
+    assert "AI-generated control" in figure
+    assert "synthetic control" not in figure
+
+
 def test_a_changed_release_stops_a_study_before_its_first_job(receiver: Study, tmp_path: Path) -> None:
     study = Study(tmp_path, tmp_path / "tiny.yaml")
     shutil.copytree(receiver.folder / "received", tmp_path / "received")

@@ -15,7 +15,13 @@ from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
 from parallax.seeds import derive_seed
-from parallax.vocabulary import CERTIFICATION, FLAT_COPULA, FLOOR, REAL
+from parallax.vocabulary import (
+    CERTIFICATION,
+    EXTERNAL_CONTROL,
+    FLAT_COPULA,
+    FLOOR,
+    REAL,
+)
 
 try:
     PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")
@@ -78,7 +84,7 @@ wildcard_constraints:
     scatteritem="[0-9]+-of-[0-9]+",
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
-    dataset="|".join((REAL, *PROTOCOL.generators)),
+    dataset="|".join((REAL, EXTERNAL_CONTROL, *PROTOCOL.generators)),
 
 
 # the target certify also serves a study whose verdict does without
@@ -136,6 +142,26 @@ def source_files(*sites):
 def source_version(source):
     """The version of the package that a site's patients come from; another one has its patients extracted again."""
     return find_version(source.package) if source.source == "package" else None
+
+
+def released_sums(site):
+    """The list of files of the release whose comparators stand beside a site's treated patients."""
+    control = PROTOCOL.data.external_controls[site]
+    return PROTOCOL_FILE.parent / Path(control.path).expanduser() / SUMS
+
+
+def controlled(pattern):
+    """An input: the pattern for every site with an external control."""
+
+    def files(wildcards):
+        if not PROTOCOL.data.external_controls:
+            sys.exit(
+                "data.external_controls\n    found    none\n    allowed  a released folder by the name of a site\n"
+                "    to do    name one: external_controls: {SITE: {path: FOLDER}}"
+            )
+        return expand(pattern, site=PROTOCOL.data.external_controls)
+
+    return files
 
 
 def every(pattern, **wildcards):

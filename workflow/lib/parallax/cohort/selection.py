@@ -22,7 +22,7 @@ from parallax.protocol import (
 )
 from parallax.protocol.checks import neither
 from parallax.tables import ATTRITION, category_text, cohort_schema, level_text
-from parallax.vocabulary import MISSING_LEVEL
+from parallax.vocabulary import ARMS, MISSING_LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,13 @@ class Selection:
 
 
 def select_cohort(
-    patients: pd.DataFrame, cohort: CohortSection, outcomes: OutcomesSection, patient_id: str | None, *, applied: Collection[str] = ()
+    patients: pd.DataFrame,
+    cohort: CohortSection,
+    outcomes: OutcomesSection,
+    patient_id: str | None,
+    *,
+    applied: Collection[str] = (),
+    needed: Collection[str] = ARMS,
 ) -> Selection:
     """The patients of both arms who meet every criterion, with their covariates and outcomes.
 
@@ -42,7 +48,7 @@ def select_cohort(
     of ``applied`` are met by all, since the source was made of patients who met them), and under ``missing: complete_case`` the patients
     without a missing covariate. Raises ``CohortError`` with every fault found where ids are
     missing or repeated, follow-up is missing, not above zero or beyond ``follow_up_days``, an event is neither 0 nor 1, a covariate cannot
-    be used, or an arm is empty. Faults are counted; no patient's value is shown.
+    be used, or an arm of ``needed`` is empty. Faults are counted; no patient's value is shown.
     """
     arm = category_text(patients[cohort.arms.column])
     treated = (arm == level_text(cohort.arms.treated)).fillna(False).to_numpy(bool)
@@ -68,7 +74,7 @@ def select_cohort(
         kept = remaining
     attrition = ATTRITION.validate(pd.DataFrame(rows, columns=list(ATTRITION.columns)))
 
-    faults = _empty_arms(attrition, cohort)
+    faults = _empty_arms(attrition, cohort, needed)
     ids = _patient_ids(patients, patient_id)[kept]
     if faulty := int(ids.isna().sum()):
         faults += [f'column "{patient_id}" holds no identifier for {_patients(faulty)}']
@@ -124,9 +130,9 @@ def _unusable_covariates(values: pd.DataFrame, covariates: Covariates) -> list[s
     return faults
 
 
-def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection) -> list[str]:
+def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection, needed: Collection[str]) -> list[str]:
     faults = []
-    for arm in ("treated", "comparator"):
+    for arm in needed:
         remaining = attrition[f"remaining_{arm}"]
         if remaining.iloc[-1] == 0:
             last = attrition["criterion"].iloc[int(remaining.eq(0).argmax())]

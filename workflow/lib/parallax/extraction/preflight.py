@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +13,7 @@ from parallax.errors import Fault, ProtocolError, SourceError
 from parallax.expressions import columns as columns_of
 from parallax.expressions import evaluate
 from parallax.extraction.registry import SOURCES, applied_criteria, normalise
+from parallax.extraction.release import read_replicates
 from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
 from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind, unknown
 from parallax.protocol.enrichment import place_of
@@ -36,8 +37,22 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
             faults.append(Fault(f"data.sites.{site}", found, "a source that can be read as declared", "correct the declaration or the data"))
         else:
             faults += check_source(protocol, site, facts)
+    faults += _check_external_controls(protocol, folder)
     if faults:
         raise ProtocolError(faults, source=f'the protocol of study "{protocol.study.name}" and its data')
+
+
+def _check_external_controls(protocol: Protocol, folder: Path) -> Iterator[Fault]:
+    used = {protocol.cohort.arms.column, *protocol.cohort.covariates.names}
+    used |= {column for _, outcome in protocol.outcomes.items() for column in outcome.columns.values()}
+    for site, control in protocol.data.external_controls.items():
+        where = f"data.external_controls.{site}"
+        try:
+            released, _ = read_replicates(control, folder=folder)
+        except SourceError as error:
+            yield Fault(where, str(error), "a released folder as it was sent", "correct the path, the site or the key, or have it sent again")
+        else:
+            yield from (unknown(where, column, released.columns, "column of the release") for column in sorted(used - set(released.columns)))
 
 
 def subgroups_of(protocol: Protocol) -> dict[str, str]:

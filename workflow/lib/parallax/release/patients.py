@@ -10,12 +10,11 @@ import pandas as pd
 
 from parallax.errors import ReleaseError
 from parallax.expressions import columns as columns_of
-from parallax.extraction.release import REPLICATE
+from parallax.extraction.release import PATIENT_ID, REPLICATE
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
 from parallax.protocol.protocol import Protocol
 
-PATIENT_ID: Final = "patient_id"
 _TRUTH: Final = {"true": True, "false": False}
 #: whole numbers below it are exact as floating-point numbers
 _EXACT: Final = 2**53

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from parallax.checksums import SUMS
 from parallax.cohort.selection import select_cohort
 from parallax.errors import ReleaseError
 from parallax.protocol import CohortSection, OutcomesSection, Protocol
+from parallax.release.card import Card, tell_limits
 from parallax.release.comparison import Results, compare_results
 from parallax.release.contents import SiteRelease, build_release, render_protocol
 from parallax.release.patients import list_applied, restore_source
@@ -154,6 +156,14 @@ def test_the_card_says_what_the_gates_tell() -> None:
         "Epsilon | none: not differentially private",
     ):
         assert said in card
+
+
+def test_a_private_generator_is_told_apart() -> None:
+    card = Card(PROTOCOL, "sequential", (), (), "", certified=False, epsilon=None, parallax="1.0")
+    assert any("names the seed" in text for text in tell_limits(card))
+    private = tell_limits(replace(card, epsilon=2.0))
+    assert any("epsilon 2: that covers the patients" in text for text in private)
+    assert not any("seed" in text for text in private)
 
 
 def test_the_dictionary_holds_no_smallest_and_no_largest_value() -> None:

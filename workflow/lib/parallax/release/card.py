@@ -130,9 +130,15 @@ def tell_limits(card: Card) -> tuple[str, ...]:
     synthesis = card.protocol.synthesis
     times = "" if synthesis.patients == 1 else f"{synthesis.patients:g}·"
     formal = (
-        "No formal privacy guarantee (epsilon: none): privacy was tested by attacks, and an attack that nobody tried is not ruled out."
+        (
+            "No formal privacy guarantee (epsilon: none): privacy was tested by attacks, and an attack that nobody tried is not ruled out.",
+            "The protocol names the seed. Whoever holds all real patients but one could make the release anew with a guess of the last, and compare.",
+        )
         if card.epsilon is None
-        else f"Differential privacy with epsilon {card.epsilon:g} holds against those who do not know the seed; attacks were tried as well."
+        else (
+            f"Differentially private with epsilon {card.epsilon:g}: that covers the patients. It does not cover their number, the gates and the "
+            "verdict, which come from the real patients without noise.",
+        )
     )
     combined = (
         f"Estimate in each of the {synthesis.replicates} replicates (ratios: their logarithm); with mean estimate q, mean variance v and variance b "
@@ -145,8 +151,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         "An interval from one replicate is naive and too narrow, and replicates must never be stacked. " + combined,
         "The attacks on privacy were made on patients of the same procedure fitted without the held-out real patients; the released ones come from a "
         "fit to all of them.",
-        formal,
-        "The protocol names the seed. Whoever holds all real patients but one could make the release anew with a guess of the last, and compare.",
+        *formal,
         f"A replicate has {synthesis.patients:g} times as many rows as the real cohort has patients: the number of rows tells that number exactly.",
         "Certified: the false-alarm rate and the detection of the agreement gate were simulated for this study."
         if card.certified

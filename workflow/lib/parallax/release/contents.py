@@ -128,7 +128,7 @@ def _json(content: Mapping[str, object]) -> bytes:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    truth = {name: frame[name].map({True: "true", False: "false"}) for name in frame if frame[name].dtype.kind == "b"}
+    truth = {str(name): frame[name].map({True: "true", False: "false"}) for name in frame if frame[name].dtype.kind == "b"}
     return frame.assign(**truth).to_csv(index=False, lineterminator="\n").encode()
 
 

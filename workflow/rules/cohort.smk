@@ -4,6 +4,7 @@
 rule select_cohort:
     input:
         patients="<patients>/{site}/source/patients.parquet",
+        measurements=measured("<patients>/{site}/source/measurements.parquet"),
     output:
         cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
@@ -28,6 +29,7 @@ rule select_cohort:
         code=code_digest(
             "parallax.cohort.selection",
             "parallax.cohort.characteristics",
+            "parallax.cohort.measurements",
             "parallax.cohort.split",
             "parallax.extraction.registry",
         ),

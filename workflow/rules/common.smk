@@ -139,6 +139,21 @@ def source_files(*sites):
     ]
 
 
+def measurement_files(*sites):
+    """The files that hold the repeated measurements of these sites."""
+    sources = [PROTOCOL.data.sites[site] for site in sites]
+    return [
+        PROTOCOL_FILE.parent / source.measurements.path
+        for source in sources
+        if source.source == "file" and source.measurements is not None
+    ]
+
+
+def measured(pattern):
+    """An input that only a study with repeated measurements has."""
+    return pattern if PROTOCOL.cohort.measurements else []
+
+
 def source_version(source):
     """The version of the package that a site's patients come from; another one has its patients extracted again."""
     return find_version(source.package) if source.source == "package" else None

@@ -17,6 +17,8 @@ rule collect_results:
         every("<exact>/{site}/{dataset}/interactions.parquet"),
         every("<exact>/{site}/{dataset}/robustness.parquet"),
         enriched("<exact>/{site}/{dataset}/enrichment.parquet"),
+        measured(every("<exact>/{site}/real/measurement_counts.parquet")),
+        measured(every("<exact>/{site}/{generator}/series_fidelity.parquet")),
         every("<exact>/{site}/{generator}/agreement.parquet"),
         every("<exact>/{site}/{generator}/fidelity.parquet"),
         every("<exact>/{site}/{generator}/coefficients.parquet"),
@@ -88,7 +90,9 @@ rule write_manifest:
     input:
         sources=[
             *source_files(*PROTOCOL.sites),
+            *measurement_files(*PROTOCOL.sites),
             *every("<patients>/{site}/source/patients.parquet"),
+            *measured(every("<patients>/{site}/source/measurements.parquet")),
         ],
         results=[
             "<study>/report.html",

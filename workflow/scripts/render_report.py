@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from parallax.disclosure.site import OF_ALL, OF_GENERATOR
+from parallax.disclosure.site import OF_ALL, OF_GENERATOR, OF_MEASUREMENTS
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.provenance import describe_run
@@ -11,7 +11,7 @@ from parallax.reporting.report import render_report
 from parallax.storage import read_csv, read_frame, read_json, write_text
 from parallax.vocabulary import REAL
 
-BY_DATASET = {"score_histograms": "score_histogram"} | {name: name for name in OF_ALL + OF_GENERATOR if name != "score_histogram"}
+BY_DATASET = {"score_histograms": "score_histogram"} | {name: name for name in OF_ALL + OF_GENERATOR + OF_MEASUREMENTS if name != "score_histogram"}
 
 
 def read_site(folder, generators):

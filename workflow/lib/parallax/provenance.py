@@ -83,6 +83,7 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
             "replicates": [derive_seed(study, site, generator, "draw", replicate) for replicate in range(protocol.synthesis.replicates)],
             "attack": derive_seed(study, site, generator, "attack"),
             **_seeds_of_subgroups(protocol, site, generator),
+            **_seeds_of_measurements(protocol, site, generator),
         }
         for site in protocol.sites
         for generator in protocol.generators
@@ -103,6 +104,13 @@ def _seeds_of_subgroups(protocol: Protocol, site: str, generator: str) -> dict[s
     entries = protocol.synthesis.enrichment
     found = {entry.name: [derive_seed(study, site, generator, "enrich", entry.name, replicate) for replicate in replicates] for entry in entries}
     return {"enrich": found} if generator in protocol.enriching_generators else {}
+
+
+def _seeds_of_measurements(protocol: Protocol, site: str, generator: str) -> dict[str, object]:
+    """Of the series drawn beside every replicate; nothing where the study has no repeated measurements."""
+    replicates = range(protocol.synthesis.replicates) if protocol.cohort.measurements else ()
+    found = [derive_seed(protocol.study.seed, site, generator, "measurements", replicate) for replicate in replicates]
+    return {"measurements": found} if found else {}
 
 
 def _seeds_of_fits(protocol: Protocol, site: str, generator: str) -> dict[str, object]:

@@ -157,6 +157,37 @@ def empty_table(schema: pa.DataFrameSchema) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=str(column.dtype)) for name, column in schema.columns.items()})
 
 
+#: a site's repeated measurements as its file holds them, by the protocol's names; a value may be missing
+SOURCE_MEASUREMENTS: Final = _table({"patient_id": _text(), "name": _text(), "time_days": _number(nullable=False), "value": _number()})
+
+#: the long table beside a cohort: values within each measurement's window before the index date, by patient, measurement and time
+MEASUREMENTS: Final = _table(
+    {
+        "replicate": _replicate(),
+        "patient_id": _text(),
+        "name": _text(),
+        "time_days": pa.Column("float64", checks=pa.Check.le(0)),
+        "value": _number(nullable=False),
+    }
+)
+
+#: what became of a file's ``rows``: values of patients in no cohort, then ``missing`` ones, then those ``outside`` the window, then those
+#: ``repeated`` at one time of which the mean was kept; and how many of the cohort's patients have a value (``measured``) or none
+MEASUREMENT_COUNTS: Final = _table(
+    {
+        "name": _text(),
+        "unit": _text(),
+        "rows": _count(),
+        "of_nobody": _count(),
+        "missing": _count(),
+        "outside": _count(),
+        "repeated": _count(),
+        "kept": _count(),
+        "measured": _count(),
+        "unmeasured": _count(),
+    }
+)
+
 #: which part of the real cohort a generator may see when privacy is attacked
 SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
 
@@ -164,7 +195,7 @@ SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "c
 GENERATION: Final = _table(
     {
         "generator": _text(),
-        "stage": _text(allowed=("fit", "draw", "refit")),
+        "stage": _text(allowed=("fit", "draw", "refit", "measurements")),
         "status": _text(allowed=("ok", "failed")),
         "reason": _text(nullable=True),
     }
@@ -373,6 +404,9 @@ COEFFICIENTS: Final = _table(
 
 #: ``variable`` names the arm or the covariate that a metric belongs to
 FIDELITY: Final = _table({"metric": _text(), "variable": _text(nullable=True)} | _METRIC)
+
+#: the same of the long table of repeated measurements; ``variable`` is a measurement, by arm where an arm is meant, or a summary's column
+SERIES_FIDELITY: Final = FIDELITY
 
 PRIVACY: Final = _table({"metric": _text()} | _METRIC)
 

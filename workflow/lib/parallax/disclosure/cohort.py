@@ -49,6 +49,12 @@ def disclose_characteristics(characteristics: pd.DataFrame, disclosure: Disclosu
     )
 
 
+def disclose_measurement_counts(counts: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """What became of the rows of repeated measurements, every count suppressed or rounded."""
+    numbers = [name for name in counts.columns if name not in ("name", "unit")]
+    return record_thresholds(counts.assign(**{name: suppress_counts(counts[name], disclosure) for name in numbers}), disclosure)
+
+
 def _is_rare_binary(table: pd.DataFrame, disclosure: DisclosureSection) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Numeric rows with the moments of a 0/1 column (variance = n p (1 − p) / (n − 1)) in which a value is held by few patients."""
     n, mean, variance = (table[name].to_numpy(dtype=np.float64) for name in ("n", "mean", "standard_deviation"))

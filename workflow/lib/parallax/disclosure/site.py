@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
+from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics, disclose_measurement_counts
 from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_subgroups
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
@@ -28,10 +28,12 @@ OF_ALL = (
     "robustness",
     "enrichment",
 )
-OF_REAL = ("attrition", "characteristics")
-OF_GENERATOR = ("agreement", "fidelity", "coefficients", "privacy", "attribution")
+OF_REAL = ("attrition", "characteristics", "measurement_counts")
+OF_GENERATOR = ("agreement", "fidelity", "coefficients", "privacy", "attribution", "series_fidelity")
+#: tables that only a study with repeated measurements has
+OF_MEASUREMENTS = ("measurement_counts", "series_fidelity")
 #: tables that hold shares and differences, no counts: shown as they are
-UNCHANGED = ("agreement", "fidelity", "coefficients", "privacy", "attribution", "interactions", "robustness")
+UNCHANGED = ("agreement", "fidelity", "coefficients", "privacy", "attribution", "interactions", "robustness", "series_fidelity")
 
 
 def exact_tables(protocol: Protocol) -> list[tuple[str, str]]:
@@ -41,7 +43,7 @@ def exact_tables(protocol: Protocol) -> list[tuple[str, str]]:
         (dataset, table)
         for dataset in (REAL, *protocol.generators)
         for table in OF_ALL + (OF_REAL if dataset == REAL else OF_GENERATOR)
-        if table != "enrichment" or dataset in enriched
+        if (table != "enrichment" or dataset in enriched) and (table not in OF_MEASUREMENTS or protocol.cohort.measurements)
     ]
 
 
@@ -53,6 +55,7 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
     controls = {
         "attrition": lambda table: disclose_attrition(table, disclosure),
         "characteristics": lambda _: characteristics,
+        "measurement_counts": lambda table: disclose_measurement_counts(table, disclosure),
         "balance": lambda table: disclose_balance(table, disclosure, characteristics=characteristics),
         "overlap": lambda table: disclose_overlap(table, disclosure),
         "score_histogram": lambda table: disclose_score_histogram(table, disclosure),

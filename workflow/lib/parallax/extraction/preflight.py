@@ -12,9 +12,11 @@ import pandas as pd
 from parallax.errors import Fault, ProtocolError, SourceError
 from parallax.expressions import columns as columns_of
 from parallax.expressions import evaluate
+from parallax.extraction.measurements import check_measurement_file, read_measurements
 from parallax.extraction.registry import SOURCES, applied_criteria, normalise
 from parallax.extraction.release import read_replicates
-from parallax.protocol import CohortSection, OutcomesSection, Protocol, Source
+from parallax.measurements import select_measurements, summarise_measurements
+from parallax.protocol import CohortSection, FileSource, OutcomesSection, Protocol, Source
 from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind, unknown
 from parallax.protocol.enrichment import place_of
 from parallax.tables import category_text, level_text
@@ -26,7 +28,7 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
     """Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
 
     ``folder`` is the protocol's folder. Reads a package's table, a release after its digests and signature, and of a file only the columns that
-    decide who is eligible, in which arm, and with which outcome.
+    decide who is eligible, in which arm, and with which outcome. Measurements are read where an expression uses a summary of them.
     """
     faults: list[Fault] = []
     for site, source in protocol.data.sites.items():
@@ -76,11 +78,19 @@ def describe_source(
             wanted |= set(columns_of(keep, where=where))
         except ProtocolError as error:
             faults |= dict.fromkeys(error.faults)
-    names, frame = SOURCES[source.source].peek(source, folder=folder, columns=wanted)
+    summaries = wanted & set(cohort.summaries)
+    names, frame = SOURCES[source.source].peek(source, folder=folder, columns=wanted | ({source.patient_id} if summaries else set()))
     frame, applied = normalise(frame), applied_criteria(source, folder=folder)
     kinds: dict[str, Kind] = {name: _KINDS.get(frame[name].dtype.kind, "text") for name in frame.columns}
     if source.source == "file":
         kinds = {name: declared_kind(source.columns[name]) for name in names}
+    if isinstance(source, FileSource) and source.measurements is not None:
+        check_measurement_file(source, folder=folder)
+        names = [*names, *cohort.summaries]
+        if summaries:
+            people = pd.DataFrame({"patient_id": category_text(frame[source.patient_id])})
+            rows = select_measurements(read_measurements(source, cohort.measurements, folder=folder), cohort.measurements)
+            frame = frame.join(summarise_measurements(rows, people, cohort))
 
     eligible = pd.Series(True, index=frame.index)
     levels: dict[str, int] = {}

@@ -19,6 +19,7 @@ from parallax.protocol.generators import (
     SequentialGenerator,
     TvaeGenerator,
 )
+from parallax.protocol.measurements import Measurement, MeasurementFile
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, Outcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.propensity import BoostedScore, EnsembleScore, LogisticScore, PenalisedScore, PropensityModel, PropensitySection
 from parallax.protocol.protocol import Protocol
@@ -58,6 +59,8 @@ __all__ = [
     "InequalityConstraint",
     "LogisticScore",
     "MatchDesign",
+    "Measurement",
+    "MeasurementFile",
     "OrderConstraint",
     "Outcome",
     "OutcomesSection",

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
+from parallax.protocol.checks_measurements import check_measurements
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
 from parallax.protocol.data import DataSection, FileColumn, FileSource, ReleaseSource
@@ -97,7 +98,9 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_arms, ("cohort",)),
         (_check_covariates, ("cohort", "outcomes")),
         (_check_identifiers, ("cohort", "data")),
+        (check_measurements, ("cohort", "data", "outcomes")),
         (_check_names, ("data", "synthesis")),
+        (_check_external_controls, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
         (_check_enrichment, ("synthesis",)),
@@ -260,15 +263,21 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
         for name in names:
             if name in RESERVED_NAMES:
                 yield Fault(f"{section}.{name}", "a reserved name", f"any name but {', '.join(sorted(RESERVED_NAMES))}", "rename it")
-    for name in data.external_controls:
-        if name not in data.sites:
-            yield unknown(f"data.external_controls.{name}", name, data.sites, "site")
-        elif isinstance(data.sites[name], ReleaseSource):
-            found = "a site whose own patients come from a release"
-            yield Fault(f"data.external_controls.{name}", found, "a site with real treated patients", "remove it, or name the site's real source")
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+
+
+def _check_external_controls(data: DataSection, cohort: CohortSection) -> Iterator[Fault]:
+    for name in data.external_controls:
+        where = f"data.external_controls.{name}"
+        if name not in data.sites:
+            yield unknown(where, name, data.sites, "site")
+        elif isinstance(data.sites[name], ReleaseSource):
+            found = "a site whose own patients come from a release"
+            yield Fault(where, found, "a site with real treated patients", "remove it, or name the site's real source")
+    if data.external_controls and cohort.measurements:
+        yield Fault("data.external_controls", "repeated measurements as well", "one of the two", "remove it, or leave cohort.measurements out")
 
 
 def _check_certification(
@@ -471,6 +480,7 @@ def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, 
     uses += [("cohort.covariates.categorical", name, False) for name in cohort.covariates.categorical]
     uses += [(f"outcomes.{name}.{part}", column, True) for name, outcome in outcomes.items() for part, column in outcome.columns.items()]
     uses += [(f"data.sites.{site}.patient_id", patient_id, False)] if patient_id is not None else []
+    kinds = {**kinds, **dict.fromkeys(cohort.summaries, "number")}
     for where, name, numeric in uses:
         if name not in kinds:
             yield unknown(where, name, kinds, f'column of site "{site}"')

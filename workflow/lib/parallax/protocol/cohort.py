@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from parallax.protocol.base import Name, Section
+from parallax.protocol.measurements import Measurement, Statistic
 
 
 class Arms(Section):
@@ -43,8 +44,14 @@ class Covariates(Section):
 
 
 class CohortSection(Section):
-    """Arms, eligibility and covariates."""
+    """Arms, eligibility, covariates, and the repeated measurements that give covariates."""
 
     arms: Arms
     eligibility: tuple[Criterion, ...] = Field(default=(), description="criteria, applied one after another")
     covariates: Covariates
+    measurements: dict[Name, Measurement] = Field(default={}, description="repeated measurements, by their name in the sites' files")
+
+    @property
+    def summaries(self) -> dict[str, tuple[str, Statistic]]:
+        """The columns that repeated measurements give the patients: measurement and summary by column."""
+        return {f"{name}_{statistic}": (name, statistic) for name, measurement in self.measurements.items() for statistic in measurement.summaries}

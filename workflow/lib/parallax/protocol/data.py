@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from parallax.protocol.base import Name, Section
+from parallax.protocol.measurements import MeasurementFile
 
 
 class PackageSource(Section):
@@ -35,6 +36,7 @@ class FileSource(Section):
     path: str = Field(min_length=1, description="relative to the protocol's folder, or absolute; ends in .csv or .parquet")
     columns: dict[str, FileColumn] = Field(min_length=1, description="the columns to read; others in the file are left out")
     patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
+    measurements: MeasurementFile | None = Field(default=None, description="a second file, with the repeated measurements of these patients")
 
 
 class ReleasedFolder(Section):

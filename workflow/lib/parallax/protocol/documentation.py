@@ -69,7 +69,7 @@ def _body(path: str, node: Node, *, depth: int) -> Iterator[str]:
 
 def _nested(path: str, node: Node, *, depth: int) -> Iterator[str]:
     if node.get("type") == "array":
-        path, node = f"{path}[]", resolve(node["items"])
+        path, node = f"{path}[]", resolve(node.get("items", {}))  # a pair of numbers has none
     if "oneOf" in node:
         tag = node["discriminator"]
         for value, reference in tag["mapping"].items():

@@ -152,6 +152,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         "The attacks on privacy were made on patients of the same procedure fitted without the held-out real patients; the released ones come from a "
         "fit to all of them.",
         *formal,
+        *(("Repeated measurements stay; their baseline summaries are here as covariates.",) if card.protocol.cohort.measurements else ()),
         f"A replicate has {synthesis.patients:g} times as many rows as the real cohort has patients: the number of rows tells that number exactly.",
         "Certified: the false-alarm rate and the detection of the agreement gate were simulated for this study."
         if card.certified

@@ -23,6 +23,7 @@ _DISCLOSED = (
     "combined",
     "subgroups",
     "enrichment",
+    "measurement_counts",
     "hazard_course",
 )
 
@@ -53,6 +54,8 @@ class SiteTables:
     robustness: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     hazard_course: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     enrichment: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    measurement_counts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    series_fidelity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     generation: pd.DataFrame | None = None
 
     def check_disclosed(self, site: str) -> None:

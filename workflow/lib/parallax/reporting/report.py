@@ -20,6 +20,7 @@ from parallax.reporting.answers import of_target, tabulate_family, tabulate_inte
 from parallax.reporting.certificates import tell_certificate
 from parallax.reporting.enrichment import tabulate_enrichment
 from parallax.reporting.inputs import ReportInputs, SiteTables
+from parallax.reporting.measurements import describe_measurements, tabulate_measurement_counts
 from parallax.reporting.numbers import format_number, format_signed, spell
 from parallax.reporting.pictures import (
     Picture,
@@ -90,6 +91,15 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasurementsPage:
+    """What the page says of repeated measurements: which there are, what became of them, and how the long tables fare."""
+
+    told: tuple[str, ...]
+    counts: Table
+    fidelity: tuple[Table, Table | None] | None
+
+
+@dataclass(frozen=True, slots=True)
 class SitePage:
     """What the page says of one site."""
 
@@ -122,6 +132,7 @@ class SitePage:
     certified: tuple[str, ...]
     fidelity: tuple[Table, Table | None] | None
     ranking: Table | None
+    measurements: MeasurementsPage | None
     privacy: tuple[Table, Table | None] | None
 
 
@@ -298,7 +309,28 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
             {name: _primary_shift(tables.agreement[name], protocol) for name in measured},
             labels=names,
         ),
+        measurements=_describe_measurements(tables, protocol, names, labels),
         privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
+    )
+
+
+def _describe_measurements(tables: SiteTables, protocol: Protocol, names: Mapping[str, str], labels: Mapping[str, str]) -> MeasurementsPage | None:
+    if REAL not in tables.measurement_counts:
+        return None
+    measured = with_references({name: tables.series_fidelity[name] for name in present(tables.series_fidelity, list(protocol.generators))})
+    columns = [*protocol.generators, *([HALVES] if HALVES in measured else [])]
+    return MeasurementsPage(
+        told=describe_measurements(protocol.cohort),
+        counts=tabulate_measurement_counts(tables.measurement_counts[REAL]),
+        fidelity=tabulate_metrics(
+            measured,
+            generators=columns,
+            labels={**names, HALVES: "halves of the real"},
+            arm_labels=labels,
+            caption="The long table of each generator",
+        )
+        if measured
+        else None,
     )
 
 

@@ -164,6 +164,12 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "marginal_tv": MetricWords("Categorical margins (TV)"),
     "missing_gap": MetricWords("Missing values"),
     "sdmetrics_quality": MetricWords("SDMetrics quality"),
+    "series_number_ks": MetricWords("Number of values"),
+    "series_interval_ks": MetricWords("Days between values"),
+    "series_value_ks": MetricWords("Values over time"),
+    "series_autocorrelation_gap": MetricWords("Autocorrelation"),
+    "series_summary_miss": MetricWords("Summaries missed"),
+    "series_copies": MetricWords("Series copied", decimals=4),
     "copies_of_train": MetricWords("Copies of patients seen", decimals=4),
     "copies_of_hold_out": MetricWords("Copies of patients not seen", decimals=4),
     "excess_copies": MetricWords(

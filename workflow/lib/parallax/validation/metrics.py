@@ -135,6 +135,24 @@ _ALL: Final = (
     Metric("pairwise_gap", "fidelity", "at_most", (0.0, 2.0), "mean difference of the correlations of two columns"),
     Metric("pmse_ratio", "fidelity", "at_most", (0.0, math.inf), "propensity mean squared error over that of a correct generator: below 3 good"),
     Metric("classifier_auc", "fidelity", "at_most", _SHARE, "classifier two-sample test: area under the ROC curve of synthetic against real"),
+    Metric("series_number_ks", "fidelity", "at_most", _SHARE, "Kolmogorov–Smirnov distance of the number of values per patient"),
+    Metric("series_interval_ks", "fidelity", "at_most", _SHARE, "Kolmogorov–Smirnov distance of the days between a patient's values"),
+    Metric("series_value_ks", "fidelity", "at_most", _SHARE, "largest Kolmogorov–Smirnov distance of the values in a quarter of the window"),
+    Metric(
+        "series_autocorrelation_gap",
+        "fidelity",
+        "absolute_at_most",
+        (-2.0, 2.0),
+        "correlation of a patient's successive values about the patient's own line, synthetic minus real",
+    ),
+    Metric(
+        "series_summary_miss",
+        "fidelity",
+        "at_most",
+        _SHARE,
+        "share of synthetic patients whose series has another summary than their covariate says, by more than 1/20 standard deviation",
+    ),
+    Metric("series_copies", "fidelity", "at_most", _SHARE, "share of synthetic series of three values or more that are a real series verbatim"),
     Metric("copies_of_train", "privacy", "at_most", _SHARE, "share of the patients seen by the generator whose record reappears verbatim"),
     Metric("copies_of_hold_out", "privacy", "at_most", _SHARE, "share of the patients kept from the generator whose record reappears verbatim"),
     Metric(
@@ -180,8 +198,10 @@ _FLOORS: Final = tuple(
 
 #: metrics of how treatment and outcome depend on the covariates
 STRUCTURE: Final = ("extreme_score_gap", "balance_profile_gap", "treatment_coefficients_gap", "outcome_coefficients_gap")
+#: metrics of the long table of repeated measurements, by measurement and arm
+SERIES: Final = ("series_number_ks", "series_interval_ks", "series_value_ks", "series_autocorrelation_gap")
 #: metrics that are read against what random halves of the real patients differ by
-HALVED: Final = ("optimism", "km_divergence", "rmst_gap", "short_sightedness", "censoring_optimism", "censoring_km_divergence", *STRUCTURE)
+HALVED: Final = ("optimism", "km_divergence", "rmst_gap", "short_sightedness", "censoring_optimism", "censoring_km_divergence", *STRUCTURE, *SERIES)
 _HALVES: Final = tuple(
     replace(
         metric,

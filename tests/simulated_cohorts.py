@@ -14,11 +14,41 @@ from parallax.protocol.generators import (
     CtganGenerator,
     GaussianCopulaGenerator,
     IndependentGenerator,
+    PrivateMarginalsGenerator,
     SequentialGenerator,
     TvaeGenerator,
 )
 from parallax.synthesis.generator import Context
 
+#: for every simulated study of the contracts; an epsilon at which the noise is small
+PRIVATE = PrivateMarginalsGenerator.of(
+    {
+        "method": "private_marginals",
+        "epsilon": 200,
+        "ranges": {
+            "age": {"lower": 10, "upper": 110, "cuts": [50, 60, 70], "decimals": 3},
+            "visits": {"lower": 0, "upper": 15, "cuts": [1, 2, 3, 5]},
+            "albumin": {"lower": 1, "upper": 5, "cuts": [2, 3, 4], "decimals": 1},
+            "lactate": {"lower": 0, "upper": 20, "cuts": [1, 2, 4], "decimals": None},
+            "pain_value": {"lower": 0, "upper": 20, "cuts": [6, 8], "decimals": 1},
+            "falls_value": {"lower": 0, "upper": 60, "cuts": [3]},
+            "falls_person_days": {"lower": 1, "upper": 365, "cuts": [180]},
+            "visitors_value": {"lower": 0, "upper": 6, "cuts": [2]},
+            "diagnosed": {"lower": 0, "upper": 100, "cuts": [45, 55]},
+            "diastolic": {"lower": 30, "upper": 150, "cuts": [70, 85]},
+            "mean": {"lower": 30, "upper": 200, "cuts": [80, 100]},
+            "systolic": {"lower": 80, "upper": 300, "cuts": [140, 160]},
+        },
+        "levels": {
+            "sex": ["female", "male"],
+            "disease": ["heart", "lung", "liver", "rare"],
+            "smoker": ["yes", "no"],
+            "region": ["north", "south"],
+            "hospital": [f"{region} {number}" for region in ("north", "south") for number in (1, 2, 3)],
+        },
+        "missing": ["lactate", "smoker", "diagnosed", "diastolic", "mean", "hospital"],
+    }
+)
 #: a setting for every registered generator; networks are trained for two epochs
 SETTINGS = {
     "sequential": SequentialGenerator(method="sequential"),
@@ -29,9 +59,10 @@ SETTINGS = {
     "arf": ArfGenerator(method="arf"),
     "cart": CartGenerator(method="cart"),
     "independent": IndependentGenerator(method="independent"),
+    "private_marginals": PRIVATE,
 }
 #: a network of two epochs has learnt no margin yet
-LEARNS_MARGINS = ("sequential", "gaussian_copula", "arf", "cart", "independent")
+LEARNS_MARGINS = ("sequential", "gaussian_copula", "arf", "cart", "independent", "private_marginals")
 
 END = 400.0
 COVARIATES = Covariates(numeric=("age", "visits", "albumin", "lactate"), categorical=("sex", "disease", "smoker"))

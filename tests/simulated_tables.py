@@ -45,6 +45,7 @@ SUBGROUPS = {"sex": ("women", "men"), "age": ("under_50", "from_50_to_70", "over
 
 #: why nothing could be estimated
 FEW = "synthesis.enrichment[1].keep: found fewer than 10 real patients in the treated arm"
+CONTROLS = "over 6 negative controls"
 SEPARATED = "the propensity score is separated in 4 of 10 replicates"
 
 
@@ -273,9 +274,24 @@ def simulated_robustness(protocol: Protocol, combined: pd.DataFrame, dataset: st
         rows += [
             named | {"measure": "e_value", "value": 1.45, "lower": 1.2},
             named | {"measure": "systematic_error", "value": 0.05},
+            named | {"measure": "systematic_error_mean", "value": 0.03 + BIAS[dataset], "lower": -0.02, "upper": 0.08, "reason": CONTROLS},
+            named | {"measure": "systematic_error_sd", "value": 0.04, "lower": 0.0, "upper": 0.12, "reason": CONTROLS},
             named
             | {"measure": "calibrated", "value": row["estimate"], "lower": 0.9 * row["estimate"], "upper": 1.1 * row["estimate"], "p_value": 0.04},
         ]
+        if dataset != "real":
+            rows += [
+                named
+                | {
+                    "measure": "added_error_mean",
+                    "value": BIAS[dataset],
+                    "lower": BIAS[dataset] - 0.04,
+                    "upper": BIAS[dataset] + 0.04,
+                    "reason": CONTROLS,
+                },
+                named | {"measure": "added_error_sd", "value": 0.0, "reason": CONTROLS},
+                named | {"measure": "calibrated_shift", "value": 0.1},
+            ]
     if dataset == "real":
         named = dict(zip(target, primary.target, strict=True)) | missing
         rows += [

@@ -10,7 +10,15 @@ import pytest
 from parallax.errors import NotEstimable
 from parallax.statistics.arm_means import weighted_means, weighted_rates
 from parallax.statistics.e_values import approximate_risk_ratio, e_value, e_values
-from parallax.statistics.empirical_calibration import Null, calibrate_interval, calibrate_p, expected_absolute_systematic_error, fit_null
+from parallax.statistics.empirical_calibration import (
+    Null,
+    bound_null,
+    calibrate_interval,
+    calibrate_p,
+    compare_nulls,
+    expected_absolute_systematic_error,
+    fit_null,
+)
 from parallax.statistics.log_rank import compare_hazards
 from parallax.statistics.multiplicity import adjust_holm, heterogeneity
 from parallax.statistics.proportional_hazards import measure_trend
@@ -89,6 +97,33 @@ def test_negative_controls_of_equal_precision() -> None:
     assert fit_null([0.1, 0.12], [0.5, 0.5]).sd == 0
     with pytest.raises(NotEstimable, match="fewer than two"):
         fit_null([0.1], [0.1])
+
+
+def test_bounds_of_three_controls_of_equal_precision() -> None:
+    y, s = [0.1, 0.3, 0.5], [0.1, 0.1, 0.1]
+    bounds = bound_null(fit_null(y, s), y, s)
+    # Σ(y − μ)² = 0.08: the t interval of a mean of three; χ² of two degrees of freedom has the quantiles −2 log(1 − p)
+    assert bounds.mean == pytest.approx((0.3 - 4.302653 * sqrt(0.04 / 3), 0.3 + 4.302653 * sqrt(0.04 / 3)), abs=1e-6)
+    assert bounds.sd == pytest.approx(tuple(sqrt(0.08 / (-2 * log(tail)) - 0.01) for tail in (0.025, 0.975)), abs=1e-9)
+    # they scatter less than their errors: no interval of σ, and that of μ is no narrower than the errors allow
+    close = bound_null(Null(0.3, 0.0), [0.3, 0.3, 0.3], s)
+    assert close.sd == (0.0, 0.0)
+    assert close.mean == pytest.approx((0.3 - 4.302653 * 0.1 / sqrt(3), 0.3 + 4.302653 * 0.1 / sqrt(3)), abs=1e-6)
+
+
+def test_the_difference_of_two_nulls_is_paired() -> None:
+    y, s = np.array([0.1, 0.3, 0.8]), [0.1, 0.1, 0.1]
+    added = np.array([0.2, 0.0, 0.1])
+    found = compare_nulls(y + added, s, y, s)
+    # equal errors: the paired t interval of 0.2, 0, 0.1, whose variance is 0.01
+    half = 4.302653 * sqrt(0.01 / 3)
+    assert (found.mean, found.lower, found.upper) == pytest.approx((0.1, 0.1 - half, 0.1 + half), abs=1e-6)
+    assert found.sd == pytest.approx(fit_null(y + added, s).sd - fit_null(y, s).sd)
+    two = compare_nulls([0.2, 0.4], [0.1, 0.1], [0.1, 0.1], [0.1, 0.1])
+    assert two.mean == pytest.approx(0.2)
+    assert np.isnan(two.lower)
+    with pytest.raises(NotEstimable, match="fewer than two"):
+        compare_nulls([0.2], [0.1], [0.1], [0.1])
 
 
 def test_calibration_moves_and_widens() -> None:

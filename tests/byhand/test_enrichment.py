@@ -16,7 +16,7 @@ from parallax.protocol.question import QuestionSection
 from parallax.protocol.subgroups import SubgroupsSection
 from parallax.synthesis.enrichment import MOST_CANDIDATES, Enriching, draw_subgroups
 from parallax.synthesis.generator import select_subgroup
-from parallax.tables import ENRICHMENT, PERMUTATIONS, empty_table
+from parallax.tables import COMBINED, ENRICHMENT, PERMUTATIONS, empty_table
 from parallax.validation.combining import select_answers
 from parallax.validation.subgroups import count_levels
 from parallax.validation.summary import Answers, summarise_generator
@@ -111,6 +111,7 @@ def test_the_rule_counts_the_patients_of_each_level() -> None:
     found = summarise_generator(
         answers,
         stacked=None,
+        real_answers=empty_table(COMBINED),
         real=real,
         synthetic=synthetic,
         fit="single",

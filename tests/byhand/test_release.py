@@ -15,6 +15,7 @@ from parallax.checksums import SUMS
 from parallax.cohort.selection import select_cohort
 from parallax.errors import ReleaseError
 from parallax.protocol import CohortSection, OutcomesSection, Protocol
+from parallax.protocol.generators import Guarantee
 from parallax.release.card import Card, tell_limits
 from parallax.release.comparison import Results, compare_results
 from parallax.release.contents import SiteRelease, build_release, render_protocol
@@ -159,10 +160,10 @@ def test_the_card_says_what_the_gates_tell() -> None:
 
 
 def test_a_private_generator_is_told_apart() -> None:
-    card = Card(PROTOCOL, "sequential", (), (), "", certified=False, epsilon=None, parallax="1.0")
+    card = Card(PROTOCOL, "sequential", (), (), "", certified=False, guarantee=None, parallax="1.0")
     assert any("names the seed" in text for text in tell_limits(card))
-    private = tell_limits(replace(card, epsilon=2.0))
-    assert any("epsilon 2: that covers the patients" in text for text in private)
+    private = tell_limits(replace(card, guarantee=Guarantee(2.0, 1e-6, "one record", "all replicates", "the verdict")))
+    assert any("epsilon 2 and delta 1e-06 (neighbours: one record). Covered: all replicates. Not covered: the verdict." in text for text in private)
     assert not any("seed" in text for text in private)
 
 

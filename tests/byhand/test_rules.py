@@ -9,7 +9,7 @@ import pytest
 
 from parallax.errors import NotEstimable, StatisticsError
 from parallax.validation.combining import combine, select_answers
-from parallax.validation.rules import COMBINING_RULES, choose_rule, combine_by, rules_beside
+from parallax.validation.rules import COMBINING_RULES, choose_rule, combine_by, made_by, rules_beside
 from validation_tables import estimate_rows
 
 #: q = 2, b = 1, v = 1/2
@@ -102,3 +102,11 @@ def test_a_replicate_that_is_left_out_takes_its_size_with_it() -> None:
     assert found["std_error"] == pytest.approx(sqrt(21 / 200))
     nobody = select_answers(combine(rows, patients=0, synthetic=20, not_estimable=0.5)).iloc[0]
     assert (nobody["status"], nobody["reason"]) == ("not_estimable", "no real patient is in it")
+
+
+def test_how_replicates_were_made_is_what_their_fits_recorded() -> None:
+    assert made_by({"fits": [{"fit": "single"}]}) == "single"
+    assert made_by({"fits": [{"fit": "bootstrap"}, {"fit": "bootstrap"}]}) == "bootstrap"
+    for records in ([], [{}], [{"fit": "single"}, {"fit": "bootstrap"}]):
+        with pytest.raises(StatisticsError, match=r"model\.json: found fits of kind"):
+            made_by({"fits": records})

@@ -67,6 +67,26 @@ def test_negative_controls_calibrate_the_others() -> None:
     assert "fewer than two" in alone.set_index("measure").loc["calibrated", "reason"]
 
 
+def test_what_a_generator_adds_to_the_systematic_error() -> None:
+    real = stack(row("death", exp(0.5), 0.1), row("fall", exp(0.3), 0.1), row("cold", exp(0.1), 0.1))
+    synthetic = stack(*(row(name, exp(value), 0.1, rule="partial") for name, value in (("death", 0.6), ("fall", 0.3), ("cold", 0.3))))
+    asked = {"primary": PRIMARY, "outcomes": OUTCOMES}
+    found = assess_robustness(synthetic, empty_table(PERMUTATIONS), real=real, **asked).set_index("measure")
+    # means 0.2 and 0.3, both without a scatter beyond the errors
+    assert found.loc["systematic_error_mean", "value"] == pytest.approx(0.3)
+    assert found.loc["systematic_error_sd", "value"] == 0
+    assert found.loc["added_error_mean", "value"] == pytest.approx(0.1)
+    assert found.loc["added_error_sd", "value"] == pytest.approx(0, abs=1e-6)
+    # calibrated 0.6 − 0.3 and 0.5 − 0.2: the generator carried the error and its effect with it
+    assert found.loc["calibrated_shift", "value"] == pytest.approx(0, abs=1e-6)
+    assert found.loc["systematic_error_mean", "reason"] == "over 2 negative controls"
+    alone = assess_robustness(real, empty_table(PERMUTATIONS), **asked)
+    assert not alone["measure"].isin(["added_error_mean", "added_error_sd", "calibrated_shift"]).any()
+    lacking = assess_robustness(synthetic, empty_table(PERMUTATIONS), real=real[real["outcome"] != "cold"], **asked).set_index("measure")
+    assert "fewer than two" in lacking.loc["added_error_mean", "reason"]
+    assert found.loc["calibrated", "value"] == lacking.loc["calibrated", "value"] == pytest.approx(exp(0.3))
+
+
 def test_permutations_count_themselves() -> None:
     permutations = pd.DataFrame(
         {"permutation": range(4), "estimate": np.exp([0.1, -0.1, 0.3, np.nan]), "std_error": 0.1, "p_value": [0.3, 0.3, 0.003, np.nan]}

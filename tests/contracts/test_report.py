@@ -171,6 +171,7 @@ def test_new_answers_have_their_place(report: str) -> None:
         "How robust is the real answer?",
         "by risk ratios of 1.45 each",
         "E-value (interval)",
+        "Systematic error by negative controls",
         "Agreement of the effects",
         "Fidelity of the distributions",
     ]
@@ -178,6 +179,14 @@ def test_new_answers_have_their_place(report: str) -> None:
     positions = [words.index(part) for part in order]
     assert positions == sorted(positions)
     assert "number needed to harm" in words
+
+
+def test_systematic_error_stands_beside_the_real_one(report: str) -> None:
+    start = report.index("Systematic error by negative controls")
+    words = " ".join(" ".join(read(f"<table><caption>{report[start:].partition('</table>')[0]}</table>").text).split())
+    assert "real over 6 negative controls 0.030 −0.020 to 0.080 0.040 0.000–0.120" in words
+    assert "gaussian copula over 6 negative controls −0.110" in words
+    assert "−0.140 −0.180 to −0.100" in words
 
 
 def test_an_enriched_subgroup_has_the_valid_interval_beside_the_one_that_is_not(report: str) -> None:

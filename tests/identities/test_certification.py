@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from parallax.analysis import analyse, estimate_hypothesis
+from parallax.certification.power import GatePower
 from parallax.certification.studies import Chain, model_effects, run_studies, synthesise_by, synthesise_correctly
+from parallax.certification.summary import summarise
 from parallax.errors import GenerationError, NotEstimable
 from parallax.protocol import DesignsSection
 from parallax.protocol.cohort import CohortSection
@@ -84,6 +88,18 @@ def test_what_is_run_together_never_changes_a_number() -> None:
     apart = pd.concat([run(synthesise, [2]), run(synthesise, [0, 1])])
     order = ["repetition", "effect", "generator", "rule"]
     pd.testing.assert_frame_equal(*(table.sort_values(order).reset_index(drop=True) for table in (together, apart)), check_exact=True)
+
+
+def test_one_replicate_is_certified_by_the_rule_of_its_fit() -> None:
+    chain = replace(chain_of(), replicates=1)
+    found = run(synthesise_by(SYNTHESIS.generators["sequential"], SYNTHESIS, chain), range(3), chain=chain)
+    answers = found[found["rule"] == "single_fit"]
+    assert "partial" not in set(found["rule"])
+    assert answers["shift"].notna().all()
+    assert found.loc[found["rule"] != "single_fit", "shift"].isna().all()
+    table = summarise(found, patients=300, replicates=1).set_index(["generator", "rule", "metric"]).sort_index()
+    assert len(table.loc[("g", "single_fit", "gate_failure")]) == 3
+    assert GatePower.of(answers, patients=300, replicates=1, threshold=1.0).replicates_for(0.999) is None
 
 
 def test_fits_to_resamples_are_run_too() -> None:

@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.validation import Gates
+from parallax.tables import PERMUTATIONS, empty_table
 from parallax.validation.agreement import measure_agreement
-from parallax.validation.combining import combine
+from parallax.validation.combining import combine, take_real
 from parallax.validation.fidelity import measure_fidelity, measure_structure
+from parallax.validation.robustness import assess_robustness
 from parallax.validation.rules import combine_by
 from validation_tables import COVARIATES, OUTCOMES, PRIMARY, combined_row, draw_cohort, estimate_rows, no_floor, replicate_of
 
@@ -35,6 +38,33 @@ def test_equal_replicates_as_large_as_the_cohort_give_one_real_analysis() -> Non
     table = combine(estimate_rows([0.3] * 5, [0.1] * 5), patients=80, synthetic=80).set_index("rule")
     assert table.loc["partial", "std_error"] == pytest.approx(table.loc["naive", "std_error"], rel=1e-12)
     assert np.isinf(table.loc["partial", "df"])
+
+
+def test_the_real_cohort_as_its_own_replicates_has_its_own_systematic_error() -> None:
+    outcomes = OutcomesSection.of(
+        {
+            name: OUTCOMES["death"].model_dump() | {"negative_control": name != "death", "contrasts": ["hazard_ratio"]}
+            for name in ("death", "a", "b", "c")
+        }
+    )
+    sides = []
+    for copies in (1, 4):
+        rows = [
+            estimate_rows([ratio] * copies, [error] * copies).assign(
+                outcome=name, contrast="hazard_ratio", lower=ratio * np.exp(-1.96 * error), upper=ratio * np.exp(1.96 * error)
+            )
+            for name, ratio, error in (("death", 1.5, 0.1), ("a", 1.1, 0.12), ("b", 1.3, 0.2), ("c", 0.9, 0.15))
+        ]
+        sides.append(pd.concat(rows, ignore_index=True))
+    real, synthetic = take_real(sides[0]), combine(sides[1], patients=80, synthetic=80)
+    asked = {"primary": PRIMARY, "outcomes": outcomes}
+    own = assess_robustness(real, empty_table(PERMUTATIONS), **asked).set_index("measure")
+    found = assess_robustness(synthetic, empty_table(PERMUTATIONS), real=real, **asked).set_index("measure")
+    numbers = ["value", "lower", "upper", "p_value"]
+    shared = ["systematic_error_mean", "systematic_error_sd", "systematic_error", "calibrated"]
+    assert found.loc[shared, numbers].to_numpy(float) == pytest.approx(own.loc[shared, numbers].to_numpy(float), rel=1e-9, nan_ok=True)
+    added = found.loc[["added_error_mean", "added_error_sd", "calibrated_shift"], "value"]
+    assert added.to_numpy(float) == pytest.approx(np.zeros(3), abs=1e-9)
 
 
 def test_replicates_without_within_variance_give_the_variance_of_a_mean() -> None:

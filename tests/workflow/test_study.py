@@ -13,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -198,6 +199,35 @@ def test_fits_to_resamples_are_the_same_in_any_number_of_batches(fresh: Study) -
     assert {fit["fit"] for fit in record["fits"]} == {"bootstrap"}
     seeds = {int(replicate): seed for fit in record["fits"] for replicate, seed in fit["seeds"].items()}
     assert seeds == {replicate: derive_seed(7, "clinic", "sequential", "fit", replicate) for replicate in range(3)}
+
+
+def test_negative_controls_are_carried_through_synthesis(fresh: Study) -> None:
+    patients = pd.read_csv(fresh.folder / "patients.csv")
+    ill = np.random.default_rng(9).random((3, len(patients))) < 0.2 + 0.2 * (patients["drug"] == "yes").to_numpy()
+    names = ("fracture", "cataract", "tinnitus")
+    patients.assign(**dict(zip(names, ill.astype(int), strict=True))).to_csv(fresh.folder / "patients.csv", index=False)
+    controls = {name: {"type": "binary", "value": name, "negative_control": True, "contrasts": ["risk_ratio"]} for name in names}
+    declared = PROTOCOL["data"]["sites"]["clinic"]
+    columns = declared["columns"] | {name: {"type": "integer"} for name in names}
+    death = PROTOCOL["outcomes"]["death"] | {"contrasts": ["hazard_ratio", "risk_ratio"], "horizons_days": [60]}
+    cured = {"type": "binary", "value": "died", "contrasts": ["risk_ratio"]}
+    fresh.write_protocol(
+        changed(
+            data={"sites": {"clinic": declared | {"columns": columns}}},
+            outcomes={"death": death, "ever": cured} | controls,
+            synthesis={"generators": {"sequential": {"method": "sequential"}}, "enrichment": []},
+        )
+    )
+    wanted = [f"results/tiny/exact/clinic/{dataset}/robustness.parquet" for dataset in ("real", "sequential")]
+    done = fresh.run(*wanted)
+    assert done.returncode == 0, done.stderr
+    for path, own in zip(wanted, (False, True), strict=True):
+        table = pd.read_parquet(fresh.folder / path)
+        found = table[(table["outcome"] == "ever") & (table["design"] == "overlap")].set_index("measure")
+        assert found.loc["systematic_error_mean", "reason"] == "over 3 negative controls"
+        assert found.loc["systematic_error_mean", ["lower", "value", "upper"]].is_monotonic_increasing
+        assert ("added_error_mean" in found.index) is own
+        assert ("calibrated_shift" in found.index) is own
 
 
 def test_changed_patients_rerun_everything(edited: Study) -> None:

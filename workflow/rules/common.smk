@@ -279,6 +279,7 @@ def answers_of(wildcards):
     if wildcards.dataset != REAL:
         files |= {
             "generation": "<exact>/{site}/{dataset}/draw.parquet",
+            "model": "<exact>/{site}/{dataset}/model.json",
             "cohort": "<patients>/{site}/{dataset}/cohort.parquet",
             "real": "<exact>/{site}/real/estimates.parquet",
             "real_cohort": "<patients>/{site}/real/cohort.parquet",

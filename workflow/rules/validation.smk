@@ -55,7 +55,6 @@ rule combine_replicates:
         sections=sections(
             "question", "cohort", "designs", "propensity", "outcomes", "subgroups"
         ),
-        fit=PROTOCOL.synthesis.fit,
         not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
         code=code_digest(
             "parallax.validation.summary",

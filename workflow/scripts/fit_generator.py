@@ -11,7 +11,7 @@ from parallax.tables import GENERATION, cohort_schema, generation_row
 
 
 def fit(input, output, params):
-    from parallax.synthesis.registry import fit_generator, refit_generator
+    from parallax.synthesis.registry import describe_privacy, fit_generator, refit_generator
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     cohort = read_table(input.cohort, cohort_schema(covariates, outcomes))
@@ -21,13 +21,13 @@ def fit(input, output, params):
         model = refit_generator(settings, cohort, seeds=params.refits, **study)
     else:
         model = fit_generator(settings, cohort, seed=params.seed, **study)
-    record(output, params, write_model(output.model, model), cohort)
+    record(output, params, write_model(output.model, model), cohort, privacy=describe_privacy(settings, model))
 
 
-def record(output, params, sha256, cohort=()):
+def record(output, params, sha256, cohort=(), privacy=None):
     seeds = params.refits if params.fit == "bootstrap" else params.seed
     made = {"fit": params.fit, "seeds": seeds, "patients": len(cohort), "columns": list(cohort)}
-    write_json(output.record, describe_model(params.generator, **made, sha256=sha256), restricted=True)
+    write_json(output.record, describe_model(params.generator, **made, privacy=privacy, sha256=sha256), restricted=True)
 
 
 with job(snakemake.log[0]):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from parallax.job import job
+from parallax.protocol.generators import guarantee_of
 from parallax.protocol.protocol import Protocol
 from parallax.storage import read_json, read_table, read_text, write_json
 from parallax.tables import AGREEMENT, ATTRIBUTION, FIDELITY, GENERATION, PRIVACY
@@ -14,7 +15,7 @@ from parallax.validation.verdict import reach_verdict
 
 def judge(folder, generator, protocol):
     certificate, certified = folder.parent / "certification/certificate.json", protocol.validation.certification.repetitions > 0
-    record = reach_verdict(
+    return reach_verdict(
         generator,
         agreement=read_table(folder / "agreement.parquet", AGREEMENT),
         fidelity=read_table(folder / "fidelity.parquet", FIDELITY),
@@ -24,16 +25,15 @@ def judge(folder, generator, protocol):
         gates=protocol.validation.gates,
         certified=certified and generator in protocol.certified_generators,
         certificate=read_json(certificate) if certified else None,
-    )
-    return record.plain() | {"patients_sha256": read_json(folder / "model.json")["patients_sha256"]}
+        guarantee=guarantee_of(protocol.synthesis.generators[generator]),
+    ).plain() | {"patients_sha256": read_json(folder / "model.json")["patients_sha256"]}
 
 
 def reach(output, params):
-    protocol = Protocol.of(params.protocol)
+    protocol, registration = Protocol.of(params.protocol), describe_registration(read_text(params.register)).plain()
     sites = {site: {name: judge(Path(params.exact) / site / name, name, protocol) for name in protocol.generators} for site in protocol.sites}
-    register, certified = describe_registration(read_text(params.register)), protocol.validation.certification.repetitions > 0
-    record = {"study": protocol.study.name, "protocol_digest": protocol.digest, "registration": register.plain(), "certified": certified}
-    write_json(output[0], record | {"sites": sites})
+    judged = {"sites": sites, "certified": protocol.validation.certification.repetitions > 0, "registration": registration}
+    write_json(output[0], {"study": protocol.study.name, "protocol_digest": protocol.digest} | judged)
 
 
 with job(snakemake.log[0]):

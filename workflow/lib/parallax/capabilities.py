@@ -82,6 +82,8 @@ class GeneratorCapability:
     """Whether another seed gives another fit; where not, only the draws are random."""
     network: bool = False
     """Trains a network: too slow to be fitted hundreds of times without being asked for by name."""
+    private: bool = False
+    """Differentially private: it takes from the real patients what it paid for alone, and its noise comes from no seed."""
     enriches: bool = True
     """Draws patients independently of each other, so that those of a subgroup are its draws given the subgroup (``synthesis.enrichment``)."""
 
@@ -96,4 +98,5 @@ GENERATORS: Final[Mapping[str, GeneratorCapability]] = {
     "cart": GeneratorCapability(flat=True, random_fit=False),
     "arf": GeneratorCapability(flat=True, random_fit=True),
     "independent": GeneratorCapability(flat=True, random_fit=False),
+    "private_marginals": GeneratorCapability(flat=False, random_fit=True, private=True),
 }

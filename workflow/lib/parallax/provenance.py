@@ -16,11 +16,11 @@ from parallax.vocabulary import FLOOR, REAL
 
 PACKAGES = (
     "snakemake", "pandas", "numpy", "scipy", "numba", "sdv", "sdmetrics", "torch", "scikit-learn", "statsmodels", "lifelines", "matplotlib",
-    "pyarrow", "pandera", "pydantic", "duckdb", "SurvSet", "causaldata",
+    "pyarrow", "pandera", "pydantic", "duckdb", "opendp", "SurvSet", "causaldata",
 )  # fmt: skip
 
 #: what a fitted generator is made with
-MODEL_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "sdv", "torch")
+MODEL_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "sdv", "torch", "opendp")
 
 
 def describe_run(protocol: Protocol, *, repository: Path) -> dict[str, object]:
@@ -47,12 +47,20 @@ def find_version(package: str) -> str | None:
 
 
 def describe_model(
-    settings: Mapping[str, object], *, fit: str, seeds: Mapping[int, int] | int, patients: int, columns: Iterable[str], sha256: str
+    settings: Mapping[str, object],
+    *,
+    fit: str,
+    seeds: Mapping[int, int] | int,
+    patients: int,
+    columns: Iterable[str],
+    sha256: str,
+    privacy: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """What a fitted generator's file is: its digest and what made it; of the patients only how many there were and their columns' names.
 
     ``fit`` is what a combining rule must know: ``single``, all replicates from one fit with one seed, or ``bootstrap``, each from a fit of its
     own to patients resampled with replacement, with ``seeds`` by replicate.
+    ``privacy`` is a differentially private generator's guarantee and what its fit spent; others have none.
     ``machine_dependent`` where it may have been trained on a GPU, whose sums depend on the device.
     """
     return {
@@ -65,7 +73,7 @@ def describe_model(
         "columns": list(columns),
         "machine_dependent": any(isinstance(part, Mapping) and part.get("gpu", False) for part in (settings, *settings.values())),
         "versions": {name: version for name in MODEL_PACKAGES if (version := find_version(name))},
-    }
+    } | ({} if privacy is None else {"privacy": privacy})
 
 
 def list_seeds(protocol: Protocol) -> dict[str, object]:

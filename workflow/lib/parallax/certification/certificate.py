@@ -11,6 +11,7 @@ from parallax.certification.power import GatePower
 from parallax.certification.summary import summarise
 from parallax.errors import NotEstimable
 from parallax.protocol.protocol import Protocol
+from parallax.validation.combining import select_answers
 from parallax.vocabulary import CORRECT, FLAT_COPULA
 
 #: the effect at which the gate must catch a flat copula
@@ -34,7 +35,7 @@ def certify(studies: pd.DataFrame, protocol: Protocol, *, patients: int) -> tupl
     if own is not None and FLAT_COPULA not in set(studies["generator"]):
         studies = pd.concat([studies, studies[studies["generator"] == own].assign(generator=FLAT_COPULA)], ignore_index=True)
     replicates = protocol.synthesis.replicates
-    wrong = studies[(studies["generator"] == FLAT_COPULA) & (studies["effect"] == DECISIVE) & (studies["rule"] == "partial")]
+    wrong = select_answers(studies[(studies["generator"] == FLAT_COPULA) & (studies["effect"] == DECISIVE)])
     gates, wanted = protocol.validation.gates, protocol.validation.certification.detection
     try:
         power = GatePower.of(wrong, patients=patients, replicates=replicates, threshold=gates.shift_in_real_se)

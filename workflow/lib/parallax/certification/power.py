@@ -24,7 +24,8 @@ class GatePower:
     Assumption
         The shift is normal. Its mean δ is the generator's bias over the real standard error: the bias does not depend on n, the standard error
         goes with 1/√n, so that δ(n') = δ √(n'/n). Its variance σ², of estimates that all have variances of the order 1/n, does not depend on n;
-        of it b/m is the replicates' (b the variance between replicates in variances of the real estimate), so that σ²(m') = σ² − b/m + b/m'.
+        of it b/m is the replicates' (b the variance between replicates in variances of the real estimate), so that σ²(m') = σ² − b/m + b/m'. With one
+        replicate b is not known, and what more of them would do is not said.
     Formula
         P(n', m') = Φ{(−c − δ√(n'/n))/σ(m')} + 1 − Φ{(c − δ√(n'/n))/σ(m')}.
     """
@@ -38,7 +39,7 @@ class GatePower:
 
     @classmethod
     def of(cls, studies: pd.DataFrame, *, patients: int, replicates: int, threshold: float) -> Self:
-        """From the partial rule's rows (SIMULATED_STUDIES) of one generator and effect; raises NotEstimable with fewer than two shifts."""
+        """From the answers (SIMULATED_STUDIES) of one generator and effect; raises NotEstimable with fewer than two shifts."""
         known = studies[studies["shift"].notna()]
         if len(known) < 2:
             raise NotEstimable("fewer than two simulated studies have a shift")
@@ -47,7 +48,8 @@ class GatePower:
     def at(self, *, patients: int | None = None, replicates: int | None = None) -> float:
         """The share caught with so many patients and replicates (None: as it is)."""
         shift = self.shift * math.sqrt((patients or self.patients) / self.patients)
-        variance = self.deviation**2 + self.between * (1 / (replicates or self.replicates) - 1 / self.replicates)
+        fewer = 1 / (replicates or self.replicates) - 1 / self.replicates
+        variance = self.deviation**2 + (self.between * fewer if fewer else 0.0)
         if variance <= 0.0:
             return float(abs(shift) > self.threshold)
         spread = math.sqrt(variance)

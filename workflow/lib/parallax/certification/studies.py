@@ -31,9 +31,9 @@ from parallax.tables import FLOOR as FLOOR_TABLE
 from parallax.tables import SIMULATED_STUDIES, empty_table
 from parallax.validation.against_floor import read_against_floor
 from parallax.validation.agreement import measure_agreement
-from parallax.validation.combining import combine, take_real, to_analysis_scale
+from parallax.validation.combining import answering_rule, combine, take_real, to_analysis_scale
 from parallax.validation.floor import resample_patients, shift_floor
-from parallax.validation.rules import Fit
+from parallax.validation.rules import Fit, choose_rule
 from parallax.vocabulary import CERTIFICATION, CORRECT, RATIO_CONTRASTS, REAL
 
 logger = logging.getLogger("parallax.certification")
@@ -227,10 +227,11 @@ def _run(simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generato
     estimates = chain.estimate(simulated, seed=seed)
     real = take_real(estimates)
     yield _answer(real.iloc[0], chain) | {"generator": REAL}
+    fit: Fit = "single" if generator == CORRECT else chain.fit
     try:
         drawn = synthesise(simulated, seed_of)
     except ParallaxError as error:
-        yield {"generator": generator, "rule": "partial", "reason": str(error).partition("\n")[0]}
+        yield {"generator": generator, "rule": choose_rule(fit, chain.replicates), "reason": str(error).partition("\n")[0]}
         return
     made = chain.estimate(drawn, seed=seed)
     stacked = chain.estimate(drawn.assign(replicate=0), seed=seed)
@@ -239,11 +240,11 @@ def _run(simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generato
         stacked=stacked,
         patients=len(simulated),
         synthetic=chain.size(simulated),
-        fit="single" if generator == CORRECT else chain.fit,
+        fit=fit,
         not_estimable=chain.gates.replicates_not_estimable,
     )
     for _, row in combined.iterrows():
-        judged = _judge(simulated, estimates, real, combined, made, chain, seed_of) if row["rule"] == "partial" else {}
+        judged = _judge(simulated, estimates, real, combined, made, chain, seed_of) if row["rule"] == answering_rule(combined) else {}
         yield {"generator": generator} | _answer(row, chain) | judged
 
 
@@ -281,5 +282,6 @@ def _judge(
     gate = agreement[agreement["threshold"].notna()].iloc[0]
     overlap = agreement.loc[agreement["metric"] == "ci_overlap", "value"].iloc[0]
     variance = float(estimates["std_error"].iloc[0]) ** 2
-    scatter = to_analysis_scale(made["estimate"], chain.primary.contrast).var(ddof=1) / variance if variance > 0 else np.nan
+    logs = to_analysis_scale(made["estimate"], chain.primary.contrast)
+    scatter = logs.var(ddof=1) / variance if variance > 0 and len(logs) > 1 else np.nan
     return {"shift": gate["value"], "passed": gate["passed"], "ci_overlap": overlap, "between": scatter}

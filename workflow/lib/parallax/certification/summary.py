@@ -11,7 +11,7 @@ Formulas, over the R studies of one effect θ in which a rule has an estimate q 
     power              the same share
     estimable          share of the studies with an estimate
 
-and of the partial rule's agreement with the study's own answer
+and of the agreement of the generator's answer (the partial rule's; with one replicate that of its fit) with the study's own
 
     gate_failure       share of the studies whose agreement gate fails: a *false alarm* for the correct generator, *detection* for the flat copula
     mean_shift         mean shift in standard errors of the study's own estimate;  sd_shift its standard deviation
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from parallax.statistics.intervals import normal_interval, wilson_interval
 from parallax.tables import CERTIFICATION
+from parallax.validation.combining import answering_rule
 
 FloatArray = NDArray[np.float64]
 
@@ -41,10 +42,11 @@ def summarise(studies: pd.DataFrame, *, patients: int, replicates: int) -> pd.Da
     once = studies.drop_duplicates(["generator", "effect", "repetition", "rule"])
     size = {"patients": patients, "replicates": replicates}
     rows: list[dict[str, object]] = []
+    answers = {str(generator): answering_rule(group) for generator, group in once.groupby("generator")}
     for (generator, effect, rule), group in once.groupby(["generator", "effect", "rule"], sort=False):
         labels = {"generator": generator, "effect": effect, "rule": rule} | size
         rows += [labels | row for row in _of_rule(group, null=effect == "no_effect")]
-        if rule == "partial":
+        if rule == answers[str(generator)] and rule != "none":
             rows += [labels | row for row in _of_gate(group)]
     return CERTIFICATION.validate(pd.DataFrame(rows, columns=list(CERTIFICATION.columns)))
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeVar
 from parallax.capabilities import DESIGNS
 from parallax.errors import Fault, did_you_mean
 from parallax.protocol.checks_measurements import check_measurements
+from parallax.protocol.checks_private import check_private_generators
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
 from parallax.protocol.data import DataSection, FileColumn, FileSource, ReleaseSource
@@ -102,6 +103,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_names, ("data", "synthesis")),
         (_check_external_controls, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
+        (check_private_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
         (_check_enrichment, ("synthesis",)),
         (_check_scores, ("propensity", "cohort")),

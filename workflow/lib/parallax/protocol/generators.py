@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
 from parallax.protocol.base import Section
+from parallax.protocol.outcomes import SurvivalOutcome
 
 Margin = Literal["beta", "norm", "truncnorm", "uniform", "gamma", "gaussian_kde"]
 
@@ -134,7 +136,74 @@ class SequentialGenerator(Section):
     ridge_outcome: float = Field(default=10.0, ge=0, description="penalty on the standardised columns of the event and censoring models")
 
 
-Generator = Annotated[SequentialGenerator | FlatGenerator, Field(discriminator="method")]
+class NumberRange(Section):
+    """What a column of numbers may hold, stated without a look at the patients."""
+
+    lower: float = Field(description="smallest value; smaller ones count as this one")
+    upper: float = Field(description="largest value; larger ones count as this one")
+    cuts: tuple[float, ...] = Field(min_length=1, description="increasing, between the two: where one bin ends and the next begins")
+    decimals: int | None = Field(default=0, ge=0, le=9, description="digits after the point of a drawn value; null: not rounded")
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """The ends of the bins, increasing: one more than there are bins."""
+        return (self.lower, *self.cuts, self.upper)
+
+
+class PrivateMarginalsGenerator(Section):
+    """Noisy tables of arm, covariates and outcomes, two by two, and the patients that agree with them best: differentially private."""
+
+    method: Literal["private_marginals"]
+    epsilon: float = Field(
+        gt=0, le=200, description="privacy loss of the fit: no patient changes the probability of any result by more than exp(epsilon)"
+    )
+    delta: float = Field(default=1e-6, gt=0, le=1e-5, description="probability that may be left out of this; far below one in the number of patients")
+    ranges: dict[str, NumberRange] = Field(
+        default_factory=dict, description="by column of the cohort table: every numeric covariate, measurement, count and person-time"
+    )
+    levels: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        default_factory=dict, description="the levels of every categorical covariate"
+    )
+    missing: tuple[str, ...] = Field(default=(), description="covariates that may be missing")
+    pairs: tuple[tuple[str, str], ...] = Field(
+        default=(), description="covariates whose joint table is learnt too; without closed chains. All others are independent given arm and outcomes"
+    )
+    cuts_days: dict[str, tuple[float, ...]] = Field(
+        default_factory=dict,
+        description="further bounds of the bins of a follow-up time, by outcome; horizons_days and follow_up_days are always some",
+    )
+    whole_days: bool = Field(default=True, description="whether a drawn follow-up time is a whole number of days")
+
+    def edges_days(self, name: str, outcome: SurvivalOutcome) -> tuple[float, ...]:
+        """The ends of the bins of an outcome's follow-up time, from 0 to ``follow_up_days``."""
+        return tuple(sorted({0.0, *outcome.horizons_days, *self.cuts_days.get(name, ()), outcome.follow_up_days}))
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What a differentially private generator promises of a release of its patients."""
+
+    epsilon: float
+    delta: float
+    neighbours: str
+    covers: str
+    leaves_out: str
+
+
+def guarantee_of(settings: Generator) -> Guarantee | None:
+    """The guarantee that a generator's settings state; None where it has none."""
+    if not isinstance(settings, PrivateMarginalsGenerator):
+        return None
+    return Guarantee(
+        settings.epsilon,
+        settings.delta,
+        neighbours="two cohorts of the same number of patients, of whom one has another record",
+        covers="all replicates and all further draws of one fit",
+        leaves_out="the number of patients; whether a fit was refused; the real results, the comparisons and the verdict; every further fit",
+    )
+
+
+Generator = Annotated[SequentialGenerator | PrivateMarginalsGenerator | FlatGenerator, Field(discriminator="method")]
 
 
 def parse_generator(settings: object) -> Generator:

@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from parallax.checksums import SUMS
+from parallax.protocol.generators import Guarantee
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.numbers import format_count
 from parallax.reporting.wording import CONTRASTS, describe_design, describe_effect, describe_variable, plain
@@ -32,7 +33,7 @@ class SiteCard:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The model card; ``epsilon`` of a differentially private generator, None of another."""
+    """The model card; ``guarantee`` of a differentially private generator, None of another."""
 
     protocol: Protocol
     generator: str
@@ -40,7 +41,7 @@ class Card:
     criteria_applied: tuple[str, ...]
     registration: str
     certified: bool
-    epsilon: float | None
+    guarantee: Guarantee | None
     parallax: str
 
     def record(self) -> dict[str, object]:
@@ -57,7 +58,8 @@ class Card:
             "method": settings["method"],
             "settings": settings,
             "fit": protocol.synthesis.fit,
-            "epsilon": self.epsilon,
+            "epsilon": None if self.guarantee is None else self.guarantee.epsilon,
+            "delta": None if self.guarantee is None else self.guarantee.delta,
             "replicates": protocol.synthesis.replicates,
             "patients_by_replicate_over_real": protocol.synthesis.patients,
             "sites": [card.site for card in self.sites],
@@ -129,15 +131,16 @@ def tell_limits(card: Card) -> tuple[str, ...]:
     """What the release is no evidence for, and what it does not hide."""
     synthesis = card.protocol.synthesis
     times = "" if synthesis.patients == 1 else f"{synthesis.patients:g}·"
+    promised = card.guarantee
     formal = (
         (
             "No formal privacy guarantee (epsilon: none): privacy was tested by attacks, and an attack that nobody tried is not ruled out.",
             "The protocol names the seed. Whoever holds all real patients but one could make the release anew with a guess of the last, and compare.",
         )
-        if card.epsilon is None
+        if promised is None
         else (
-            f"Differentially private with epsilon {card.epsilon:g}: that covers the patients. It does not cover their number, the gates and the "
-            "verdict, which come from the real patients without noise.",
+            f"Differentially private with epsilon {promised.epsilon:g} and delta {promised.delta:g} (neighbours: {promised.neighbours}). "
+            f"Covered: {promised.covers}. Not covered: {promised.leaves_out}.",
         )
     )
     combined = (

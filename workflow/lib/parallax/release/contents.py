@@ -14,6 +14,7 @@ import yaml
 from parallax.checksums import SUMS, list_sums
 from parallax.errors import ReleaseError
 from parallax.extraction.release import RECORD, REPLICATE, patients_file
+from parallax.protocol.generators import guarantee_of
 from parallax.protocol.protocol import Protocol
 from parallax.release.card import Card, SiteCard, count_learned_from, render_card, render_readme
 from parallax.release.patients import describe_columns, list_applied, restore_source
@@ -64,7 +65,7 @@ def build_release(
         criteria_applied=list_applied(protocol.cohort, next(iter(released.values())).columns),
         registration=describe_registration(verdict["registration"]),
         certified=all(bool(verdict["sites"][site][generator]["certified"]) for site in sites),
-        epsilon=getattr(protocol.synthesis.generators[generator], "epsilon", None),
+        guarantee=guarantee_of(protocol.synthesis.generators[generator]),
         parallax=parallax,
     )
     own_verdict = {name: value for name, value in verdict.items() if name != "sites"} | {

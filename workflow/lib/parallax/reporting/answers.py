@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from parallax.protocol.question import Hypothesis
-from parallax.reporting.numbers import NOT_AVAILABLE, format_estimate, format_number
+from parallax.reporting.numbers import NOT_AVAILABLE, format_estimate, format_interval, format_number, format_signed
 from parallax.reporting.sections import Cell, Table
 from parallax.reporting.wording import CONTRASTS, describe_effect, describe_horizon, estimate_words, name_contrast, plain
 from parallax.validation.combining import select_answers
@@ -117,6 +117,39 @@ def tabulate_robustness(
         return None
     headings = ("Dataset", "Estimate", "E-value", "E-value of the interval", *(["Calibrated by negative controls"] if calibrated else []))
     return Table("E-values", headings, tuple(rows), groups)
+
+
+def tabulate_systematic_error(
+    robustness: Mapping[str, pd.DataFrame], combined: Mapping[str, pd.DataFrame], *, primary: Hypothesis, labels: Mapping[str, str]
+) -> Table | None:
+    """The primary design's systematic error as negative controls show it, a line per dataset; None where no dataset has one.
+
+    On the logarithmic scale; the difference to the real patients' is paired over the controls.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for dataset, table in robustness.items():
+        found = {row["measure"]: row for row in of_target(table, primary).to_dict("records")}
+        answer = of_target(combined[dataset], primary).to_dict("records")
+        if "systematic_error_mean" not in found or not answer:
+            continue
+        mean, sd, effect = found["systematic_error_mean"], found["systematic_error_sd"], found["calibrated"]
+        added, shift = found.get("added_error_mean"), found.get("calibrated_shift")
+        rows.append(
+            (
+                Cell(labels[dataset], note=str(mean["reason"])),
+                *(Cell(_logs(row), note=format_interval(row["lower"], row["upper"], decimals=3)) for row in (mean, sd)),
+                Cell("") if added is None else Cell(_logs(added), note=format_interval(added["lower"], added["upper"], decimals=3)),
+                Cell(estimate_words(primary.contrast, *(answer[0][name] for name in ("estimate", "lower", "upper")))),
+                Cell(estimate_words(primary.contrast, effect["value"], effect["lower"], effect["upper"])),
+                Cell("") if shift is None else Cell(format_signed(shift["value"], decimals=2)),
+            )
+        )
+    headings = ("Dataset", "Mean error", "SD of the error", "Mean, less real", "Primary estimate", "Calibrated", "Calibrated shift, in real SE")
+    return Table("Systematic error by negative controls, logarithmic scale", headings, tuple(rows)) if rows else None
+
+
+def _logs(row: Mapping[Any, Any]) -> str:
+    return format_number(row["value"], decimals=3)
 
 
 def tabulate_interactions(interactions: Mapping[str, pd.DataFrame], *, labels: Mapping[str, str]) -> Table | None:

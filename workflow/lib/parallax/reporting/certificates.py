@@ -7,6 +7,7 @@ import pandas as pd
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.verdicts import sentence
 from parallax.reporting.wording import plain
+from parallax.validation.combining import select_answers
 from parallax.vocabulary import CORRECT, FLAT_COPULA, REAL
 
 
@@ -19,7 +20,7 @@ def tell_certificate(rates: pd.DataFrame, protocol: Protocol) -> tuple[str, ...]
     if value is not None and value < detection:
         told[0] += f", {100 * detection:g}% are asked for: its pass is no evidence here"
     told.append(f"it fails a generator that is right by construction in {spared} (false alarms)")
-    own, rejected = _rate(rates, REAL, "coverage", "minimal_important", "none"), _rate(rates, REAL, "type_1_error", "no_effect", "none")
+    own, rejected = _rate(rates, REAL, "coverage", "minimal_important"), _rate(rates, REAL, "type_1_error", "no_effect")
     told.append(f"the study's own analysis covers the truth in {own} and finds an effect that is not there in {rejected}")
     for name in (*protocol.certified_generators, CORRECT):
         covered, error = _rate(rates, name, "coverage", "minimal_important"), _rate(rates, name, "type_1_error", "no_effect")
@@ -28,20 +29,20 @@ def tell_certificate(rates: pd.DataFrame, protocol: Protocol) -> tuple[str, ...]
     return tuple(sentence(text) for text in told)
 
 
-def _find(rates: pd.DataFrame, generator: str, metric: str, effect: str, rule: str = "partial") -> float | None:
-    row = _row(rates, generator, metric, effect, rule)
+def _find(rates: pd.DataFrame, generator: str, metric: str, effect: str) -> float | None:
+    row = _row(rates, generator, metric, effect)
     return None if row.empty else float(row["value"].iloc[0])
 
 
-def _rate(rates: pd.DataFrame, generator: str, metric: str, effect: str, rule: str = "partial") -> str:
+def _rate(rates: pd.DataFrame, generator: str, metric: str, effect: str) -> str:
     """A share in percent with its 95 % interval."""
-    row = _row(rates, generator, metric, effect, rule)
+    row = _row(rates, generator, metric, effect)
     if row.empty:
         return "an unknown share"
     value, lower, upper = (100 * float(row[name].iloc[0]) for name in ("value", "lower", "upper"))
     return f"{value:.1f}% ({lower:.1f}–{upper:.1f}%)"
 
 
-def _row(rates: pd.DataFrame, generator: str, metric: str, effect: str, rule: str) -> pd.DataFrame:
-    asked = {"generator": generator, "metric": metric, "effect": effect, "rule": rule}
-    return rates[(rates[list(asked)] == pd.Series(asked)).all(axis=1)]
+def _row(rates: pd.DataFrame, generator: str, metric: str, effect: str) -> pd.DataFrame:
+    answers = select_answers(rates[rates["generator"] == generator])
+    return answers[(answers["metric"] == metric) & (answers["effect"] == effect)]

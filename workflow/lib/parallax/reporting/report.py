@@ -16,7 +16,15 @@ from markupsafe import Markup
 from parallax.protocol.designs import MatchDesign
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.synthesis import SynthesisSection
-from parallax.reporting.answers import of_target, tabulate_family, tabulate_interactions, tabulate_robustness, tell_hazards, tell_robustness
+from parallax.reporting.answers import (
+    of_target,
+    tabulate_family,
+    tabulate_interactions,
+    tabulate_robustness,
+    tabulate_systematic_error,
+    tell_hazards,
+    tell_robustness,
+)
 from parallax.reporting.certificates import tell_certificate
 from parallax.reporting.enrichment import tabulate_enrichment
 from parallax.reporting.inputs import ReportInputs, SiteTables
@@ -56,7 +64,16 @@ from parallax.reporting.sections import (
     with_references,
 )
 from parallax.reporting.style import dataset_styles
-from parallax.reporting.verdicts import NOT_CERTIFIED, GeneratorVerdict, decisive_reason, describe_registration, headline, read_verdicts, sentence
+from parallax.reporting.verdicts import (
+    NOT_CERTIFIED,
+    GeneratorVerdict,
+    decisive_reason,
+    describe_registration,
+    explain_guarantee,
+    headline,
+    read_verdicts,
+    sentence,
+)
 from parallax.reporting.wording import (
     CONTRASTS,
     ESTIMANDS,
@@ -87,6 +104,7 @@ class Card:
     mark: str
     reason: str
     primary: str
+    guarantee: tuple[str, ...]
     gates: tuple[tuple[str, str, str, str], ...]
 
 
@@ -122,6 +140,7 @@ class SitePage:
     enrichment: Table | None
     sensitivity: Picture | None
     robustness: tuple[str, ...]
+    systematic_error: Table | None
     e_values: Table | None
     estimates: Table
     shifts: Table | None
@@ -271,6 +290,9 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
         else None,
         subgroups=picture_subgroups(site, tables, protocol, datasets),
         robustness=tell_robustness(tables.robustness[REAL], primary=primary) if REAL in tables.robustness else (),
+        systematic_error=tabulate_systematic_error(
+            {name: tables.robustness[name] for name in datasets if name in tables.robustness}, tables.combined, primary=primary, labels=names
+        ),
         interactions=tabulate_interactions({name: tables.interactions[name] for name in present(tables.interactions, datasets)}, labels=names),
         enrichment=tabulate_enrichment(
             {name: tables.enrichment[name] for name in present(tables.enrichment, [REAL, *shown_generators])},
@@ -369,6 +391,7 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
         mark=mark,
         reason=decisive_reason(verdict, primary=effect, arm_labels=labels, crash=_crash(tables.generation, verdict.generator)),
         primary=f"{effect[0].upper()}{effect[1:]}: {told[0]}, {told[1]}" + (f" {unit}" if unit else ""),
+        guarantee=explain_guarantee(verdict.guarantee) if verdict.guarantee else (),
         gates=gates,
     )
 

@@ -38,6 +38,7 @@ class GeneratorVerdict:
     generator: str
     verdict: str
     gates: tuple[Gate, ...]
+    guarantee: Mapping[str, Any] | None = None
 
     def with_outcome(self, outcome: str) -> tuple[Gate, ...]:
         """The gates that ended so."""
@@ -47,7 +48,7 @@ class GeneratorVerdict:
 def read_verdicts(record: Mapping[str, Any]) -> tuple[GeneratorVerdict, ...]:
     """All verdicts of verdict.json in its order."""
     return tuple(
-        GeneratorVerdict(site, generator, entry["verdict"], tuple(_read_gate(gate) for gate in entry["gates"]))
+        GeneratorVerdict(site, generator, entry["verdict"], tuple(_read_gate(gate) for gate in entry["gates"]), entry.get("guarantee"))
         for site, generators in record["sites"].items()
         for generator, entry in generators.items()
     )
@@ -110,6 +111,20 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
+def describe_guarantee(guarantee: Mapping[str, Any]) -> str:
+    """A differentially private generator's loss in a few words; ``guarantee`` as in verdict.json."""
+    return f"differentially private: epsilon {guarantee['epsilon']:g}, delta {guarantee['delta']:g}"
+
+
+def explain_guarantee(guarantee: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the guarantee says, covers and leaves out, and what its noise does to the intervals."""
+    return (
+        sentence(describe_guarantee(guarantee) + f"; neighbours are {guarantee['neighbours']}"),
+        sentence(f"it covers {guarantee['covers']}; it leaves out {guarantee['leaves_out']}"),
+        "No combining rule sees the noise of the fit: the smaller epsilon, the more the intervals of these patients are too narrow.",
+    )
+
+
 def describe_registration(registration: Mapping[str, Any]) -> str:
     """When the protocol was fixed, and what was changed since effects are known, in a sentence; ``registration`` as in verdict.json."""
     attempt, changed = registration["attempt"], registration["changed"]
@@ -134,6 +149,7 @@ def summarise(verdict: Mapping[str, Any], report_path: str) -> str:
     for name, row in zip(names, rows, strict=True):
         words, mark = VERDICTS[row.verdict]
         lines.append(f"  {mark} {name:<{column}}  {words.lower():<{badge}}  {_brief(row)}".rstrip())
+        lines += [f"    {'':<{column}}  {describe_guarantee(row.guarantee)}"] if row.guarantee else []
     registered = describe_registration(verdict["registration"]).removesuffix(".")
     lines += ["", f"  {registered[:1].lower()}{registered[1:]}"]
     lines += [f"  {'certified' if verdict.get('certified') else NOT_CERTIFIED}", f"  report  {report_path}"]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from parallax.capabilities import GENERATORS as CAPABILITIES
 from parallax.errors import GenerationError
 from parallax.protocol import Constraint, Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
-from parallax.protocol.generators import EmpiricalCopula
+from parallax.protocol.generators import EmpiricalCopula, guarantee_of
 from parallax.synthesis.arf import Arf
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
@@ -23,6 +24,7 @@ from parallax.synthesis.constraints import Constrained, Rules
 from parallax.synthesis.copula import CovariateCopula
 from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
 from parallax.synthesis.margins import Independent
+from parallax.synthesis.private_marginals import FittedPrivateMarginals, PrivateMarginals
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
 
@@ -52,6 +54,7 @@ GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
     "arf": lambda settings: Arf(settings.trees, settings.minimum_leaf, settings.rounds),
     "cart": lambda settings: Cart(settings.order, settings.minimum_leaf),
     "independent": lambda _: Independent(),
+    "private_marginals": PrivateMarginals,
 }
 
 
@@ -69,11 +72,15 @@ def fit_generator(
     The same seed gives the same fit, bit for bit, in one environment with one thread. A covariate that is the same for all patients teaches
     nothing: it is set aside, and written down again in every draw. Constraints hold in every draw. Raises GenerationError, before
     anything costly, for a cohort that nothing can be learnt from or that breaks a constraint.
+
+    A private generator's noise comes from no seed, or whoever knows the protocol could take it off again; and since a value that all patients
+    share is a fact about them, nothing is set aside for it.
     """
     context = Context(covariates, outcomes, tuple(constraints))
     check_cohort(cohort, context)
     rules = Rules.of(cohort, context.constraints)
-    constants = cohort[[name for name in covariates.names if cohort[name].notna().all() and (cohort[name] == cohort[name].iloc[0]).all()]].head(1)
+    same = [name for name in covariates.names if cohort[name].notna().all() and (cohort[name] == cohort[name].iloc[0]).all()]
+    constants = cohort[[] if CAPABILITIES[settings.method].private else same].head(1)
     varying = Context(
         covariates.model_copy(
             update={kind: tuple(name for name in getattr(covariates, kind) if name not in constants) for kind in ("numeric", "categorical")}
@@ -86,6 +93,15 @@ def fit_generator(
     if not constants.empty:
         fitted = WithConstants(fitted, constants, context.columns)
     return Constrained(fitted, rules) if rules.constraints else fitted
+
+
+def describe_privacy(settings: GeneratorSettings, fitted: FittedGenerator | Refitted) -> Mapping[str, object] | None:
+    """A private generator's guarantee and what its fit spent, as JSON-ready values; None for the others."""
+    guarantee = guarantee_of(settings)
+    inner = fitted.fitted if isinstance(fitted, Constrained) else fitted
+    if guarantee is None or not isinstance(inner, FittedPrivateMarginals):
+        return None
+    return asdict(guarantee) | {"spent_epsilon": inner.epsilon, "noise_standard_deviation": inner.scale}
 
 
 def refit_generator(

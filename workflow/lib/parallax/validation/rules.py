@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -141,6 +141,20 @@ COMBINING_RULES: Final[Mapping[str, CombiningRule]] = MappingProxyType(
         "posterior": CombiningRule(_posterior, "parameters drawn from their posterior for every replicate"),
     }
 )
+
+
+def made_by(model: Mapping[str, Any]) -> Fit:
+    """How a generator's replicates were made: what its fits recorded when they ran (``model.json``), whatever a protocol says by now.
+
+    Raises StatisticsError where the fits differ, or recorded something else.
+    """
+    found = sorted({str(record.get("fit")) for record in model["fits"]})
+    if len(found) != 1 or found[0] not in get_args(Fit):
+        raise StatisticsError(
+            f"model.json: found fits of kind {', '.join(found)}; allowed is one of {', '.join(get_args(Fit))}; fit the generator again"
+        )
+    kind: Fit = "single" if found[0] == "single" else "bootstrap"
+    return kind
 
 
 def choose_rule(fit: Fit, replicates: int) -> Rule:

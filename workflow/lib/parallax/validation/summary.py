@@ -45,6 +45,7 @@ def summarise_generator(
     answers: Answers,
     *,
     stacked: pd.DataFrame,
+    real_answers: pd.DataFrame,
     real: pd.DataFrame,
     synthetic: pd.DataFrame,
     fit: Fit,
@@ -55,7 +56,8 @@ def summarise_generator(
 ) -> Summary:
     """The replicates of a generator combined; see :func:`parallax.validation.combining.combine` for ``stacked`` and the settings.
 
-    ``real`` and ``synthetic`` are the cohorts, of which n and k are counted: of all patients, and of the patients of each level of a subgroup.
+    ``real_answers`` (COMBINED) are the real patients' own, ``real`` and ``synthetic`` the cohorts, of which n and k are counted: of all patients,
+    and of the patients of each level of a subgroup.
     """
     known, drawn = count_levels(real, subgroups), count_levels(synthetic, subgroups)
 
@@ -65,7 +67,7 @@ def summarise_generator(
     sizes = {int(str(replicate)): int(size) for replicate, size in synthetic.groupby("replicate").size().items()}
     combined = combine(answers.estimates, stacked=stacked, patients=len(real), synthetic=sizes, fit=fit, not_estimable=not_estimable)
     levels = combine_levels(answers.subgroups, combine_level)
-    return _summarise(combined, levels, answers, question, outcomes)
+    return _summarise(combined, levels, answers, question, outcomes, real_answers)
 
 
 def summarise_failure(real: pd.DataFrame, reason: str) -> Summary:
@@ -75,10 +77,17 @@ def summarise_failure(real: pd.DataFrame, reason: str) -> Summary:
     return Summary(left_out, nobody, measure_interactions(nobody), empty_table(ROBUSTNESS))
 
 
-def _summarise(combined: pd.DataFrame, levels: pd.DataFrame, answers: Answers, question: QuestionSection, outcomes: OutcomesSection) -> Summary:
+def _summarise(
+    combined: pd.DataFrame,
+    levels: pd.DataFrame,
+    answers: Answers,
+    question: QuestionSection,
+    outcomes: OutcomesSection,
+    real: pd.DataFrame | None = None,
+) -> Summary:
     return Summary(
         adjust_family(combined, question.family),
         levels,
         measure_interactions(levels),
-        assess_robustness(combined, answers.permutations, primary=question.primary, outcomes=outcomes),
+        assess_robustness(combined, answers.permutations, primary=question.primary, outcomes=outcomes, real=real),
     )

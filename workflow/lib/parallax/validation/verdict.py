@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from parallax.protocol.generators import Guarantee
 from parallax.protocol.validation import Gates
 from parallax.validation.attribution import name_broken
 from parallax.validation.metrics import METRICS, Metric
@@ -52,17 +53,20 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRecord:
-    """A generator's verdict, its ``reasons`` in a reader's words, and every gate."""
+    """A generator's verdict, its ``reasons`` in a reader's words, and every gate; the ``guarantee`` of a differentially private one."""
 
     generator: str
     verdict: Verdict
     certified: bool
     reasons: tuple[str, ...]
     gates: tuple[Gate, ...]
+    guarantee: Guarantee | None = None
 
     def plain(self) -> dict[str, object]:
-        """The record as JSON-ready values; a missing number is null."""
+        """The record as JSON-ready values; a missing number is null, and a guarantee stands in it only where there is one."""
         record = asdict(self)
+        if self.guarantee is None:
+            del record["guarantee"]
         for gate in record["gates"]:
             gate |= {name: None for name, entry in gate.items() if isinstance(entry, float) and not math.isfinite(entry)}
         return record | {"reasons": list(self.reasons), "gates": list(record["gates"])}
@@ -79,6 +83,7 @@ def reach_verdict(
     certified: bool,
     attribution: pd.DataFrame | None = None,
     certificate: Mapping[str, Any] | None = None,
+    guarantee: Guarantee | None = None,
 ) -> VerdictRecord:
     """Judge a generator by every gate of the protocol.
 
@@ -86,7 +91,7 @@ def reach_verdict(
     how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
     ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. Where a gate of the
     shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it. The ``certificate`` of the site,
-    where there is one, is a gate more (:func:`_judge_certificate`).
+    where there is one, is a gate more (:func:`_judge_certificate`). The ``guarantee`` is recorded; it decides nothing.
     """
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
@@ -102,11 +107,11 @@ def reach_verdict(
     failed = tuple(gate.reason for gate in judged if gate.outcome == "failed")
     open_gates = tuple(gate.reason for gate in judged if gate.outcome == "not_evaluated")
     if failed:
-        return VerdictRecord(generator, "do_not_release", certified, failed, tuple(judged))
+        return VerdictRecord(generator, "do_not_release", certified, failed, tuple(judged), guarantee)
     if open_gates:
-        return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged))
+        return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged), guarantee)
     praise = f"All {len(judged)} gates passed" + ("." if certified else "; that they would catch a bad generator was not certified.")
-    return VerdictRecord(generator, "release", certified, (praise,), tuple(judged))
+    return VerdictRecord(generator, "release", certified, (praise,), tuple(judged), guarantee)
 
 
 def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:

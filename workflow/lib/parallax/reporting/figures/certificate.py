@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from parallax.reporting import style
 from parallax.reporting.wording import RULES, plain
+from parallax.validation.combining import answering_rule
 from parallax.vocabulary import REAL
 
 _ROW: Final = 0.235
@@ -42,11 +43,11 @@ def draw_certificate(rates: pd.DataFrame, *, generators: Sequence[str], styles: 
         canvas.set_axis_off()
         canvas.set(xlim=(0, label), ylim=(depth, 0))
         for (generator, rule), y in lines.items():
-            if rule in ("none", "partial"):
+            answers = rule == answering_rule(rates[rates["generator"] == generator])
+            if answers:
                 canvas.text(0.06, y, styles[generator].label, va="center", fontsize=8.5, fontweight="bold", color=styles[generator].colour)
-            canvas.text(
-                label - 0.1, y, RULES.get(rule, plain(rule)) if generator != REAL else "", va="center", ha="right", fontsize=8, color=style.SOFT
-            )
+            told = "" if generator == REAL else RULES["partial"] if answers else RULES.get(rule, plain(rule))
+            canvas.text(label - 0.1, y, told, va="center", ha="right", fontsize=8, color=style.SOFT)
         for place, (metric, title, effects, limits, line) in enumerate(_PANELS):
             left = label + place * (panel + between)
             axes = figure.add_axes((left / width, bottom / height, panel / width, depth / height))

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from parallax import tables
+from parallax.cohort.characteristics import describe_arms
+from parallax.cohort.concentration import measure_concentration
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
 from parallax.disclosure.combined import disclose_combined, disclose_subgroups
-from parallax.disclosure.counts import suppress_counts
+from parallax.disclosure.counts import divide_shown, select_spaced, suppress_counts
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
+from parallax.disclosure.numbers import round_digits, round_shares
+from parallax.disclosure.validation import (
+    disclose_agreement,
+    disclose_coefficients,
+    disclose_fidelity,
+    disclose_interactions,
+    disclose_robustness,
+)
+from parallax.protocol.cohort import Covariates
 from parallax.protocol.disclosure import DisclosureSection
+from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.question import Hypothesis
+from parallax.validation.metrics import metric_row
 
 TEN = DisclosureSection(minimum_count=10, round_to=5)
 
@@ -65,14 +80,16 @@ def test_of_three_levels_the_smallest_other_one_hides_the_rare_one() -> None:
     exact = characteristics(
         *((("grade", level, "categorical", "treated", 100, count, np.nan, np.nan, 0.1)) for level, count in (("I", 5), ("II", 30), ("III", 65)))
     )
-    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, None, 65]
+    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, 65, None]  # II and III, then the other levels
 
 
-def test_two_rare_levels_hide_each_other() -> None:
+def test_two_rare_levels_are_not_named_and_take_a_third_with_them() -> None:
     exact = characteristics(
         *((("grade", level, "categorical", "treated", 100, count, np.nan, np.nan, 0.1)) for level, count in (("I", 5), ("II", 3), ("III", 92)))
     )
-    assert plain(disclose_characteristics(exact, TEN)["count"]) == [None, None, 90]
+    shown = disclose_characteristics(exact, TEN)
+    assert list(shown["level"]) == ["III", "(other levels)"]
+    assert plain(shown["count"]) == [None, None]  # 100 less 92 would be the eight others
 
 
 def test_the_mean_of_a_zero_one_column_is_hidden_where_a_value_is_rare() -> None:
@@ -153,7 +170,7 @@ def test_score_histogram_is_averaged_then_suppressed() -> None:
 def test_calibration_leaves_out_tenths_of_few_treated_or_few_comparators() -> None:
     tenths = {"bin": [0, 1, 2], "predicted": [0.1, 0.51234, 0.96], "observed": [0.05, 0.5, 0.95], "count": 100}
     shown = disclose_calibration(tables.CALIBRATION.validate(pd.DataFrame({"replicate": 0, "score": "main", **tenths})), TEN)
-    assert shown[["bin", "predicted", "observed"]].to_numpy().tolist() == [[1.0, 0.512, 0.5]]
+    assert shown[["bin", "predicted", "observed"]].to_numpy().tolist() == [[1.0, 0.51, 0.5]]
 
 
 def test_positivity_tells_large_strata_with_an_all_but_empty_arm() -> None:
@@ -173,7 +190,10 @@ def test_events_are_hidden_where_nearly_all_or_hardly_any_patient_has_one() -> N
     shown = disclose_combined(exact, TEN)
     assert plain(shown["events_treated"]) == [None, 50]
     assert plain(shown["events_comparator"]) == [None, 105]
-    assert list(shown["estimate"]) == [1.2, 1.2]
+    assert shown["estimate"].tolist()[1:] == [1.2]
+    assert pd.isna(shown["estimate"].iloc[0])
+    assert list(shown["status"]) == ["suppressed", "ok"]
+    assert shown["reason"].iloc[0] == "it would tell of fewer than 10 patients"
 
 
 def test_a_level_of_few_events_takes_the_smallest_other_one_with_it() -> None:
@@ -249,3 +269,118 @@ def test_the_course_of_the_hazard_ratio_ends_with_the_shorter_curve() -> None:
 def test_no_course_where_an_arm_has_no_curve() -> None:
     one = pd.DataFrame({"outcome": "death", "arm": ["treated"], "time_days": [4.0]})
     assert len(disclose_hazard_course(course(0.2, 0), TEN, curves=one, grids={"death": np.arange(5.0)})) == 0
+
+
+def test_of_counts_that_grow_no_two_shown_ones_differ_by_few() -> None:
+    # the last and the third are asked for first; 25 is too near to 30, 12 is 12 away from 0 and 18 from 30
+    assert select_spaced([0, 5, 12, 25, 30, 55], [0, 5, 4, 1, 2, 3], 10) == [0, 2, 4, 5]
+    assert select_spaced([[0, 0], [12, 9], [20, 10]], [0, 1, 2], 10) == [0, 2]
+
+
+def test_shares_are_those_of_shown_counts() -> None:
+    # 13 of 187 are 0.0695…, which no other fraction of so few is; 15 of 185 is what both rounded counts say
+    assert divide_shown([13, 4], [187, 187], TEN).tolist()[:1] == [15 / 185]
+    assert np.isnan(divide_shown([13, 4], [187, 187], TEN)[1])
+
+
+def test_digits_are_those_of_the_standard_error() -> None:
+    assert round_digits([0.2110917, -7.4458841], 2, of=[0.0486849, 2.0724443]).tolist() == [0.211, -7.4]
+    assert round_digits([169 / 187, 0.0, np.nan, np.inf, 1234.5]).tolist()[:2] == [0.904, 0.0]
+    assert round_digits([1234.5]).tolist() == [1230.0]
+    assert round_shares([169 / 187], 187).tolist() == [0.9]
+    assert round_shares([1690 / 1870], 20_000).tolist() == [0.9037]
+
+
+def test_a_mean_that_two_patients_carry_is_hidden() -> None:
+    # eleven treated without a cost and one of a million: the mean times twelve is that patient's cost
+    cohort = pd.DataFrame({"treated": [True] * 12 + [False] * 12, "cost": [0.0] * 11 + [1e6] + [float(cost) for cost in range(12)]})
+    covariates = Covariates(numeric=("cost",), categorical=())
+    concentration = measure_concentration(cohort, covariates, OutcomesSection({}))
+    assert concentration["carriers"].tolist() == [1, 11]
+    # (1 − 1/12)² and (1/12)² over the sum (1 − 1/12)² + 11·(1/12)² = 132/144
+    assert concentration["top_two"].iloc[0] == pytest.approx((121 + 1) / 132)
+    # of 0 … 11 the mean is 5.5, Σ(x − mean)² = 143, the two farthest are 5.5² each
+    assert concentration["top_two"].iloc[1] == pytest.approx(60.5 / 143)
+    shown = disclose_characteristics(describe_arms(cohort, covariates), TEN, concentration=concentration)
+    assert shown["mean"].isna().tolist() == [True, False]
+    assert shown["smd"].isna().all()
+
+
+def risks(*rows: tuple[float, float, float], rule: str = "none") -> pd.DataFrame:
+    numbers, named = (0.1, 0.05, 0.0, 0.2, 0.05, np.nan, np.inf, 1, 0, 100.0, 100.0), ("unadjusted", "influence function", "ok", None)
+    described = [("crude", "death", "risk_difference", horizon, rule, *numbers, *events, *named) for horizon, *events in rows]
+    return tables.COMBINED.validate(pd.DataFrame(described, columns=list(tables.COMBINED.columns)))
+
+
+def test_risks_between_whose_horizons_few_events_lie_are_not_both_shown() -> None:
+    exact = risks((30.0, 20.0, 30.0), (60.0, 24.0, 45.0), (90.0, 40.0, 60.0))
+    # 24 of the treated by day 60 is four from 20 and sixteen from 40
+    assert list(disclose_combined(exact, TEN)["status"]) == ["suppressed", "ok", "ok"]
+    primary = Hypothesis(outcome="death", contrast="risk_difference", design="crude", horizon_days=30.0)
+    assert list(disclose_combined(exact, TEN, primary=primary)["status"]) == ["ok", "suppressed", "ok"]
+
+
+def test_patients_in_no_level_take_the_smallest_level_with_them() -> None:
+    whole = risks((30.0, 30.0, 30.0))
+    levels = pd.concat([risks((30.0, 18.0, 15.0)).assign(n_treated=40.0), risks((30.0, 12.0, 15.0)).assign(n_treated=56.0)])
+    levels = levels.assign(n_comparator=50.0, subgroup="age", level=["young", "old"])
+    shown = disclose_subgroups(levels, TEN, whole=whole)
+    # four of the treated are neither young nor old: 100 − 40 − 56
+    assert plain(shown["n_treated"]) == [None, 55]
+    assert list(shown["status"]) == ["suppressed", "ok"]
+    assert list(disclose_subgroups(levels, TEN)["status"]) == ["ok", "ok"]
+
+
+def test_what_would_let_a_suppressed_estimate_be_solved_for_is_withheld() -> None:
+    real = disclose_combined(risks((30.0, 3.0, 30.0)), TEN)
+    target = {"design": "crude", "outcome": "death", "contrast": "risk_difference", "horizon_days": 30.0}
+    metrics = [metric_row("shift_in_real_se", 0.5, threshold=1.0), metric_row("ci_overlap", 0.81234567), metric_row("standardised_difference", 0.4)]
+    exact = tables.AGREEMENT.validate(pd.DataFrame([target | row for row in metrics], columns=list(tables.AGREEMENT.columns)))
+    shown = disclose_agreement(exact, TEN, real=real).set_index("metric")
+    assert shown.loc["shift_in_real_se", "value"] == 0.5
+    assert shown.loc["shift_in_real_se", "passed"]
+    assert shown.loc[["ci_overlap", "standardised_difference"], "value"].isna().all()
+    told = disclose_agreement(exact, TEN, real=disclose_combined(risks((30.0, 30.0, 30.0)), TEN)).set_index("metric")
+    assert told.loc["ci_overlap", "value"] == 0.812
+
+
+def rare_level() -> pd.DataFrame:
+    rows = [("ward", level, "categorical", "treated", 100, count, np.nan, np.nan, 0.1) for level, count in (("A", 96), ("Mr Smith's", 4))]
+    rows += [("ward", level, "categorical", "comparator", 100, count, np.nan, np.nan, 0.1) for level, count in (("A", 98), ("Mr Smith's", 2))]
+    return disclose_characteristics(characteristics(*rows), TEN)
+
+
+def test_a_level_of_few_is_named_nowhere() -> None:
+    shown = rare_level()
+    assert set(shown["level"]) == {"A", "(other levels)"}
+    strata = {"covariate": "ward", "level": ["A", "Mr Smith's", "not Mr Smith's", "part 1 of 5, from low to high"], "n": 200, "n_treated": 3}
+    exact = tables.POSITIVITY.validate(pd.DataFrame({"replicate": 0, **strata}))
+    assert set(disclose_positivity(exact, TEN, characteristics=shown)["level"]) == {"A", "part 1 of 5, from low to high"}
+    terms = pd.DataFrame({"model": "outcome", "term": ["treatment", "ward Mr Smith's"], "real": 0.1, "std_error": 0.1, "synthetic": 0.1, "gap": 0.0})
+    coefficients = tables.COEFFICIENTS.validate(terms.assign(band=1.0))
+    assert list(disclose_coefficients(coefficients, TEN, characteristics=shown)["term"]) == ["treatment"]
+
+
+def test_the_distance_of_a_hidden_share_is_withheld() -> None:
+    rows = [{"variable": "ward"} | metric_row("marginal_tv", 0.0123456), {"variable": "treated"} | metric_row("marginal_tv", 0.0123456)]
+    exact = tables.FIDELITY.validate(pd.DataFrame(rows, columns=list(tables.FIDELITY.columns)))
+    shown = disclose_fidelity(exact, TEN, characteristics=rare_level())
+    assert shown["value"].isna().tolist() == [True, False]
+    assert shown["value"].iloc[1] == 0.012
+
+
+def test_a_test_between_levels_is_withheld_with_a_levels_estimate() -> None:
+    levels = pd.concat([risks((30.0, 3.0, 30.0)), risks((30.0, 30.0, 30.0))]).assign(subgroup="age", level=["young", "old"])
+    row = {"subgroup": "age", "design": "crude", "outcome": "death", "contrast": "risk_difference", "horizon_days": 30.0, "rule": "none"}
+    exact = tables.INTERACTIONS.validate(pd.DataFrame([row | {"statistic": 3.2, "df": 1.0, "p_value": 0.07, "reason": None}]))
+    shown = disclose_interactions(exact, TEN, subgroups=disclose_subgroups(levels, TEN))
+    assert shown[["statistic", "p_value"]].isna().all().all()
+
+
+def test_an_e_value_is_withheld_with_its_estimate() -> None:
+    row = {"design": "crude", "outcome": "death", "contrast": "risk_difference", "horizon_days": 30.0}
+    exact = tables.ROBUSTNESS.validate(
+        pd.DataFrame([row | {"measure": "e_value", "value": 2.34567, "lower": 1.1, "upper": np.nan, "p_value": np.nan, "reason": None}])
+    )
+    assert disclose_robustness(exact, TEN, combined=disclose_combined(risks((30.0, 3.0, 30.0)), TEN))["value"].isna().all()
+    assert disclose_robustness(exact, TEN, combined=disclose_combined(risks((30.0, 30.0, 30.0)), TEN))["value"].tolist() == [2.35]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +35,36 @@ def test_another_exceptions_text_is_withheld(tmp_path: Path, capsys: pytest.Capt
     assert "Smith" not in said
     assert "ValueError" in said
     assert "test_jobs.py" in said
+
+
+def test_what_libraries_log_and_threads_raise_loses_its_text(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise RuntimeError("Mr Smith, 41")
+
+    kept = threading.excepthook, sys.unraisablehook
+    try:
+        with job(tmp_path / "log") as own:
+            logging.getLogger("sdv.metadata").warning("training on %s", "Mr Smith, 41")
+            own.info("epoch 3 of 10")
+            thread = threading.Thread(target=fail)
+            thread.start()
+            thread.join()
+    finally:
+        threading.excepthook, sys.unraisablehook = kept
+    said = (tmp_path / "log").read_text()
+    assert "Smith" not in said
+    assert "WARNING sdv.metadata at test_jobs.py" in said
+    assert "RuntimeError (its text is withheld" in said
+    assert "epoch 3 of 10" in said
+
+
+def test_what_a_contained_stage_prints_is_thrown_away(capfd: pytest.CaptureFixture[str]) -> None:
+    def stage() -> None:
+        print("Mr Smith, 41", flush=True)
+        os.write(2, b"Mr Smith, 41")
+
+    assert contain(stage) is None
+    assert "Smith" not in "".join(capfd.readouterr())
 
 
 def test_contained_stage_tells_how_it_failed() -> None:

@@ -10,6 +10,7 @@ rule select_cohort:
         split="<patients>/{site}/real/split.parquet",
         attrition="<exact>/{site}/real/attrition.parquet",
         characteristics="<exact>/{site}/real/characteristics.parquet",
+        concentration="<exact>/{site}/real/concentration.parquet",
     log:
         "<logs>/select_cohort/{site}.log",
     benchmark:
@@ -29,6 +30,7 @@ rule select_cohort:
         code=code_digest(
             "parallax.cohort.selection",
             "parallax.cohort.characteristics",
+            "parallax.cohort.concentration",
             "parallax.cohort.measurements",
             "parallax.cohort.split",
             "parallax.extraction.registry",

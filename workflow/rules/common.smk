@@ -2,6 +2,9 @@
 import os
 import sys
 
+# what Snakemake and the jobs make is its owner's alone, whatever the user's mask; what a reader opens is opened when it is written
+USERS_MASK = os.umask(0o077)
+
 REPOSITORY = Path(workflow.basedir)
 LIBRARY = REPOSITORY / "workflow/lib"
 if str(LIBRARY) not in sys.path:
@@ -11,6 +14,7 @@ from parallax.capabilities import GENERATORS
 from parallax.checksums import SUMS
 from parallax.digest import code_digest
 from parallax.errors import ParallaxError
+from parallax.job import describe_failure
 from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
@@ -34,8 +38,9 @@ try:
             from parallax.signing import read_private_key
 
             read_private_key(str(config["signing_key"]))
-except ParallaxError as error:
-    sys.exit(str(error))  # in words; a WorkflowError would add places in this file
+except Exception as error:
+    # in words, without places in this file, and without a value that another exception may hold
+    sys.exit(describe_failure(error))
 
 STUDY = Path(str(config["results"])) / PROTOCOL.study.name
 
@@ -337,10 +342,15 @@ def state_costs():
 
 
 def restrict_folders():
-    """Folders with row-level patients and unrounded tables can be entered by their owner only."""
+    """The study's folder is open as the user's mask has it; folders with row-level patients and unrounded tables are their owner's only."""
+    os.umask(USERS_MASK)
+    STUDY.mkdir(parents=True, exist_ok=True)
+    os.umask(0o077)
     for folder in (STUDY / "patients", STUDY / "exact"):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        folder.mkdir(exist_ok=True)
+        # also what an older version or another hand left open
+        for part in (folder, *folder.rglob("*")):
+            part.chmod(0o700 if part.is_dir() else 0o600)
 
 
 def register():

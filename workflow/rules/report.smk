@@ -5,6 +5,7 @@ rule collect_results:
     input:
         every("<exact>/{site}/real/attrition.parquet"),
         every("<exact>/{site}/real/characteristics.parquet"),
+        every("<exact>/{site}/real/concentration.parquet"),
         every("<exact>/{site}/{dataset}/balance.parquet"),
         every("<exact>/{site}/{dataset}/overlap.parquet"),
         every("<exact>/{site}/{dataset}/score_histogram.parquet"),

@@ -198,6 +198,11 @@ rule reach_verdict:
         drawn=every("<exact>/{site}/{generator}/model.json"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
         attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
+        real=[
+            *every("<exact>/{site}/real/characteristics.parquet"),
+            *every("<exact>/{site}/real/concentration.parquet"),
+            *every("<exact>/{site}/real/combined.parquet"),
+        ],
         certificates=(
             every("<exact>/{site}/certification/certificate.json") if CERTIFIED else []
         ),
@@ -219,7 +224,9 @@ rule reach_verdict:
         exact=lambda wildcards, input: str(Path(input.agreement[0]).parents[2]),
         register=str(REGISTER),
         code=code_digest(
-            "parallax.validation.verdict", "parallax.validation.registration"
+            "parallax.validation.verdict",
+            "parallax.validation.registration",
+            "parallax.disclosure.site",
         ),
     script:
         "../scripts/reach_verdict.py"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from parallax.cohort.characteristics import describe_arms
+from parallax.cohort.concentration import measure_concentration
 from parallax.cohort.measurements import add_summaries
 from parallax.cohort.selection import select_cohort
 from parallax.cohort.split import split_patients
@@ -14,7 +15,7 @@ from parallax.protocol.cohort import CohortSection
 from parallax.protocol.data import DataSection
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.storage import read_frame, read_table, write_table
-from parallax.tables import ATTRITION, CHARACTERISTICS, SOURCE_MEASUREMENTS, SPLIT, cohort_schema
+from parallax.tables import ATTRITION, CHARACTERISTICS, CONCENTRATION, SOURCE_MEASUREMENTS, SPLIT, cohort_schema
 
 
 def select(input, output, params):
@@ -29,6 +30,8 @@ def select(input, output, params):
     write_table(output.split, split, SPLIT, restricted=True)
     write_table(output.attrition, selection.attrition, ATTRITION, restricted=True)
     write_table(output.characteristics, describe_arms(selection.cohort, cohort.covariates), CHARACTERISTICS, restricted=True)
+    concentration = measure_concentration(selection.cohort, cohort.covariates, outcomes)
+    write_table(output.concentration, concentration, CONCENTRATION, restricted=True)
 
 
 with job(snakemake.log[0]):

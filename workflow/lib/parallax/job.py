@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from parallax.errors import ParallaxError
 logger = logging.getLogger("parallax")
 
 REASON_LIMIT = 4000
+_WITHHELD = "its text is withheld: it may hold a patient's value"
 
 
 @contextmanager
@@ -23,12 +25,16 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
     """Run a script's body with its log file.
 
     A fault of the user ends the job with the fault's own words; any other exception with its type and the places it passed, never with
-    its text, which may hold a patient's value. Warnings of libraries are logged by category and place for the same reason.
+    its text, which may hold a patient's value. What libraries warn of, log or raise beside the job's own thread is logged by kind and place
+    for the same reason.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(filename=log, filemode="w", level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+    handler.setFormatter(_OwnWordsOnly("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logger.setLevel(logging.INFO)
     warnings.showwarning = _log_warning  # type: ignore[assignment]  # the stubs know only the parameters' full names
+    threading.excepthook = sys.unraisablehook = _log_failure
     begun = _cpu_seconds()
     try:
         yield logger
@@ -41,7 +47,7 @@ def job(log: str | Path) -> Iterator[logging.Logger]:
 
 
 def contain(stage: Callable[[], None]) -> str | None:
-    """Run a stage in a child process; return None, or in words why it failed.
+    """Run a stage in a child process; return None, or in words why it failed. What it prints is thrown away: it may hold a patient's value.
 
     Assumption
         The stage leaves its results in files, and this process has started no threads (the child is a fork).
@@ -52,6 +58,9 @@ def contain(stage: Callable[[], None]) -> str | None:
         os.close(reading)
         code = 0
         try:
+            sys.stdout = sys.stderr = nowhere = Path(os.devnull).open("w")  # noqa: SIM115 -- the child ends with it
+            os.dup2(nowhere.fileno(), 1)  # and what is no Python
+            os.dup2(nowhere.fileno(), 2)
             stage()
         except BaseException as error:
             code = 1
@@ -75,12 +84,30 @@ def describe_failure(error: BaseException) -> str:
     if isinstance(error, ParallaxError):
         return str(error)
     places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    return f"{type(error).__name__} (its text is withheld: it may hold a patient's value) at {' > '.join(places[-6:])}"
+    return f"{type(error).__name__} ({_WITHHELD}) at {' > '.join(places[-6:])}"
 
 
 def _cpu_seconds() -> float:
     """Of this process and of the children it waited for."""
     return sum(os.times()[:4])
+
+
+class _OwnWordsOnly(logging.Formatter):
+    """Records of libraries keep their name, level and place, and lose their text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record in the log."""
+        if record.name.partition(".")[0] != logger.name:
+            told = f"{record.name} at {Path(record.pathname).name}:{record.lineno} ({_WITHHELD})"
+            record = logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, told, None, None)
+        return super().format(record)
+
+
+def _log_failure(failure: object) -> None:
+    """What a thread, or the end of an object, raised where nobody could catch it."""
+    error = getattr(failure, "exc_value", None)
+    if error is not None:
+        logger.error("%s", describe_failure(error))
 
 
 def _log_warning(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:

@@ -63,7 +63,7 @@ def describe_model(
     ``privacy`` is a differentially private generator's guarantee and what its fit spent; others have none.
     ``machine_dependent`` where it may have been trained on a GPU, whose sums depend on the device.
     """
-    return {
+    record: dict[str, object] = {
         "sha256": sha256,
         "parallax": __version__,
         "settings": settings,
@@ -73,7 +73,8 @@ def describe_model(
         "columns": list(columns),
         "machine_dependent": any(isinstance(part, Mapping) and part.get("gpu", False) for part in (settings, *settings.values())),
         "versions": {name: version for name in MODEL_PACKAGES if (version := find_version(name))},
-    } | ({} if privacy is None else {"privacy": privacy})
+    }
+    return record if privacy is None else record | {"privacy": privacy}
 
 
 def list_seeds(protocol: Protocol) -> dict[str, object]:

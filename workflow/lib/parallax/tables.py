@@ -151,6 +151,10 @@ CHARACTERISTICS: Final = _table(
     }
 )
 
+#: how far few patients carry a number's sum, never shown: ``carriers`` differ from the commonest value; ``top_two`` is the largest two patients'
+#: share of the squared deviations from the mean, of a count outcome's of its sum
+CONCENTRATION: Final = _table({"variable": _text(), "arm": _text(allowed=ARMS), "carriers": _count(), "top_two": _number(nullable=False, minimum=0)})
+
 
 def empty_table(schema: pa.DataFrameSchema) -> pd.DataFrame:
     """The table without a row, for a dataset that could not be made."""

@@ -55,3 +55,5 @@ RATIO_CONTRASTS: Final = frozenset(
 DIAGNOSTIC_CONTRASTS: Final = frozenset({"interval_hazard_ratio", "hazard_ratio_trend", "log_rank"})
 #: the level that stands for a missing value of a categorical covariate in designs and figures
 MISSING_LEVEL: Final = "(missing)"
+#: the level that stands for those which too few patients have to be named
+OTHER_LEVELS: Final = "(other levels)"

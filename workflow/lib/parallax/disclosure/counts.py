@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +30,27 @@ def suppress_counts(counts: ArrayLike, disclosure: DisclosureSection, *, also: A
     lowest = -(-disclosure.minimum_count // step) * step
     rounded = np.maximum(np.floor(np.where(hidden, 0.0, values) / step + 0.5) * step, lowest)
     return pd.array(np.where(hidden, np.nan, rounded), dtype="Int64")
+
+
+def divide_shown(part: ArrayLike, whole: ArrayLike, disclosure: DisclosureSection) -> NDArray[np.float64]:
+    """Shares of shown counts, for an exact share would tell the exact count; missing where either is hidden."""
+    shares = [pd.Series(suppress_counts(counts, disclosure)).astype("Float64") for counts in (part, whole)]
+    return np.asarray((shares[0] / shares[1]).clip(upper=1.0).to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def select_spaced(cumulative: ArrayLike, order: Iterable[int], minimum: int) -> list[int]:
+    """The positions that may be shown of counts that only grow (events by time): no difference of two of them is small.
+
+    Positions are taken in the ``order`` of their importance, each if its count is ``minimum`` or more away from that of every one taken before.
+    Shapes: ``cumulative`` (k,), or (k, arms) where it must hold in every arm. Increasing positions are returned.
+    """
+    counts = np.asarray(cumulative, dtype=np.float64)
+    counts = counts.reshape(len(counts), -1)
+    kept: list[int] = []
+    for position in order:
+        if (np.abs(counts[kept] - counts[position]) >= minimum - 1e-9).all():
+            kept.append(position)
+    return sorted(set(kept))
 
 
 def record_thresholds(shown: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:

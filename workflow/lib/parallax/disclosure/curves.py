@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from parallax.disclosure.counts import record_thresholds, suppress_counts
+from parallax.disclosure.counts import record_thresholds, select_spaced, suppress_counts
+from parallax.disclosure.numbers import round_shares
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.vocabulary import ARMS
 
@@ -20,16 +22,25 @@ def curve_grid(horizons_days: Sequence[float]) -> NDArray[np.float64]:
     return np.union1d(np.linspace(0.0, max(horizons_days), INTERVALS + 1), np.asarray(horizons_days, dtype=np.float64))
 
 
-def disclose_curves(curves: pd.DataFrame, disclosure: DisclosureSection, *, grids: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
+def disclose_curves(
+    curves: pd.DataFrame,
+    disclosure: DisclosureSection,
+    *,
+    grids: Mapping[str, NDArray[np.float64]],
+    horizons: Mapping[str, Sequence[float]] = MappingProxyType({}),
+) -> pd.DataFrame:
     """Curves on a fixed grid (days, by outcome), averaged over the replicates, in which every step is made by many patients.
 
     Band
         One replicate: its own interval. Several: their range.
+    Digits
+        Survival to steps of two patients or more (:func:`parallax.disclosure.numbers.round_shares`).
     Steps
-        A grid time is shown where at least ``minimum_count`` patients are at risk and at least as many events lie between it and the time
-        shown before; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The last time that may be shown replaces
-        the one before it where too few events lie between. All designs of an outcome and arm share their times, and the design with the
-        fewest patients or events decides, so that a large weight cannot stand for a crowd.
+        A grid time is shown where at least ``minimum_count`` patients are at risk and at least as many events lie between it and every other
+        time shown; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The ``horizons`` (by outcome, the most
+        important first), at which estimates are shown too, come first, then the last time that may be shown, then the others. All designs
+        of an outcome and arm share their times, and the design with the fewest patients or events decides, so that a large weight cannot
+        stand for a crowd.
     """
     shown = []
     for (outcome, arm), rows in curves.groupby(["outcome", "arm"], sort=False):
@@ -37,8 +48,11 @@ def disclose_curves(curves: pd.DataFrame, disclosure: DisclosureSection, *, grid
         by_design = {str(design): _average(group, grid) for design, group in rows.groupby("design", sort=False)}
         at_risk = np.min([curve["at_risk"].to_numpy() for curve in by_design.values()], axis=0)
         events = np.min([curve["events"].to_numpy() for curve in by_design.values()], axis=0)
-        kept = _shown_times(at_risk, events, disclosure.minimum_count)
-        shown += [curve.iloc[kept].assign(design=design, outcome=str(outcome), arm=str(arm)) for design, curve in by_design.items()]
+        first = [int(np.searchsorted(grid, day)) for day in horizons.get(str(outcome), ())]
+        kept = _shown_times(at_risk, events, first, disclosure.minimum_count)
+        for design, curve in by_design.items():
+            shares = {name: round_shares(curve[name], at_risk[0]) for name in ("survival", "lower", "upper")}
+            shown.append(curve.assign(**shares, design=design, outcome=str(outcome), arm=str(arm)).iloc[kept])
     columns = ["design", "outcome", "arm", "time_days", "survival", "lower", "upper", "at_risk"]
     table = pd.concat(shown, ignore_index=True) if shown else pd.DataFrame(columns=[*columns, "events"])
     table = table[columns].assign(at_risk=suppress_counts(table["at_risk"].astype("float64"), disclosure))
@@ -109,15 +123,8 @@ def _on_grid(curve: pd.DataFrame, grid: NDArray[np.float64]) -> tuple[NDArray[np
     )
 
 
-def _shown_times(at_risk: NDArray[np.float64], events: NDArray[np.float64], minimum: int) -> list[int]:
+def _shown_times(at_risk: NDArray[np.float64], events: NDArray[np.float64], first: Sequence[int], minimum: int) -> list[int]:
     """Positions on the grid that may be shown; the grid's start (survival one) always may."""
-    kept, since = [0], 0.0
     allowed = [position for position in range(1, len(at_risk)) if at_risk[position] >= minimum]
-    for position in range(1, (allowed[-1] if allowed else 0) + 1):
-        since += events[position]
-        if at_risk[position] >= minimum and since >= minimum - 1e-9:
-            kept.append(position)
-            since = 0.0
-    if len(kept) > 1:
-        kept[-1] = allowed[-1]
-    return kept
+    order = [0, *(position for position in first if position in allowed), *allowed[-1:], *allowed]
+    return select_spaced(np.cumsum(events), order, minimum)

@@ -31,6 +31,7 @@ from parallax.protocol.designs import (
     StandardisedDesign,
     WeightDesign,
 )
+from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import (
     AdversarialNetwork,
     CartGenerator,
@@ -111,6 +112,8 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_designs, ("designs", "propensity", "cohort")),
         (_check_certification, ("validation", "question", "designs", "outcomes", "synthesis")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
+        (_check_paths, ("data",)),
+        (_check_disclosure, ("disclosure",)),
     )
     faults: list[Fault] = []
     for check, needed in checks:
@@ -458,6 +461,30 @@ def _check_declared_columns(cohort: CohortSection, outcomes: OutcomesSection, da
                 level = str(getattr(cohort.arms, arm))
                 if levels is not None and level not in levels:
                     yield unknown(f"cohort.arms.{arm}", level, levels, f'level of column "{cohort.arms.column}" at site "{site}"')
+
+
+def _check_paths(data: DataSection) -> Iterator[Fault]:
+    """An address may carry a password, and a protocol stands in report, register and manifest: it is refused, and not repeated."""
+    for site, source in data.sites.items():
+        if isinstance(source, FileSource) and "://" in source.path:
+            yield Fault(
+                f"data.sites.{site}.path",
+                "an address (…://…), withheld here: it may hold a password",
+                "the path of a .csv or .parquet file",
+                "fetch the file first, and keep addresses and passwords out of the protocol",
+            )
+
+
+def _check_disclosure(disclosure: DisclosureSection) -> Iterator[Fault]:
+    """Two shown counts leave 2·round_to − 1 values for their difference: too few where rounding is finer than this."""
+    least = -(-disclosure.minimum_count // 2)
+    if disclosure.round_to < least:
+        yield Fault(
+            "disclosure.round_to",
+            f"{disclosure.round_to}, with which the difference of two shown counts tells a count below {disclosure.minimum_count}",
+            f"at least half of minimum_count: {least}",
+            "raise it, or lower minimum_count",
+        )
 
 
 def _check_file_column(where: str, column: FileColumn) -> Iterator[Fault]:

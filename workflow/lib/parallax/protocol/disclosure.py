@@ -11,4 +11,4 @@ class DisclosureSection(Section):
     """Small-cell suppression and rounding."""
 
     minimum_count: int = Field(default=10, ge=0, description="smaller counts are suppressed")
-    round_to: int = Field(default=5, ge=1, description="counts are rounded to its multiples")
+    round_to: int = Field(default=5, ge=1, description="counts are rounded to its multiples; at least half of minimum_count")

@@ -12,7 +12,7 @@ import pandas as pd
 from parallax.protocol.question import Hypothesis
 from parallax.reporting.numbers import NOT_AVAILABLE, format_estimate, format_interval, format_number, format_signed
 from parallax.reporting.sections import Cell, Table
-from parallax.reporting.wording import CONTRASTS, describe_effect, describe_horizon, estimate_words, name_contrast, plain
+from parallax.reporting.wording import CONTRASTS, describe_effect, describe_horizon, describe_missing, estimate_words, name_contrast, plain
 from parallax.validation.combining import select_answers
 from parallax.vocabulary import REAL
 
@@ -68,7 +68,8 @@ def tabulate_family(
         for dataset, table in combined.items():
             found = of_target(table, asked).to_dict("records")
             if not found or found[0]["status"] != "ok":
-                rows.append((Cell(labels[dataset]), Cell("not estimable", look="none"), Cell(NOT_AVAILABLE), Cell(NOT_AVAILABLE)))
+                told = describe_missing(found[0]).partition(":")[0] if found else "not estimable"
+                rows.append((Cell(labels[dataset]), Cell(told, look="none"), *[Cell(NOT_AVAILABLE)] * 2))
                 continue
             row = found[0]
             rows.append(

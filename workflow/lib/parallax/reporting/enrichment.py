@@ -12,7 +12,7 @@ from parallax.protocol.protocol import Protocol
 from parallax.reporting.answers import of_target
 from parallax.reporting.numbers import NOT_AVAILABLE, format_count, format_signed
 from parallax.reporting.sections import Cell, Table
-from parallax.reporting.wording import CONTRASTS, describe_effect, estimate_words, plain
+from parallax.reporting.wording import CONTRASTS, describe_effect, describe_missing, estimate_words, plain
 from parallax.vocabulary import ARMS, REAL
 
 
@@ -37,7 +37,7 @@ def tabulate_enrichment(
             (answer,) = of_target(of_entry, primary).to_dict("records")
             naive = of_entry[(of_entry["rule"] == "naive") & (of_entry["design"] == primary.design)].to_dict("records")
             if answer["status"] != "ok":
-                rows.append((Cell(labels[dataset]), Cell(f"not estimable: {answer['reason']}", look="wide"), *[Cell("")] * 3))
+                rows.append((Cell(labels[dataset]), Cell(describe_missing(answer), look="wide"), *[Cell("")] * 3))
                 continue
             rows.append(
                 (

@@ -30,7 +30,18 @@ from parallax.reporting.numbers import format_number, format_signed
 from parallax.reporting.sections import Failed
 from parallax.reporting.style import FLOOR_STYLE, SOFT, DatasetStyle, dataset_styles, to_svg
 from parallax.reporting.verdicts import GeneratorVerdict
-from parallax.reporting.wording import CONTRASTS, MECHANISMS, SHIFTS, VERDICTS, describe_design, describe_effect, estimate_words, name_contrast, plain
+from parallax.reporting.wording import (
+    CONTRASTS,
+    MECHANISMS,
+    SHIFTS,
+    VERDICTS,
+    describe_design,
+    describe_effect,
+    describe_missing,
+    estimate_words,
+    name_contrast,
+    plain,
+)
 from parallax.tables import INTERACTIONS, empty_table
 from parallax.validation.attribution import name_broken
 from parallax.validation.combining import select_answers
@@ -341,7 +352,11 @@ def picture_sensitivity(site: str, tables: SiteTables, protocol: Protocol, datas
     columns: dict[str, dict[str, str]] = {"real": {}, "E-value (interval)": {}, "calibrated": {}}
     for design, asked in at.items():
         for row in of_target(tables.combined[REAL], asked).to_dict("records"):
-            told = estimate_words(primary.contrast, row["estimate"], row["lower"], row["upper"]) if row["status"] == "ok" else "not estimable"
+            told = (
+                estimate_words(primary.contrast, row["estimate"], row["lower"], row["upper"])
+                if row["status"] == "ok"
+                else describe_missing(row).partition(":")[0]
+            )
             columns["real"][design] = told
         for row in of_target(tables.robustness[REAL], asked).to_dict("records"):
             if row["measure"] == "e_value":
@@ -425,15 +440,19 @@ def picture_structure(site: str, tables: SiteTables, protocol: Protocol) -> Pict
 
 def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str, names: Mapping[str, str]) -> str:
     """Why estimates are missing from a figure, each reason once."""
-    by_reason: dict[str, list[str]] = {}
+    by_kind: dict[str, dict[str, list[str]]] = {}
     for dataset, table in combined.items():
         rows = select_answers(table)
         rows = rows[(rows["outcome"] == outcome) & (rows["contrast"] == contrast) & (rows["status"] != "ok")]
-        for reason, group in rows.groupby("reason", sort=False):
+        for _, group in rows.groupby(["status", "reason"], sort=False):
+            kind, _, reason = describe_missing(group.iloc[0].to_dict()).partition(": ")
             designs = list(dict.fromkeys(map(plain, group["design"])))
             several = len(designs) == table["design"].nunique()
-            by_reason.setdefault(str(reason), []).append(names[dataset] + ("" if several else f" ({', '.join(designs)})"))
-    return "Not estimable: " + "; ".join(f"{', '.join(where)}: {reason}" for reason, where in by_reason.items()) + "." if by_reason else ""
+            by_kind.setdefault(kind, {}).setdefault(reason, []).append(names[dataset] + ("" if several else f" ({', '.join(designs)})"))
+    return " ".join(
+        f"{kind[0].upper()}{kind[1:]}: " + "; ".join(f"{', '.join(where)}: {reason}" for reason, where in found.items()) + "."
+        for kind, found in by_kind.items()
+    )
 
 
 def _inline(figure: object, name: str, alt: str) -> Markup:

@@ -17,6 +17,7 @@ from parallax.reporting.wording import (
     describe_effect,
     describe_failure,
     describe_horizon,
+    describe_missing,
     describe_variable,
     estimate_words,
     metric_meaning,
@@ -388,7 +389,7 @@ def _estimate_cells(rules: Mapping[str, Row], contrast: str) -> tuple[Cell, ...]
     if row is None:
         return (Cell("no result", look="none"), *[Cell("")] * 5)
     if row["status"] != "ok":
-        return (Cell(f"not estimable: {row['reason']}", look="wide"), *[Cell("")] * 5)
+        return (Cell(describe_missing(row), look="wide"), *[Cell("")] * 5)
     minimum = int(row["minimum_count"])
     counts = (" / ".join(format_count(_count(row[f"{name}_{arm}"]), minimum=minimum) for arm in ARMS) for name in ("n", "events"))
     p = _number(row["p_value"])

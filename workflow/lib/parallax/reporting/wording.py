@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from parallax.protocol.designs import (
     CoarsenDesign,
@@ -253,6 +253,11 @@ def describe_design(design: Design) -> str:
     trimmed = f", trimmed ({design.trim.rule})" if design.trim else ""
     truncated = f", truncated at {100 * design.truncate:g}%" if design.truncate else ""
     return f"weighted by the propensity score, {design.estimand}{trimmed}{truncated}"
+
+
+def describe_missing(row: Mapping[Any, Any]) -> str:
+    """Why a row has no estimate: not estimable, or not shown by disclosure control."""
+    return f"{'not shown' if row['status'] == 'suppressed' else 'not estimable'}: {row['reason']}"
 
 
 def describe_failure(failure: str) -> str:

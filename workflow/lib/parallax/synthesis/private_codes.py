@@ -107,7 +107,7 @@ class Levels:
     def encode(self, cohort: pd.DataFrame) -> Codes:
         """The level's place."""
         known = cohort[self.name].notna().to_numpy()
-        codes = pd.Index(self.levels).get_indexer(cohort[self.name].astype(object))
+        codes = pd.Index(self.levels).get_indexer(pd.Index(cohort[self.name].astype(object)))
         if (codes[known] < 0).any():
             raise _undeclared(self.name, "levels that are not declared", "add them to levels, or merge them in the source")
         if not self.missing and not known.all():

@@ -32,7 +32,8 @@ class Step:
     def draw(self, row: Codes, uniform: FloatArray) -> Codes:
         """A code for each patient, from the distribution in its row."""
         above = uniform[:, None] >= self.cumulative[row]
-        return np.minimum(above.sum(axis=1), self.cumulative.shape[1] - 1).astype(np.int64)
+        code: Codes = np.minimum(above.sum(axis=1), self.cumulative.shape[1] - 1).astype(np.int64)
+        return code
 
 
 @dataclass(frozen=True, slots=True)

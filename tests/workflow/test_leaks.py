@@ -1,0 +1,238 @@
+"""Nothing leaks sideways: marked patients, and a search for them in everything that a run leaves outside patients/ and exact/."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workflow.conftest import PROTOCOL, Study, make_study, simulate_patients
+
+pytestmark = [pytest.mark.xdist_group("workflow"), pytest.mark.timeout(900)]
+
+#: a level of a free text that one patient has, and one that few have
+ALONE, FEW = "Mr Quillfeather", "lives in Nether Wallop"
+#: the youngest, the oldest, the longest followed
+EXTREMES = ("18.04321", "119.87654", "191.23456")
+#: where row-level patients and exact tables live
+CLOSED = ("patients", "exact")
+
+STUB = """
+import logging, sys, threading, warnings
+import pandas as pd
+
+first = pd.read_csv({source!r}).iloc[0].to_dict()
+print("training on", first)
+print("training on", first, file=sys.stderr)
+logging.getLogger("sdv").warning("training on %s", first)
+logging.getLogger("sdv").error("training on %s", first)
+warnings.warn(f"training on {{first}}")
+
+
+def fail():
+    raise RuntimeError(f"training on {{first}}")
+
+
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+raise ValueError(f"cannot train on {{first}}")
+"""
+
+
+def mark_patients(patients: pd.DataFrame) -> pd.DataFrame:
+    """Every patient with an identifier, an age, a marker and a follow-up that no other number of the study is."""
+    rng = np.random.default_rng(3)
+    n = len(patients)
+    digits = rng.permutation(90_000)[: 3 * n].reshape(3, n) + 10_000
+    marked = patients.assign(
+        id=[f"id-{number:05d}-x" for number in digits[0]],
+        age=[f"{max(int(age), 18)}.{number}" for age, number in zip(patients["age"], digits[1], strict=True)],
+        marker=[f"{value:.2f}{number}" if value == value else None for value, number in zip(patients["marker"], digits[2], strict=True)],
+        days=[f"{int(days)}.{number}" for days, number in zip(patients["days"], digits[2], strict=True)],
+        note=np.where(np.arange(n) % 2 == 0, "seen at home", "seen in hospital"),
+    )
+    marked.loc[n - 1, ["age", "days"]] = EXTREMES[1:]
+    marked.loc[n - 2, "age"] = EXTREMES[0]
+    marked.loc[5, "note"] = ALONE
+    marked.loc[[7, 8, 9], "note"] = FEW
+    return marked
+
+
+def make_marked_study(folder: Path) -> Study:
+    study = make_study(folder)
+    mark_patients(simulate_patients()).to_csv(folder / "patients.csv", index=False)
+    protocol = copy.deepcopy(PROTOCOL)
+    columns = protocol["data"]["sites"]["clinic"]["columns"]
+    columns["id"] = {"type": "text", "missing": False}
+    columns["note"] = {"type": "text"}
+    protocol["cohort"]["covariates"]["categorical"].append("note")
+    protocol["synthesis"] |= {"replicates": 2, "enrichment": protocol["synthesis"]["enrichment"][:1]}
+    protocol["designs"].pop("matched")
+    study.write_protocol(protocol)
+    return study
+
+
+def needles(study: Study) -> tuple[frozenset[str], frozenset[float]]:
+    """What no file may hold: the patients' identifiers, numbers and rare words as text, and the numbers as numbers."""
+    patients = pd.read_csv(study.folder / "patients.csv", dtype=str)
+    numbers = {value for name in ("age", "marker", "days") for value in patients[name].dropna()}
+    return frozenset({*patients["id"], *numbers, ALONE, FEW}), frozenset(pd.to_numeric(pd.Series(sorted(numbers)), errors="coerce").dropna())
+
+
+def open_files(study: Study) -> list[Path]:
+    """Everything that was left outside patients/ and exact/, the source aside."""
+    source = study.folder / "patients.csv"
+    closed = tuple(study.results / name for name in CLOSED)
+    return [
+        path for path in study.folder.rglob("*") if path.is_file() and path != source and not any(path.is_relative_to(folder) for folder in closed)
+    ]
+
+
+def texts(content: bytes, depth: int = 0) -> Iterator[str]:
+    """The content as text, and what is packed within it: base64, deflated streams."""
+    yield content.decode("utf-8", errors="ignore")
+    if depth == 2:
+        return
+    for packed in re.findall(rb"[A-Za-z0-9+/]{60,}={0,2}", content):
+        yield from texts(base64.b64decode(packed + b"=" * (-len(packed) % 4)), depth + 1)
+    for start in [found.start() for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08", content)]:
+        try:
+            yield from texts(zlib.decompressobj(wbits=47).decompress(content[start:]), depth + 1)
+        except zlib.error:
+            continue
+
+
+def find_leaks(study: Study, *said: str) -> set[str]:
+    """Where a patient is, in words that the failing test shows."""
+    words, numbers = needles(study)
+    pattern = re.compile("|".join(re.escape(word) for word in sorted(words)))
+    found = {f"the console: {hit}" for text in said for hit in pattern.findall(text)}
+    for path in open_files(study):
+        name = path.relative_to(study.folder).as_posix()
+        found |= {f"{name}: {hit}" for text in texts(path.read_bytes()) for hit in pattern.findall(text)}
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+            of_numbers = table.select_dtypes("number").to_numpy(dtype=np.float64, na_value=np.nan)
+            found |= {f"{name}: {value}" for value in numbers & set(of_numbers.ravel())}
+            words_of = table.select_dtypes(exclude="number").astype(str).to_numpy().ravel()
+            found |= {f"{name}: {hit}" for value in words_of for hit in pattern.findall(value)}
+    return found
+
+
+def find_open(study: Study) -> set[str]:
+    """What others than the owner may do with something in the closed folders."""
+    inside = [path for name in CLOSED for path in (study.results / name, *(study.results / name).rglob("*"))]
+    allowed = {path: 0o700 if path.is_dir() else 0o600 for path in inside}
+    return {
+        f"{path.relative_to(study.results)} {stat.S_IMODE(path.stat().st_mode):o}"
+        for path, mode in allowed.items()
+        if stat.S_IMODE(path.stat().st_mode) != mode
+    }
+
+
+def run_under(study: Study, mask: int, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    around = os.environ | (environment or {})
+    return subprocess.run(study.command(), capture_output=True, text=True, check=False, cwd=study.folder, env=around, timeout=900, umask=mask)
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, str]:
+    """A finished study of marked patients, one of whose generators printed, logged, warned of and raised a patient; and what the console said."""
+    study = make_marked_study(tmp_path_factory.mktemp("marked"))
+    stub = tmp_path_factory.mktemp("stub") / "sdv"
+    stub.mkdir()
+    (stub / "__init__.py").write_text(STUB.format(source=str(study.folder / "patients.csv")))
+    home = study.folder / "home"
+    home.mkdir()
+    done = run_under(study, 0o000, environment={"PYTHONPATH": str(stub.parent), "HOME": str(home), "XDG_DATA_HOME": str(home)})
+    assert done.returncode == 0, done.stderr
+    return study, done.stdout + done.stderr
+
+
+def test_the_search_finds_what_is_there(marked: tuple[Study, str]) -> None:
+    study, _ = marked
+    words = (study.folder / "patients.csv").read_text().splitlines()[1].split(",")
+    packed = base64.b64encode(zlib.compress((study.folder / "patients.csv").read_bytes())).decode()
+    assert find_leaks(study, f"the patient {words[0]}") == {f"the console: {words[0]}"}
+    assert any(words[0] in text for text in texts(f'<img src="data:image/png;base64,{packed}">'.encode()))
+    frame = pd.read_parquet(study.results / "patients/clinic/real/cohort.parquet")
+    assert {ALONE, FEW} <= set(frame["note"])
+    assert set(frame["age"]) <= needles(study)[1]
+
+
+def test_a_run_leaves_no_patient_outside_the_closed_folders(marked: tuple[Study, str]) -> None:
+    study, said = marked
+    assert {"report.html", "manifest.json", "registration.jsonl", "verdict.json"} <= {path.name for path in open_files(study)}
+    assert any(".snakemake" in path.parts for path in open_files(study))
+    assert find_leaks(study, said) == set()
+
+
+def test_extreme_values_are_not_even_shown_rounded(marked: tuple[Study, str]) -> None:
+    study, _ = marked
+    rounded = {f"{float(value):.{decimals}f}" for value in EXTREMES for decimals in (2, 3, 4)}
+    shown = [path for path in open_files(study) if path.suffix in (".csv", ".json", ".html", ".svg", ".log")]
+    pattern = re.compile("|".join(rf"(?<![\d.]){re.escape(value)}(?!\d)" for value in rounded))
+    drawn = r' (d|x|y|transform|style|points)="[^"]*"'  # where a figure's lines go
+    assert {path.name: hit for path in shown for hit in pattern.findall(re.sub(drawn, "", path.read_text()))} == {}
+
+
+def test_a_generators_crash_is_told_by_kind_and_place_only(marked: tuple[Study, str]) -> None:
+    study, _ = marked
+    log = (study.results / "logs/fit_generator/clinic/gaussian_copula/1-of-1.log").read_text()
+    assert "ValueError (its text is withheld" in log
+    assert "RuntimeError (its text is withheld" in log
+    assert "ERROR sdv at __init__.py" in log
+
+
+def test_closed_folders_are_the_owners_under_an_open_mask(marked: tuple[Study, str]) -> None:
+    study, _ = marked
+    assert find_open(study) == set()
+    assert stat.S_IMODE((study.results / "report.html").stat().st_mode) == 0o644
+    assert stat.S_IMODE(study.results.stat().st_mode) == 0o777
+
+
+def test_bad_patients_and_a_killed_run_leak_nothing(tmp_path: Path) -> None:
+    study = make_marked_study(tmp_path / "broken")
+    source = study.folder / "patients.csv"
+    whole = source.read_text()
+    lines = whole.splitlines()
+    fields = lines[20].split(",")
+    fields[2] = ALONE
+    source.write_text("\n".join([*lines[:20], ",".join(fields), *lines[21:]]) + "\n")
+    told = run_under(study, 0o022)
+    assert told.returncode != 0
+    assert "line 21" in told.stdout + told.stderr
+    assert find_leaks(study, told.stdout, told.stderr) == set()
+
+    source.write_text("\n".join([*lines, lines[20]]) + "\n")
+    told = run_under(study, 0o022)
+    assert told.returncode != 0
+    assert "an identifier that another row has too" in told.stdout + told.stderr
+    assert find_leaks(study, told.stdout, told.stderr) == set()
+
+    source.write_text(whole)
+    said = study.folder / "said.txt"
+    with said.open("w") as console:
+        process = subprocess.Popen(study.command(), cwd=study.folder, start_new_session=True, stdout=console, stderr=console, umask=0o022)
+        waited = time.monotonic() + 500
+        while not list(study.results.glob("patients/clinic/*/fits")) and time.monotonic() < waited:
+            time.sleep(0.02)
+        time.sleep(1.5)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert list(study.results.glob("patients/clinic/*/fits"))
+    assert find_leaks(study) == set()
+    assert find_open(study) == set()

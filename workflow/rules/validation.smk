@@ -196,6 +196,7 @@ rule reach_verdict:
         privacy=every("<exact>/{site}/{generator}/privacy.parquet"),
         fit=every("<exact>/{site}/{generator}/fit.parquet"),
         draw=every("<exact>/{site}/{generator}/draw.parquet"),
+        drawn=every("<exact>/{site}/{generator}/model.json"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
         attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
         real=[

@@ -43,8 +43,10 @@ FLOOR: Final = "floor"
 CERTIFICATION: Final = "certification"
 CORRECT: Final = "correct"
 FLAT_COPULA: Final = "flat_copula"
+#: the dataset of real treated patients beside AI-generated comparators
+EXTERNAL_CONTROL: Final = "external_control"
 #: folders and datasets of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA})
+RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA, EXTERNAL_CONTROL})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -13,7 +13,8 @@ from parallax.errors import Fault, ProtocolError, SourceError
 from parallax.expressions import columns as columns_of
 from parallax.expressions import evaluate
 from parallax.extraction.measurements import check_measurement_file, read_measurements
-from parallax.extraction.registry import SOURCES, normalise
+from parallax.extraction.registry import SOURCES, applied_criteria, normalise
+from parallax.extraction.release import read_replicates
 from parallax.measurements import select_measurements, summarise_measurements
 from parallax.protocol import CohortSection, FileSource, OutcomesSection, Protocol, Source
 from parallax.protocol.checks import Kind, SourceFacts, check_source, declared_kind, unknown
@@ -26,8 +27,8 @@ _KINDS: Final[dict[str, Kind]] = {"i": "number", "u": "number", "f": "number", "
 def check_sources(protocol: Protocol, *, folder: Path) -> None:
     """Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
 
-    ``folder`` is the protocol's folder. Reads a package's table, and of a file only the columns that decide who is eligible, in which arm,
-    and with which outcome. Measurements are read where an expression uses a summary of them.
+    ``folder`` is the protocol's folder. Reads a package's table, a release after its digests and signature, and of a file only the columns that
+    decide who is eligible, in which arm, and with which outcome. Measurements are read where an expression uses a summary of them.
     """
     faults: list[Fault] = []
     for site, source in protocol.data.sites.items():
@@ -38,8 +39,22 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
             faults.append(Fault(f"data.sites.{site}", found, "a source that can be read as declared", "correct the declaration or the data"))
         else:
             faults += check_source(protocol, site, facts)
+    faults += _check_external_controls(protocol, folder)
     if faults:
         raise ProtocolError(faults, source=f'the protocol of study "{protocol.study.name}" and its data')
+
+
+def _check_external_controls(protocol: Protocol, folder: Path) -> Iterator[Fault]:
+    used = {protocol.cohort.arms.column, *protocol.cohort.covariates.names}
+    used |= {column for _, outcome in protocol.outcomes.items() for column in outcome.columns.values()}
+    for site, control in protocol.data.external_controls.items():
+        where = f"data.external_controls.{site}"
+        try:
+            released, _ = read_replicates(control, folder=folder)
+        except SourceError as error:
+            yield Fault(where, str(error), "a released folder as it was sent", "correct the path, the site or the key, or have it sent again")
+        else:
+            yield from (unknown(where, column, released.columns, "column of the release") for column in sorted(used - set(released.columns)))
 
 
 def subgroups_of(protocol: Protocol) -> dict[str, str]:
@@ -65,7 +80,7 @@ def describe_source(
             faults |= dict.fromkeys(error.faults)
     summaries = wanted & set(cohort.summaries)
     names, frame = SOURCES[source.source].peek(source, folder=folder, columns=wanted | ({source.patient_id} if summaries else set()))
-    frame = normalise(frame)
+    frame, applied = normalise(frame), applied_criteria(source, folder=folder)
     kinds: dict[str, Kind] = {name: _KINDS.get(frame[name].dtype.kind, "text") for name in frame.columns}
     if source.source == "file":
         kinds = {name: declared_kind(source.columns[name]) for name in names}
@@ -84,6 +99,8 @@ def describe_source(
         levels = {str(level): int(count) for level, count in arm.value_counts().items()}
         eligible = arm.isin([level_text(cohort.arms.treated), level_text(cohort.arms.comparator)])
     for where, keep in expressions.items():
+        if keep in applied:
+            continue
         try:
             columns_of(keep, where=where, known=names)
             eligible &= evaluate(frame, keep, where=where)

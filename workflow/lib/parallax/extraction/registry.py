@@ -11,7 +11,8 @@ import pandas as pd
 
 from parallax.extraction.file import peek_file, read_file
 from parallax.extraction.package import peek_package, read_package
-from parallax.protocol import Source
+from parallax.extraction.release import peek_release, read_record, read_release
+from parallax.protocol import ReleaseSource, Source
 from parallax.tables import category_text
 
 
@@ -26,6 +27,7 @@ class SourceReader:
 SOURCES: Final[Mapping[str, SourceReader]] = {
     "package": SourceReader(read=read_package, peek=peek_package),
     "file": SourceReader(read=read_file, peek=peek_file),
+    "release": SourceReader(read=read_release, peek=peek_release),
 }
 
 
@@ -35,6 +37,11 @@ def read_source(source: Source, *, folder: Path) -> pd.DataFrame:
     ``folder`` is the protocol's folder, from which relative paths start. Raises ``SourceError``.
     """
     return normalise(SOURCES[source.source].read(source, folder=folder))
+
+
+def applied_criteria(source: Source, *, folder: Path) -> tuple[str, ...]:
+    """The eligibility expressions that were applied before a source's patients were made; only a release has any."""
+    return read_record(source, folder=folder).criteria_applied if isinstance(source, ReleaseSource) else ()
 
 
 def normalise(frame: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from parallax.protocol.checks_measurements import check_measurements
 from parallax.protocol.checks_private import check_private_generators
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
-from parallax.protocol.data import DataSection, FileColumn, FileSource
+from parallax.protocol.data import DataSection, FileColumn, FileSource, ReleaseSource
 from parallax.protocol.designs import (
     CoarsenDesign,
     Design,
@@ -48,7 +48,7 @@ from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
-from parallax.vocabulary import RATIO_CONTRASTS, RESERVED_NAMES
+from parallax.vocabulary import ARMS, RATIO_CONTRASTS, RESERVED_NAMES
 
 Entry = TypeVar("Entry", bound=Hashable)
 Kind = Literal["number", "boolean", "text", "date"]
@@ -103,6 +103,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_identifiers, ("cohort", "data")),
         (check_measurements, ("cohort", "data", "outcomes")),
         (_check_names, ("data", "synthesis")),
+        (_check_external_controls, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (check_private_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
@@ -128,7 +129,8 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
     cohort = protocol.cohort
     faults = [*_check_columns(cohort, protocol.outcomes, site, protocol.data.sites[site].patient_id, facts.columns), *facts.faults]
     if cohort.arms.column in facts.columns:
-        faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count)
+        needed = ("treated",) if site in protocol.data.external_controls else ARMS
+        faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count, needed)
     for name, outcome in protocol.outcomes.survival.items():
         if unusual := facts.unusual_events.get(name, 0):
             found = f'column "{outcome.event}", which holds {neither(outcome.codes)} for {unusual} patient{"s" * (unusual > 1)} of site "{site}"'
@@ -271,6 +273,18 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+
+
+def _check_external_controls(data: DataSection, cohort: CohortSection) -> Iterator[Fault]:
+    for name in data.external_controls:
+        where = f"data.external_controls.{name}"
+        if name not in data.sites:
+            yield unknown(where, name, data.sites, "site")
+        elif isinstance(data.sites[name], ReleaseSource):
+            found = "a site whose own patients come from a release"
+            yield Fault(where, found, "a site with real treated patients", "remove it, or name the site's real source")
+    if data.external_controls and cohort.measurements:
+        yield Fault("data.external_controls", "repeated measurements as well", "one of the two", "remove it, or leave cohort.measurements out")
 
 
 def _check_certification(
@@ -527,11 +541,11 @@ def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, 
             yield Fault(where, f'"{name}", which holds {kinds[name]} at site "{site}"', "a column of numbers", remedy)
 
 
-def _check_levels(cohort: CohortSection, site: str, levels: Mapping[str, int], minimum_count: int) -> Iterator[Fault]:
+def _check_levels(cohort: CohortSection, site: str, levels: Mapping[str, int], minimum_count: int, needed: tuple[str, ...]) -> Iterator[Fault]:
     shown = [level for level, patients in levels.items() if patients >= minimum_count]
     listed = f"levels of at least {minimum_count} patients: {', '.join(shown)}"
     described = listed if 0 < len(shown) <= _SHOWN_LEVELS else "a level that occurs in the arm column"
-    for arm in ("treated", "comparator"):
+    for arm in needed:
         level = getattr(cohort.arms, arm)
         text = str(level).lower() if isinstance(level, bool) else str(level)
         if not levels.get(text, 0):

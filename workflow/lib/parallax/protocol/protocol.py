@@ -8,7 +8,7 @@ import json
 from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
 from parallax.protocol.cohort import CohortSection
-from parallax.protocol.data import DataSection
+from parallax.protocol.data import DataSection, ReleaseSource
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import FLAT
@@ -78,6 +78,16 @@ class Protocol(Section):
     def digest(self) -> str:
         """SHA-256 of the protocol with all defaults filled in: two protocols with equal digests ask the same study."""
         return digest_of(self.plain())
+
+    @property
+    def study_digest(self) -> str:
+        """SHA-256 of everything but ``data``: the same study, wherever its patients come from."""
+        return digest_of(self.model_dump(mode="json", exclude={"data"}))
+
+    @property
+    def ai_generated(self) -> bool:
+        """Whether a site's patients come from a release: they never lived."""
+        return any(isinstance(source, ReleaseSource) for source in self.data.sites.values())
 
 
 def digest_of(protocol: object) -> str:

@@ -73,7 +73,15 @@ def describe_registration(register: str) -> Registration:
     last = entries[-1]
     fixed = [entry for entry in entries if not entry.effects_known]
     before = last.protocol_digest in {entry.protocol_digest for entry in fixed}
-    return Registration(last.attempt, before, () if before or not fixed else tuple(_differences(fixed[-1].protocol, last.protocol)))
+    return Registration(last.attempt, before, () if before or not fixed else tuple(differences(fixed[-1].protocol, last.protocol)))
+
+
+def find_protocol(register: str, protocol_digest: str) -> Mapping[str, Any]:
+    """The content of the registered protocol with that digest; raises StorageError where the register does not hold it."""
+    found = next((entry.protocol for entry in read_register(register) if entry.protocol_digest == protocol_digest), None)
+    if found is None:
+        raise _altered("no entry of the protocol that verdict.json names", "the register that the study was run with")
+    return found
 
 
 def read_register(register: str) -> tuple[Entry, ...]:
@@ -101,7 +109,7 @@ def _altered(found: str, allowed: str) -> StorageError:
     return StorageError(str(Fault("registration.jsonl", found, allowed, remedy)))
 
 
-def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
+def differences(old: object, new: object, path: str = "") -> Iterator[str]:
     """The keys below which two protocols differ; a key that only one has is named itself."""
     if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
         if old != new:
@@ -110,6 +118,6 @@ def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
     for key in (*old, *(name for name in new if name not in old)):
         place = f"{path}.{key}" if path else key
         if key in old and key in new:
-            yield from _differences(old[key], new[key], place)
+            yield from differences(old[key], new[key], place)
         else:
             yield place

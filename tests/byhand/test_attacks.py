@@ -197,8 +197,6 @@ def test_excess_of_copies() -> None:
     assert judged(judge_excess("excess_copies", flags(0, 100), flags(0, 25), GATES))[1].startswith(NOT_INFORMATIVE)
     assert judged(judge_excess("excess_copies", flags(50, 100), flags(12, 25), GATES))[1].startswith(NOT_INFORMATIVE)
     assert judged(judge_excess("excess_copies", flags(0, 0), flags(0, 25), GATES))[1].startswith(NOT_INFORMATIVE)
-    # ten of twelve uniques reappear and none of three: where coincidences are to be expected that is no proof
-    assert judged(judge_excess("excess_replicated_uniques", flags(10, 12), flags(0, 3), GATES, chance=True))[1].startswith(NOT_INFORMATIVE)
 
 
 def test_areas_of_few_patients_are_undecided() -> None:

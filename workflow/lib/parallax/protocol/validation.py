@@ -26,12 +26,6 @@ class Gates(Section):
     singling_out_upper: float = Field(default=0.1, gt=0, le=1, description="largest upper bound of the risk of being singled out")
     linkability_upper: float = Field(default=0.1, gt=0, le=1, description="largest upper bound of the risk that two halves of a record are linked")
     inference_upper: float = Field(default=0.2, gt=0, le=1, description="largest upper bound of the risk that a sensitive column is inferred")
-    replicated_uniques_upper: float = Field(
-        default=0.05,
-        gt=0,
-        le=1,
-        description="largest upper bound of the excess of unique quasi-identifiers that are unique in a replicate too, train over hold-out patients",
-    )
     replicates_not_estimable: float = Field(
         default=0.1,
         ge=0,

@@ -249,11 +249,7 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         "a sensitive column may be inferred from the quasi-identifiers: risk up to {value} ({bound} is allowed)",
         brief="inference, quasi-identifiers",
     ),
-    "excess_replicated_uniques": MetricWords(
-        "Unique quasi-identifiers replicated",
-        "patients who are unique reappear as unique: an excess that may reach {value} ({bound} is allowed)",
-        brief="uniques",
-    ),
+    "excess_replicated_uniques": MetricWords("Unique quasi-identifiers replicated, beyond those of patients not seen"),
     "k_anonymity": MetricWords("k-anonymity of the release", decimals=0),
     "l_diversity": MetricWords("l-diversity of the release", decimals=0),
     "detection": MetricWords(

@@ -54,11 +54,11 @@ def judge_risk(name: str, outcome: Outcome, hold_out: int, gates: Gates, *, note
     return _judge(name, found, threshold, hold_out=hold_out, sure=sure, vital=False, note=note)
 
 
-def judge_excess(name: str, seen: NDArray[np.bool_], unseen: NDArray[np.bool_], gates: Gates, *, chance: bool = False) -> dict[str, object]:
+def judge_excess(name: str, seen: NDArray[np.bool_], unseen: NDArray[np.bool_], gates: Gates) -> dict[str, object]:
     """The excess of a share among patients seen over that among those not seen.
 
-    Where patients not seen are matched as well, or matches are to be expected (``chance``), the excess is judged as any number. Where there are
-    none, an excess proven is a failure; one that is not leaves the verdict open if somebody was copied, and tells nothing if nobody was.
+    Where patients not seen are matched as well, the excess is judged as any number. Where there are none, an excess proven is a failure; one
+    that is not leaves the verdict open if somebody was copied, and tells nothing if nobody was.
     """
     threshold = METRICS[name].threshold(gates)
     if min(len(seen), len(unseen)) == 0:
@@ -66,14 +66,11 @@ def judge_excess(name: str, seen: NDArray[np.bool_], unseen: NDArray[np.bool_], 
         return metric_row(name, math.nan, threshold=threshold, reason=reason)
     shares = float(seen.mean()), float(unseen.mean())
     found = bound_excess(shares[0], len(seen), shares[1], len(unseen))
-    if chance and len(unseen) < LEAST_HOLD_OUT:
-        return _row(name, found, threshold, f"{NOT_INFORMATIVE}fewer than {LEAST_HOLD_OUT} of those kept from the generator are unique")
-    coincidences = chance or shares[1] > 0
-    if not coincidences and (found.upper <= threshold or found.lower > 0):
-        return _row(name, found, threshold, None)
-    if coincidences:
+    if shares[1] > 0:
         sure = max(found.value - found.lower, found.upper - found.value) <= threshold / 2
         return _judge(name, found, threshold, hold_out=len(unseen), sure=sure, vital=False)
+    if found.upper <= threshold or found.lower > 0:
+        return _row(name, found, threshold, None)
     if shares[0] > 0:
         return _row(name, found, threshold, "the patients are too few to tell copies from coincidences")
     return _row(name, found, threshold, f"{NOT_INFORMATIVE}nobody was copied, but the patients are too few to bound it")

@@ -188,11 +188,12 @@ _ALL: Final = (
     _attack("linkability", "risk that two halves of a record are linked", "linkability_upper"),
     _attack("inference", "risk that a sensitive column is inferred from all others", "inference_upper"),
     _attack("inference_from_quasi_identifiers", "risk that a sensitive column is inferred from the quasi-identifiers", "inference_upper"),
-    _attack(
+    Metric(
         "excess_replicated_uniques",
-        "unique quasi-identifiers that are unique in a replicate too: of patients seen, beyond not seen",
-        "replicated_uniques_upper",
+        "privacy",
+        "at_most",
         _DIFFERENCE,
+        "unique quasi-identifiers that are unique in a replicate too: of patients seen, beyond not seen",
     ),
     Metric("k_anonymity", "privacy", "at_least", (0.0, math.inf), "fewest records of a replicate that share their quasi-identifiers"),
     Metric("l_diversity", "privacy", "at_least", (0.0, math.inf), "fewest values of a sensitive column among records that share them"),

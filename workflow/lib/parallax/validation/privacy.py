@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -17,7 +18,7 @@ from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.validation import Gates
 from parallax.tables import PRIVACY
 from parallax.validation import singling_out
-from parallax.validation.copies import find_copied
+from parallax.validation.copies import bound_excess, find_copied
 from parallax.validation.inference import attack_attribute
 from parallax.validation.judging import judge_auc, judge_excess, judge_positives, judge_risk
 from parallax.validation.linkability import attack_links
@@ -235,10 +236,18 @@ def _quasi_identifiers(attacked: Attacked, stated: PrivacySection, secrets: Sequ
     sensitive = [coarsen(attacked.synthetic, [secret.column], widths={}, numeric=numeric) for secret in secrets]
     found = measure_anonymity([synthetic[rows] for rows in replicates], [[values[rows] for rows in replicates] for values in sensitive])
     return [
-        judge_excess("excess_replicated_uniques", seen, unseen, gates, chance=True),
+        _replicated(seen, unseen),
         metric_row("k_anonymity", found.k),
         metric_row("l_diversity", found.l),
     ]
+
+
+def _replicated(seen: NDArray[np.bool_], unseen: NDArray[np.bool_]) -> Row:
+    if min(len(seen), len(unseen)) == 0:
+        reason = f"{NOT_INFORMATIVE}nobody who is unique was seen, or none kept from the generator"
+        return metric_row("excess_replicated_uniques", math.nan, reason=reason)
+    found = bound_excess(float(seen.mean()), len(seen), float(unseen.mean()), len(unseen))
+    return metric_row("excess_replicated_uniques", found.value, lower=found.lower, upper=found.upper)
 
 
 def _similarity(attacked: Attacked, rng: np.random.Generator) -> list[Row]:

@@ -38,7 +38,7 @@ rule write_site_results:
 rule pool_aggregates:
     input:
         combined=expand(
-            "<exact>/{site}/{{dataset}}/combined.parquet", site=PROTOCOL.sites
+            "<exact>/{site}/{{dataset}}/combined.parquet", site=PROTOCOL.pooled_sites
         ),
         verdict=SITE_VERDICTS,
         elsewhere=SITE_RESULTS,
@@ -71,11 +71,11 @@ rule pool_aggregates:
 rule compare_sites:
     input:
         characteristics=expand(
-            "<exact>/{site}/real/characteristics.parquet", site=PROTOCOL.sites
+            "<exact>/{site}/real/characteristics.parquet", site=PROTOCOL.pooled_sites
         ),
         # whose patients may be pooled, those may be told apart by a score
         cohorts=(
-            expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.sites)
+            expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.pooled_sites)
             if PROTOCOL.pooling.individual_real
             else []
         ),

@@ -13,11 +13,11 @@ from parallax.tables import CHARACTERISTICS, SITE_OVERLAP, cohort_schema
 
 def compare(input, output, params):
     protocol = Protocol.of(params.protocol)
-    tables = {site: read_table(path, CHARACTERISTICS) for site, path in zip(protocol.sites, input.characteristics, strict=True)}
+    tables = {site: read_table(path, CHARACTERISTICS) for site, path in zip(protocol.pooled_sites, input.characteristics, strict=True)}
     shown = {site: disclose_characteristics(table, protocol.disclosure) for site, table in tables.items()}
     shown |= {site: results.table_1() for site, results in read_site_results(protocol, folder=Path(params.folder)).items()}
     schema = cohort_schema(protocol.cohort.covariates, protocol.outcomes)
-    cohorts = {site: read_table(path, schema) for site, path in zip(protocol.sites, input.cohorts, strict=False)}
+    cohorts = {site: read_table(path, schema) for site, path in zip(protocol.pooled_sites, input.cohorts, strict=False)}
     write_table(output[0], compare_sites(shown, cohorts, protocol.cohort.covariates), SITE_OVERLAP, restricted=True)
 
 

@@ -18,7 +18,7 @@ from parallax.vocabulary import REAL
 def pool(input, output, params):
     protocol, dataset = Protocol.of(params.protocol), params.dataset
     elsewhere = read_site_results(protocol, folder=Path(params.folder))
-    tables = {site: select_answers(read_table(path, COMBINED)) for site, path in zip(protocol.sites, input.combined, strict=True)}
+    tables = {site: select_answers(read_table(path, COMBINED)) for site, path in zip(protocol.pooled_sites, input.combined, strict=True)}
     answers = {site: disclose_combined(table, protocol.disclosure) for site, table in tables.items()}
     answers |= {site: results.combined(dataset) for site, results in elsewhere.items()}
     excluded = {}

@@ -55,7 +55,7 @@ def test_a_site_that_does_not_answer_one_target() -> None:
     later = pooled[(pooled["horizon_days"] == 60)].set_index("rule")
     assert later.loc["fixed_effect", "left_out"] == "harbour: does not answer this"
     assert log(later.loc["fixed_effect", "estimate"]) == pytest.approx(-0.3)
-    assert later.loc["random_effects", "reason"] == "1 of the 2 independent estimates that this needs at least"
+    assert later.loc["random_effects", "reason"] == "fewer than two independent estimates"
 
 
 def test_no_site_is_left() -> None:
@@ -80,15 +80,16 @@ def test_heterogeneity_of_two_sites() -> None:
     found = measure_heterogeneity(TWO, excluded={}).set_index("measure")
     assert (found.loc["q", "value"], found.loc["q", "df"]) == (pytest.approx(3.2), 1)
     assert (found.loc["tau2", "value"], found.loc["i2", "value"]) == (pytest.approx(0.055), pytest.approx(2.2 / 3.2))
-    assert found.loc["prediction", "reason"] == "2 of the 3 independent estimates that this needs at least"
+    assert found.loc["prediction", "reason"] == "fewer than three independent estimates"
     left = found.loc["left_out"].set_index("site")["value"]
     assert (left["clinic"], left["harbour"]) == (pytest.approx(exp(-0.6)), pytest.approx(exp(-0.2)))
 
 
 def test_heterogeneity_of_one_site() -> None:
     found = measure_heterogeneity({"clinic": TWO["clinic"]}, excluded={}).set_index("measure")
-    assert found["value"].isna().all()
-    assert list(found.index) == ["q", "tau2", "i2", "prediction"]
+    assert list(found.index) == ["site", "q", "tau2", "i2", "prediction"]
+    assert log(found.loc["site", "value"]) == pytest.approx(-0.2)
+    assert found["value"].drop("site").isna().all()
 
 
 def test_sites_that_differ_less_than_by_chance() -> None:

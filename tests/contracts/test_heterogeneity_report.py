@@ -28,10 +28,11 @@ def test_the_table_of_effects() -> None:
     assert table is not None
     lines = {row[0].text: row[1:] for row in table.rows}
     assert table.headings == ("Measure", "Real", "Sequential")
+    assert [cell.text for cell in lines["At big island"]] == ["0.74 (0.55–0.99)", "–"]
     assert [cell.text for cell in lines["Without harbour"]] == ["0.79 (0.67–0.93)", "0.74 (0.61–0.90)"]
     assert lines["Without big island"][1].text == "–"
     prediction = lines["Prediction: the effect at one more site"]
-    assert prediction[1].note == "2 of the 3 independent estimates that this needs at least"
+    assert prediction[1].note == "fewer than three independent estimates"
     assert lines["I²: share of the variance that is between sites"][1].note == "they differ less than by chance"
 
 

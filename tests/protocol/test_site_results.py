@@ -84,6 +84,8 @@ IMPOSSIBLE = {
     "not a number": (change("answers", 0, "estimate", to=math.nan), "answers[0].estimate\n      found    nan"),
     "infinite": (change("answers", 0, "upper", to=math.inf), "answers[0].upper\n      found    inf"),
     "text for a number": (change("answers", 0, "estimate", to="<script>"), "answers[0].estimate\n      found    str"),
+    "formula": (change("answers", 0, "variance_method", to="=cmd()"), "answers[0].variance_method\n      found    str"),
+    "control characters": (change("answers", 0, "effective_estimand", to="ATO\n\x1b[2J"), "answers[0].effective_estimand\n      found    str"),
     "p-value of two": (change("answers", 0, "p_value", to=2.0), "answers[0].p_value\n      found    2"),
     "more events than patients": (change("answers", 0, "events_treated", to=105), "more events than patients"),
     "events of nobody": (change("answers", 0, "n_treated", to=None), "more events than patients"),

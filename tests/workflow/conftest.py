@@ -117,13 +117,7 @@ class Study:
 
     def run_command(self, command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            env=os.environ | (environment or {}),
-            timeout=int(os.environ.get("WORKFLOW_TIMEOUT", "280")),
+            command, capture_output=True, text=True, check=False, cwd=self.folder, env=os.environ | (environment or {}), timeout=280
         )
 
     def write_protocol(self, protocol: dict) -> None:

@@ -159,7 +159,7 @@ def test_the_pooled_answer_stands_beside_the_sites(clinic: Institution) -> None:
 
 def test_heterogeneity_is_shown(clinic: Institution) -> None:
     found = pd.read_csv(clinic.results / "heterogeneity.csv")
-    assert set(found["measure"]) == {"q", "tau2", "i2", "prediction", "left_out"}
+    assert set(found["measure"]) == {"site", "q", "tau2", "i2", "prediction", "left_out"}
     assert set(found["dataset"]) == {"real", "sequential"}
     overlap = pd.read_csv(clinic.results / "site_overlap.csv")
     assert set(overlap["covariate"]) == {"age", "marker", "stage"}

@@ -28,7 +28,7 @@ def pool(input, output, params):
         judged = read_json(input.verdict)["sites"]
         verdicts = {site: judged[site][dataset]["verdict"] for site in tables}
         verdicts |= {site: results.verdicts.get(dataset, "not known") for site, results in elsewhere.items()}
-        excluded = {site: f"its generator was not released ({found})" for site, found in verdicts.items() if found != "release"}
+        excluded = {site: f"verdict {found.replace('_', ' ')}" for site, found in verdicts.items() if found != "release"}
     unsigned = tuple(site for site in elsewhere if protocol.pooling.site_results[site].public_key is None)
     way = "aggregates" if dataset == REAL else "aggregates_synthetic"
     write_table(output.aggregates, pool_aggregates(answers, way=way, excluded=excluded, unverified=unsigned), POOLED, restricted=True)

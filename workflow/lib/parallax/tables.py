@@ -341,12 +341,12 @@ COMBINED: Final = _table(_COMBINED)
 #: the sites' answers pooled, by the ``way``: ``sites`` whose patients are in it, who is ``left_out`` and why, and what of a site was ``shared``
 POOLED: Final = _table({"way": _text(allowed=WAYS), "sites": _text(), "left_out": _text(nullable=True), "shared": _text()} | _COMBINED)
 
-#: how the sites' effects differ: ``q`` (site × treatment), ``tau2`` and ``i2`` on the analysis scale; the ``prediction`` for one more site, and the
-#: pooled effect with one site ``left_out`` on that of the contrast
+#: how the sites' effects differ: ``q`` (site × treatment), ``tau2`` and ``i2`` on the analysis scale; the effect at each ``site``, the ``prediction``
+#: for one more, and the pooled effect with one ``left_out`` on that of the contrast
 HETEROGENEITY: Final = _table(
     _TARGET
     | {
-        "measure": _text(allowed=("q", "tau2", "i2", "prediction", "left_out")),
+        "measure": _text(allowed=("site", "q", "tau2", "i2", "prediction", "left_out")),
         "site": _text(nullable=True),
         "value": _number(),
         "lower": _number(),

@@ -30,7 +30,8 @@ def tabulate_heterogeneity(heterogeneity: Mapping[str, pd.DataFrame], primary: P
     sites = dict.fromkeys(site for rows in by_dataset.values() for measure, site in rows if measure == "left_out")
     if not sites:
         return None
-    lines = [(label, [_measure(measure, rows.get((measure, None)), primary) for rows in by_dataset.values()]) for measure, label in _LABELS.items()]
+    lines = [(f"At {plain(str(site))}", [_measure("site", rows.get(("site", site)), primary) for rows in by_dataset.values()]) for site in sites]
+    lines += [(label, [_measure(measure, rows.get((measure, None)), primary) for rows in by_dataset.values()]) for measure, label in _LABELS.items()]
     lines += [
         (f"Without {plain(str(site))}", [_measure("left_out", rows.get(("left_out", site)), primary) for rows in by_dataset.values()])
         for site in sites
@@ -74,7 +75,7 @@ def _measure(measure: str, row: Mapping[Any, Any] | None, primary: PrimaryEstima
         return Cell(NOT_AVAILABLE, note=str(row["reason"]), look="none")
     if measure == "q":
         return Cell("<0.001" if row["p_value"] < 0.001 else format_number(row["p_value"], decimals=3), note=f"Q {format_number(row['value'])}")
-    if measure in ("prediction", "left_out"):
+    if measure in ("site", "prediction", "left_out"):
         return Cell(estimate_words(primary.contrast, row["value"], row["lower"], row["upper"]))
     if pd.isna(row["upper"]):
         note = "they differ less than by chance"

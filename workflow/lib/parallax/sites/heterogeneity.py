@@ -21,14 +21,21 @@ def measure_heterogeneity(answers: Mapping[str, pd.DataFrame], *, excluded: Mapp
 
     ``q``: Cochran's Q of the sites' estimates, which is the test of an interaction site × treatment: with estimates from patients who share nothing,
     the joint model with an effect per site has these very estimates, and Q is Wald's statistic that they are one. ``tau2``, ``i2`` with their 95 %
-    bounds; ``prediction``; ``left_out``: the fixed effect without a site.
+    bounds; ``prediction``; ``site``: a site's own estimate; ``left_out``: the fixed effect without it.
     """
     rows = [
         dict(zip(TARGET, gathered.target, strict=True)) | row
         for gathered in gather(answers, excluded=excluded)
-        for row in (*_spread(gathered), *_prediction(gathered), *_left_out(gathered))
+        for row in (*_at_sites(gathered), *_spread(gathered), *_prediction(gathered), *_left_out(gathered))
     ]
     return HETEROGENEITY.validate(pd.DataFrame(rows, columns=list(HETEROGENEITY.columns)))
+
+
+def _at_sites(gathered: Gathered) -> Iterator[dict[str, Any]]:
+    for site, row in gathered.rows.items():
+        yield {"measure": "site", "site": site} | {
+            name: row["estimate" if name == "value" else name] for name in ("value", "lower", "upper", "p_value")
+        }
 
 
 def _spread(gathered: Gathered) -> Iterator[dict[str, Any]]:

@@ -20,7 +20,8 @@ from parallax.vocabulary import RATIO_CONTRASTS, REAL, Arm, Contrast, Rule, Verd
 
 FORMAT: Final = "parallax site results 1"
 
-Words = Annotated[str, Field(max_length=1000)]
+#: on one line, and nothing that a spreadsheet would take for a formula: these texts come to stand in CSV files
+Words = Annotated[str, Field(max_length=1000, pattern=r"^[^=+@\x00-\x1f][^\x00-\x1f]*$")]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -203,7 +204,13 @@ def _records(shown: Mapping[tuple[str, str], pd.DataFrame], dataset: str, name: 
 
 
 def _pick(model: type[Section], row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: float(f"{row[name]:.4g}") if isinstance(row[name], float) else row[name] for name in model.model_fields}
+    return {name: _written(row[name]) for name in model.model_fields}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return " ".join(value.split())[:1000] if isinstance(value, str) else value
 
 
 def _answer(dataset: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +220,7 @@ def _answer(dataset: str, row: dict[str, Any]) -> dict[str, Any]:
     if not estimable:
         blank = dict.fromkeys(("estimate", "variance", "lower", "upper", "p_value", "df"))
         reason = row["reason"] or "the estimate has no variance"
-        return _pick(Answer, found | blank | {"status": "not_estimable", "reason": reason[:1000]}) | asked
+        return _pick(Answer, found | blank | {"status": "not_estimable", "reason": reason}) | asked
     df = None if row["df"] is None or np.isinf(row["df"]) else row["df"]
     numbers = to_analysis_scale([row[name] for name in ("estimate", "lower", "upper")], row["contrast"])
     decimals = 3 - int(np.floor(np.log10(row["std_error"])))

@@ -123,7 +123,7 @@ def prediction_interval(estimates: ArrayLike, std_errors: ArrayLike) -> tuple[fl
 
 def _check(estimates: ArrayLike, std_errors: ArrayLike, *, least: int) -> tuple[FloatArray, FloatArray]:
     if np.size(estimates) < least:
-        raise NotEstimable(f"{np.size(estimates)} of the {least} independent estimates that this needs at least")
+        raise NotEstimable(f"fewer than {('one', 'two', 'three')[least - 1]} independent estimate{'s' if least > 1 else ''}")
     y = check_vector("estimates", estimates)
     error: FloatArray = np.asarray(std_errors, dtype=np.float64)
     if error.shape != y.shape or np.isnan(error).any() or (error < 0.0).any():

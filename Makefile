@@ -12,10 +12,10 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install run certify twins tune examples test recovery lint bench shift cost truth docs clean
+.PHONY: help install run certify twins tune release compare external_control examples test recovery lint bench shift cost truth docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 install: $(VENV)/.compiled ## install the locked packages into .venv and compile
 
@@ -46,6 +46,15 @@ twins: ## virtual twins: patients under either arm, and the study's designs agai
 
 tune: ## a generator's settings tried on simulated studies, within the protocol's budget
 	@$(MAKE) --no-print-directory run TARGET=tune
+
+release: ## patients that passed, in a folder that may leave: make release GENERATOR=sequential KEY=signing_key.pem
+	@$(MAKE) --no-print-directory run TARGET=release ARGS="$(if $(GENERATOR),generator=$(GENERATOR)) $(if $(KEY),signing_key=$(KEY)) $(ARGS)"
+
+external_control: ## treated patients beside the AI-generated comparators of a release (data.external_controls)
+	@$(MAKE) --no-print-directory run TARGET=external_control
+
+compare: ## this study beside the same one run elsewhere, on a release or on real patients: make compare WITH=RESULTS_FOLDER
+	@$(MAKE) --no-print-directory run TARGET=compare ARGS="with=$(WITH) $(ARGS)"
 
 examples: ## run every study in config/studies
 	@for study in config/studies/*.yaml; do $(MAKE) --no-print-directory run STUDY=$$(basename $$study .yaml) || exit 1; done

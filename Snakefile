@@ -29,6 +29,8 @@ if PROTOCOL.pools:
 include: "workflow/rules/report.smk"
 include: "workflow/rules/uses.smk"
 include: "workflow/rules/meta.smk"
+include: "workflow/rules/release.smk"
+include: "workflow/rules/external_control.smk"
 
 
 rule all:
@@ -59,7 +61,25 @@ rule tune:
 # what each site tells other institutions: snakemake site_results --config signing_key=FILE
 rule site_results:
     input:
-        expand("<study>/site_results/{site}.json", site=PROTOCOL.sites),
+        expand("<study>/site_results/{site}.json", site=PROTOCOL.pooled_sites),
+
+
+# patients that passed, in a folder that may leave: snakemake release --config generator=NAME signing_key=FILE
+rule release:
+    input:
+        f"<study>/release/{CHOSEN}/SHA256SUMS",
+
+
+# this study beside the same one run elsewhere: snakemake compare --config with=RESULTS_FOLDER
+rule compare:
+    input:
+        "<study>/comparison.csv",
+
+
+# real treated patients beside the AI-generated comparators of a release: snakemake external_control
+rule external_control:
+    input:
+        "<study>/external_control.csv",
 
 
 onstart:

@@ -25,9 +25,10 @@ from parallax.protocol.generators import ArfGenerator, CartGenerator, parse_gene
 from parallax.protocol.loading import read_protocol
 from parallax.seeds import derive_seed
 from parallax.synthesis.registry import draw_replicates, fit_generator
+from parallax.validation.copies import find_copied
 from parallax.validation.neighbours import RecordSpace
-from parallax.validation.privacy import find_copied, measure_closeness
 from parallax.validation.records import RecordColumns
+from parallax.validation.similarity import measure_closeness
 
 REPLICATES = 10
 PLAIN: dict[str, dict[str, object]] = {

@@ -15,7 +15,7 @@ from parallax.validation.against_floor import read_against_floor
 from parallax.validation.agreement import measure_agreement
 from parallax.validation.floor import for_estimates_only, resample_patients, shift_floor
 from parallax.validation.verdict import reach_verdict
-from validation_tables import PRIMARY, combined_row, estimate_rows, no_floor
+from validation_tables import PRIMARY, combined_row, estimate_rows, harmless_privacy, no_floor
 
 GATES = Gates(shift_in_real_se=1.0)
 REAL = combined_row(2.0, 1.0, 0.0, 4.0, rule="none")
@@ -123,21 +123,17 @@ def test_the_verdict_on_a_good_generator(floor: list[float], verdict: str, metho
     designs = weighted() if method == "weight" else DesignsSection.of({"overlap": {"method": "match"}})
     others = Gates()
     fidelity = pd.DataFrame([{"metric": name, "value": 0.0, "threshold": 0.03, "passed": True} for name in ("propensity_c_gap", "km_gap")])
-    privacy = [
-        {"metric": name, "value": 0.0, "upper": 0.0, "threshold": 0.01, "passed": True}
-        for name in ("excess_copies", "membership_auc", "membership_tpr_at_1pct_fpr")
-    ]
     record = reach_verdict(
         "g",
         agreement=read(floor, designs=designs).reset_index(),
         fidelity=fidelity.reindex(columns=list(FIDELITY.columns)),
-        privacy=pd.DataFrame(privacy).reindex(columns=list(PRIVACY.columns)),
+        privacy=pd.DataFrame(harmless_privacy(others)).reindex(columns=list(PRIVACY.columns)),
         generation=pd.DataFrame(columns=list(GENERATION.columns)),
         gates=others,
         certified=False,
     )
     assert record.verdict == verdict
-    assert len(record.gates) == 7
+    assert len(record.gates) == 4 + len(harmless_privacy(others))
     assert ("the floor itself misses it" in record.reasons[0]) is (verdict == "inconclusive")
 
 

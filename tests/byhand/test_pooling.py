@@ -173,9 +173,10 @@ def test_a_pooled_count_is_hidden_where_a_sites_own_is() -> None:
     rows = pooled(answered("individual_real", -0.5, 0.2, events_treated=61.0, events_comparator=43.0) | {"n_treated": 100.0, "n_comparator": 123.0})
     failed = pd.DataFrame([{"way": "individual_real", "design": "overlap", "failure": "not balanced"}])
     overlap = failed.reindex(columns=list(POOLED_OVERLAP.columns))
-    sites = [of_site(n_treated=96.0, n_comparator=60.0), of_site(n_treated=4.0, n_comparator=63.0)]
+    sites = {"a": [of_site(n_treated=96.0, n_comparator=60.0)], "b": [of_site(n_treated=4.0, n_comparator=63.0)]}
     (shown,) = disclose_pooled(rows, limits, sites=sites, overlap=overlap).to_dict("records")
     assert pd.isna(shown["n_treated"])
+    assert (shown["status"], pd.isna(shown["estimate"])) == ("suppressed", True)
     # 4 treated with 30 events cannot be: the patients without an event are few too
     assert pd.isna(shown["events_treated"])
     assert (shown["n_comparator"], shown["events_comparator"], shown["design_failure"]) == (125, 45, "not balanced")
@@ -184,13 +185,13 @@ def test_a_pooled_count_is_hidden_where_a_sites_own_is() -> None:
 def test_effective_patients_are_rounded_as_counts_are() -> None:
     row = {"way": "aggregates", "dataset": "real", "benchmark": "individual_real", "rule": "partial", "effective_patients": 1957.2}
     comparison = pd.DataFrame([row | combined()], columns=list(POOLED_COMPARISON.columns)).assign(rule="partial")
-    assert disclose_comparison(comparison, DisclosureSection(minimum_count=10, round_to=5))["effective_patients"].tolist() == [1955]
+    assert disclose_comparison(comparison, DisclosureSection(minimum_count=10, round_to=5), suppressed={})["effective_patients"].tolist() == [1955]
 
 
 def test_only_pooled_rows_of_the_estimates_have_a_way() -> None:
     limits = DisclosureSection(minimum_count=10, round_to=5)
     table = pooled(answered("individual_real", -0.5, 0.2, events_treated=61.0, events_comparator=43.0))
-    site = disclose_pooled(table, limits, sites=[], overlap=empty_table(POOLED_OVERLAP))
+    site = disclose_pooled(table, limits, sites={}, overlap=empty_table(POOLED_OVERLAP))
     found = collect_estimates({("a", "real"): site.drop(columns=["design_failure"])}, {}, {("pooled", "real"): site})
     assert found["site"].tolist() == ["a", "pooled"]
     assert found["way"].fillna("").tolist() == ["", "individual_real"]

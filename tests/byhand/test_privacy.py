@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from parallax.errors import NotEstimable
+from parallax.validation.copies import find_copied
 from parallax.validation.membership import Attack, attack_membership, harmless_pass_rate, measure_auc, measure_true_positives
 from parallax.validation.neighbours import RecordSpace, find_nearest
-from parallax.validation.privacy import find_copied, measure_closeness
+from parallax.validation.similarity import measure_closeness
 
 Z95 = 1.6448536269514722  # the normal distribution's 95 % quantile, from any table
 

@@ -10,8 +10,9 @@ import pytest
 
 from parallax.protocol.validation import Gates
 from parallax.tables import AGREEMENT, ATTRIBUTION, FIDELITY, GENERATION, PRIVACY
-from parallax.validation.metrics import metric_row
+from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, metric_row
 from parallax.validation.verdict import VerdictRecord, reach_verdict
+from validation_tables import harmless_privacy
 
 FARED_WELL = pd.DataFrame({"generator": ["g", "g", "g"], "stage": ["fit", "draw", "refit"], "status": "ok", "reason": None})
 
@@ -27,6 +28,7 @@ def judge(
     attribution: pd.DataFrame | None = None,
     metric: str = "km_gap",
     certificate: dict[str, object] | None = None,
+    privacy: dict[str, dict[str, object]] | None = None,
 ) -> VerdictRecord:
     gates = Gates()
     rows = [
@@ -41,11 +43,7 @@ def judge(
             {"variable": "death/treated"} | metric_row(metric, gap, threshold=0.03),
             {"variable": "death/comparator"} | metric_row(metric, 0.02, threshold=0.03),
         ],
-        [
-            metric_row("excess_copies", 0.0, upper=0.001, threshold=0.01),
-            metric_row("membership_auc", 0.5, upper=auc, threshold=0.6),
-            metric_row("membership_tpr_at_1pct_fpr", 0.01, upper=0.02, threshold=0.05),
-        ],
+        harmless_privacy(gates, membership_auc={"value": 0.5, "upper": auc}, **privacy or {}),
     ]
     schemas = (AGREEMENT, FIDELITY, PRIVACY)
     frames = [pd.DataFrame(part if kept else [], columns=list(schema.columns)) for part, kept, schema in zip(rows, tables, schemas, strict=True)]
@@ -66,9 +64,9 @@ def test_release() -> None:
     record = judge()
     assert record.verdict == "release"
     assert {gate.outcome for gate in record.gates} == {"passed"}
-    assert len(record.gates) == 8
-    assert record.reasons == ("All 8 gates passed; that they would catch a bad generator was not certified.",)
-    assert judge(certified=True).reasons == ("All 8 gates passed.",)
+    assert len(record.gates) == 21
+    assert record.reasons == ("All 21 gates passed; that they would catch a bad generator was not certified.",)
+    assert judge(certified=True).reasons == ("All 21 gates passed.",)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +115,42 @@ def test_a_generator_that_crashed_is_inconclusive_with_its_reason() -> None:
 
 def test_a_crash_of_the_refit_concerns_privacy_alone() -> None:
     record = judge(tables=(True, True, False), generation=failed_at("refit"))
-    assert [gate.outcome for gate in record.gates] == ["passed"] * 5 + ["not_evaluated"] * 3
+    assert [gate.outcome for gate in record.gates] == ["passed"] * 5 + ["not_evaluated"] * len(
+        {metric.gate for metric in METRICS.values() if metric.table == "privacy" and metric.gate}
+    )
 
 
 def test_a_missing_table_is_never_a_pass() -> None:
     assert judge(tables=(True, True, False)).verdict == "inconclusive"
+
+
+SILENT = {"undecided": True, "reason": f"{NOT_INFORMATIVE}the attack does no better than guessing"}
+
+
+def test_an_attack_that_tells_nothing_is_named_and_no_pass() -> None:
+    record = judge(privacy={"linkability": SILENT}, certified=True)
+    assert record.verdict == "release"
+    assert [gate.metric for gate in record.gates if gate.outcome == "not_informative"] == ["linkability"]
+    assert record.reasons == (
+        "20 of 21 gates passed, none failed.",
+        "Not informative, which is not the same as safe: risk that two halves of a record are linked.",
+    )
+    assert judge(privacy={"linkability": SILENT}, gap=0.2).verdict == "do_not_release"
+    assert judge(privacy={"linkability": SILENT}, shift=nan).verdict == "inconclusive"
+
+
+def test_membership_without_an_answer_leaves_it_open() -> None:
+    record = judge(privacy={"membership_tpr_at_1pct_fpr": {"undecided": True, "reason": "the hold-out patients are too few"}})
+    assert record.verdict == "inconclusive"
+    assert record.reasons[0].endswith("not evaluated, the hold-out patients are too few.")
+
+
+def test_a_failed_attack_forbids_though_every_effect_agrees() -> None:
+    record = judge(privacy={"excess_copied_outliers": {"value": 0.03, "upper": 0.04}})
+    assert record.verdict == "do_not_release"
+    assert record.reasons == (
+        "Verbatim copies among outliers: of patients seen, beyond not seen: 0.030, with 95 % confidence at most 0.040; allowed is at most 0.01.",
+    )
 
 
 def test_the_record_is_json() -> None:

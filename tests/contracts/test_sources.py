@@ -11,7 +11,8 @@ import pytest
 
 from parallax.errors import SourceError
 from parallax.extraction.registry import SOURCES, read_source
-from parallax.protocol import FileColumn, FileSource, PackageSource, Source
+from parallax.protocol import FileColumn, FileSource, PackageSource, ReleaseSource, Source
+from released_folders import write_folder
 
 COLUMNS = {
     "id": FileColumn(type="integer", missing=False),
@@ -30,11 +31,14 @@ def file_source(folder: Path, content: bytes | str, name: str = "patients.csv") 
 def source_of(kind: str, folder: Path) -> Source:
     if kind == "file":
         return file_source(folder, FRAME.to_csv(index=False))
+    if kind == "release":
+        write_folder(folder / "received")
+        return ReleaseSource(source="release", path="received")
     return PackageSource(source="package", package="lifelines", table="gbsg2")
 
 
 def test_every_kind_of_the_protocol_is_registered() -> None:
-    kinds = {kind for model in (FileSource, PackageSource) for kind in get_args(model.model_fields["source"].annotation)}
+    kinds = {kind for model in (FileSource, PackageSource, ReleaseSource) for kind in get_args(model.model_fields["source"].annotation)}
     assert set(SOURCES) == kinds
 
 

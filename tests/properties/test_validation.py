@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from parallax.validation.copies import bound_excess
 from parallax.validation.membership import Attack, measure_auc, measure_true_positives
 from parallax.validation.neighbours import find_nearest
-from parallax.validation.privacy import bound_excess, measure_closeness
+from parallax.validation.risk import Trials, measure_risk
 from parallax.validation.rules import combine_by
+from parallax.validation.similarity import measure_closeness
+from parallax.validation.singling_out import hold_once, state_at_random
+from parallax.validation.vulnerable import find_outliers
 
 number = st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 3))
 replicates = st.lists(st.tuples(number, st.floats(0.01, 100)), min_size=2, max_size=12)
@@ -79,3 +83,22 @@ def test_nearest_neighbour_is_at_least_as_near_as_any(rng: np.random.Generator, 
     found = find_nearest(records, among)
     for other in among:
         assert (found.distance <= np.linalg.norm(records.astype(float) - other, axis=1) + 1e-4).all()
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.integers(401, 3000), st.integers(401, 3000))
+def test_a_risk_is_a_share_that_grows_with_what_was_got(a: int, c: int, n: int, m: int) -> None:
+    found, more = measure_risk(Trials(a, n), Trials(c, m)), measure_risk(Trials(a + 1, n), Trials(c, m))
+    assert 0 <= found.lower <= found.value <= found.upper <= 1
+    assert more.value >= found.value
+    assert measure_risk(Trials(a, n), Trials(a, n)).value == 0
+
+
+@settings(deadline=None)  # the first call compiles
+@given(scores, st.integers(3, 40))
+def test_the_order_of_patients_is_of_no_account(rng: np.random.Generator, n: int) -> None:
+    table = np.column_stack([rng.normal(size=n).round(1), rng.integers(0, 3, n).astype(float)])
+    statements = state_at_random(table, 1, wanted=20, width=2, rng=rng)
+    mixed = rng.permutation(n)
+    assert (hold_once(statements, table) == hold_once(statements, table[mixed])).all()
+    placed = table.astype(np.float32)
+    assert (find_outliers(placed)[mixed] == find_outliers(placed[mixed])).all()

@@ -30,8 +30,8 @@ from parallax.validation.agreement import measure_agreement
 from parallax.validation.attribution import attribute_shift, name_broken
 from parallax.validation.combining import combine, take_real
 from parallax.validation.fidelity import measure_fidelity, measure_structure
-from parallax.validation.metrics import metric_row
 from parallax.validation.verdict import reach_verdict
+from validation_tables import harmless_privacy
 
 COVARIATES = Covariates(numeric=("age", "severity"), categorical=("sex",))
 OUTCOMES = OutcomesSection.of(
@@ -123,12 +123,11 @@ def test_it_is_not_released_though_its_margins_are_perfect() -> None:
     # the effect among patients alike but for severity is what the outcome given treatment and covariates now says
     assert name_broken(attribution) == "outcome"
     assert name_broken(attribution, "propensity_c") == "treatment"
-    harmless = [metric_row(name, 0.0, upper=0.0, threshold=0.01) for name in ("excess_copies", "membership_auc", "membership_tpr_at_1pct_fpr")]
     record = reach_verdict(
         "forgetful",
         agreement=found.agreement,
         fidelity=fidelity,
-        privacy=pd.DataFrame(harmless, columns=list(PRIVACY.columns)),
+        privacy=pd.DataFrame(harmless_privacy(GATES), columns=list(PRIVACY.columns)),
         generation=empty_table(GENERATION),
         gates=GATES,
         certified=False,

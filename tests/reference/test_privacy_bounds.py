@@ -9,10 +9,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from parallax.validation.bounds import wilson_bound
+from parallax.validation.copies import bound_excess
 from parallax.validation.marginals import measure_ks
-from parallax.validation.membership import Attack, measure_auc, wilson_bound
+from parallax.validation.membership import Attack, measure_auc
 from parallax.validation.neighbours import find_nearest
-from parallax.validation.privacy import bound_excess
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 40), (1, 40), (20, 40), (40, 40), (57, 4588)])

@@ -21,7 +21,8 @@ rule select_cohort:
     resources:
         mem_mb=1500,
     params:
-        patient_id=lambda wildcards: PROTOCOL.data.sites[wildcards.site].patient_id,
+        source=lambda wildcards: PROTOCOL.data.sites[wildcards.site].plain(),
+        folder=str(PROTOCOL_FILE.parent),
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         hold_out=PROTOCOL.synthesis.hold_out,
@@ -32,6 +33,7 @@ rule select_cohort:
             "parallax.cohort.concentration",
             "parallax.cohort.measurements",
             "parallax.cohort.split",
+            "parallax.extraction.registry",
         ),
     script:
         "../scripts/select_cohort.py"

@@ -11,6 +11,7 @@ if str(LIBRARY) not in sys.path:
     sys.path.insert(0, str(LIBRARY))
 
 from parallax.capabilities import GENERATORS
+from parallax.checksums import SUMS
 from parallax.digest import code_digest
 from parallax.errors import ParallaxError
 from parallax.job import describe_failure
@@ -18,7 +19,14 @@ from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
 from parallax.seeds import derive_seed
-from parallax.vocabulary import CERTIFICATION, FLAT_COPULA, FLOOR, POOLED, REAL
+from parallax.vocabulary import (
+    CERTIFICATION,
+    EXTERNAL_CONTROL,
+    FLAT_COPULA,
+    FLOOR,
+    POOLED,
+    REAL,
+)
 
 try:
     PROTOCOL_FILE = resolve_study(str(config["study"]), REPOSITORY / "config/studies")
@@ -51,7 +59,6 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
         f"the results folder {STUDY}\n    found    {ANCESTOR}, which is not a folder that can be written\n"
         "    to do    make it writable, or name another with --config results=FOLDER"
     )
-
 
 # the key that signs what leaves from here; read where it lies, by the job that signs
 SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
@@ -105,7 +112,7 @@ wildcard_constraints:
     scatteritem="[0-9]+-of-[0-9]+",
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
-    dataset="|".join((REAL, *PROTOCOL.generators)),
+    dataset="|".join((REAL, EXTERNAL_CONTROL, *PROTOCOL.generators)),
 
 
 # the target certify also serves a study whose verdict does without
@@ -149,12 +156,14 @@ def enriched(pattern):
 
 
 def source_files(*sites):
-    """The files that the patients of these sites come from; none for a package."""
+    """The files that the patients of these sites come from, of a release the list that vouches for all of them; none for a package."""
     sources = [PROTOCOL.data.sites[site] for site in sites]
     return [
-        PROTOCOL_FILE.parent / source.path
+        PROTOCOL_FILE.parent
+        / Path(source.path).expanduser()
+        / (SUMS if source.source == "release" else "")
         for source in sources
-        if source.source == "file"
+        if source.source in ("file", "release")
     ]
 
 
@@ -176,6 +185,26 @@ def measured(pattern):
 def source_version(source):
     """The version of the package that a site's patients come from; another one has its patients extracted again."""
     return find_version(source.package) if source.source == "package" else None
+
+
+def released_sums(site):
+    """The list of files of the release whose comparators stand beside a site's treated patients."""
+    control = PROTOCOL.data.external_controls[site]
+    return PROTOCOL_FILE.parent / Path(control.path).expanduser() / SUMS
+
+
+def controlled(pattern):
+    """An input: the pattern for every site with an external control."""
+
+    def files(wildcards):
+        if not PROTOCOL.data.external_controls:
+            sys.exit(
+                "data.external_controls\n    found    none\n    allowed  a released folder by the name of a site\n"
+                "    to do    name one: external_controls: {SITE: {path: FOLDER}}"
+            )
+        return expand(pattern, site=PROTOCOL.data.external_controls)
+
+    return files
 
 
 def every(pattern, **wildcards):
@@ -250,6 +279,26 @@ def of_twins(pattern):
     return files
 
 
+def compared_with():
+    """The finished study that is named on the command line for a comparison."""
+
+    def files(wildcards):
+        other = Path(str(config.get("with", ""))).expanduser()
+        wanted = {
+            name: other / name
+            for name in ("estimates.csv", "verdict.json", "registration.jsonl")
+        }
+        if "with" not in config or not all(map(Path.is_file, wanted.values())):
+            sys.exit(
+                f"the study to compare with\n    found    {other if 'with' in config else 'none named'}\n"
+                f"    allowed  the results folder of a finished study, with {', '.join(wanted)}\n"
+                "    to do    name one with --config with=FOLDER"
+            )
+        return list(wanted.values())
+
+    return files
+
+
 def tuning_record():
     """What the target tune has written down, if it ever ran for this study."""
     from parallax.storage import read_json
@@ -281,7 +330,7 @@ def pooled_of(wildcards):
         return {}
     return {
         "synthetic": expand(
-            "<patients>/{site}/{{dataset}}/cohort.parquet", site=PROTOCOL.sites
+            "<patients>/{site}/{{dataset}}/cohort.parquet", site=PROTOCOL.pooled_sites
         ),
         "verdicts": SITE_VERDICTS,
     }

@@ -39,10 +39,12 @@ rule write_site_results:
 rule pool_aggregates:
     input:
         combined=expand(
-            "<exact>/{site}/{{dataset}}/combined.parquet", site=PROTOCOL.sites
+            "<exact>/{site}/{{dataset}}/combined.parquet", site=PROTOCOL.pooled_sites
         ),
         telling=[
-            expand(f"<exact>/{{site}}/real/{table}.parquet", site=PROTOCOL.sites)
+            expand(
+                f"<exact>/{{site}}/real/{table}.parquet", site=PROTOCOL.pooled_sites
+            )
             for table in ("characteristics", "concentration", "combined")
         ],
         verdict=SITE_VERDICTS,
@@ -76,14 +78,14 @@ rule pool_aggregates:
 rule compare_sites:
     input:
         characteristics=expand(
-            "<exact>/{site}/real/characteristics.parquet", site=PROTOCOL.sites
+            "<exact>/{site}/real/characteristics.parquet", site=PROTOCOL.pooled_sites
         ),
         concentration=expand(
-            "<exact>/{site}/real/concentration.parquet", site=PROTOCOL.sites
+            "<exact>/{site}/real/concentration.parquet", site=PROTOCOL.pooled_sites
         ),
         # whose patients may be pooled, those may be told apart by a score
         cohorts=(
-            expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.sites)
+            expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.pooled_sites)
             if PROTOCOL.pooling.individual_real
             else []
         ),

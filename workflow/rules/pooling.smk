@@ -5,9 +5,9 @@
 rule pool_patients:
     input:
         unpack(pooled_of),
-        real=expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.sites),
-        targets=f"<exact>/{PROTOCOL.sites[0]}/real/combined.parquet",
-        unsealed=expand(SEAL, site=PROTOCOL.sites) if SEAL else [],
+        real=expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.pooled_sites),
+        targets=f"<exact>/{PROTOCOL.pooled_sites[0]}/real/combined.parquet",
+        unsealed=expand(SEAL, site=PROTOCOL.pooled_sites) if SEAL else [],
     output:
         individual="<exact>/pooled/{dataset}/individual.parquet",
         overlap="<exact>/pooled/{dataset}/overlap.parquet",
@@ -24,7 +24,7 @@ rule pool_patients:
         sections=sections(
             "cohort", "designs", "propensity", "outcomes", "validation", "pooling"
         ),
-        sites=PROTOCOL.sites,
+        sites=PROTOCOL.pooled_sites,
         dataset=lambda wildcards: wildcards.dataset,
         fit=PROTOCOL.synthesis.fit,
         seed=lambda wildcards: derive_seed(
@@ -86,7 +86,8 @@ rule collect_pooling:
         mem_mb=500,
     params:
         disclosure=section("disclosure"),
-        sites=PROTOCOL.sites,
+        primary=section("question")["primary"],
+        sites=PROTOCOL.pooled_sites,
         exact=lambda wildcards, input: str(Path(input[0]).parents[2]),
         code=code_digest("parallax.disclosure.pooled", "parallax.reporting.results"),
     script:

@@ -180,6 +180,7 @@ rule attack_generator:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
+        privacy=section("privacy"),
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"
         ),
@@ -195,6 +196,7 @@ rule reach_verdict:
         privacy=every("<exact>/{site}/{generator}/privacy.parquet"),
         fit=every("<exact>/{site}/{generator}/fit.parquet"),
         draw=every("<exact>/{site}/{generator}/draw.parquet"),
+        drawn=every("<exact>/{site}/{generator}/model.json"),
         refit=every("<exact>/{site}/{generator}/refit.parquet"),
         attribution=every("<exact>/{site}/{generator}/attribution.parquet"),
         real=[

@@ -6,6 +6,7 @@ import pandas as pd
 from parallax.job import job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.validation import Gates
 from parallax.storage import read_table, write_table
 from parallax.tables import GENERATION, PRIVACY, SPLIT, cohort_schema, failure_reason, generation_row
@@ -22,6 +23,7 @@ def attack(input, output, params):
         covariates=covariates,
         outcomes=outcomes,
         gates=Gates.of(params.gates),
+        privacy=PrivacySection.of(params.privacy),
         rng=np.random.default_rng(params.seed),
     )
     write_table(output.privacy, privacy, PRIVACY, restricted=True)

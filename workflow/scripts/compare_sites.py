@@ -15,11 +15,11 @@ def compare(input, output, params):
     protocol = Protocol.of(params.protocol)
     shown = {
         site: disclose_characteristics(read_table(path, CHARACTERISTICS), protocol.disclosure, concentration=read_table(other, CONCENTRATION))
-        for site, path, other in zip(protocol.sites, input.characteristics, input.concentration, strict=True)
+        for site, path, other in zip(protocol.pooled_sites, input.characteristics, input.concentration, strict=True)
     }
     shown |= {site: results.table_1() for site, results in read_site_results(protocol, folder=Path(params.folder)).items()}
     schema = cohort_schema(protocol.cohort.covariates, protocol.outcomes)
-    cohorts = {site: read_table(path, schema) for site, path in zip(protocol.sites, input.cohorts, strict=False)}
+    cohorts = {site: read_table(path, schema) for site, path in zip(protocol.pooled_sites, input.cohorts, strict=False)}
     write_table(
         output[0],
         compare_sites(shown, cohorts, protocol.cohort.covariates),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from parallax.disclosure.numbers import round_digits
 from parallax.job import job
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
@@ -34,5 +35,6 @@ with job(snakemake.log[0]):
     comparison = compare_ways(pooled)
     asked = {"primary": PrimaryEstimate.of(snakemake.params.primary), "gates": Gates.of(snakemake.params.gates), "shifts": read_shifts(verdicts)}
     judged = [verdict.plain() for verdict in judge_ways(comparison, pooled, **asked)]
+    judged = [entry | {"shift": None if entry["shift"] is None else float(round_digits([entry["shift"]])[0])} for entry in judged]
     write_table(snakemake.output.comparison, comparison, POOLED_COMPARISON, restricted=True)
     write_json(snakemake.output.verdict, verdicts | {"pooled": judged})

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from parallax.checksums import digest_file
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection
@@ -21,7 +22,6 @@ def draw(input, output, params, schema, records):
 
 def gather(input, output, generator):
     records = [read_json(path) for path in input.records]
-    write_json(output.model, {"fits": records}, restricted=True)
     reason = failure_reason(pd.concat([read_table(path, GENERATION) for path in input.fits]))
     write_table(output.fit, generation_row(generator, "fit", reason), GENERATION, restricted=True)
     return records, reason
@@ -34,4 +34,5 @@ with job(snakemake.log[0]):
     reason = unfitted or contain(lambda: draw(snakemake.input, snakemake.output, params, schema, records))
     if reason is not None:
         write_table(snakemake.output.cohort, empty_table(schema), schema, restricted=True)
+    write_json(snakemake.output.model, {"fits": records, "patients_sha256": digest_file(snakemake.output.cohort)}, restricted=True)
     write_table(snakemake.output.generation, generation_row(generator, "draw", reason), GENERATION, restricted=True)

@@ -15,8 +15,7 @@ from parallax.validation.combining import select_answers
 from parallax.vocabulary import REAL
 
 
-def read_site(path, key, protocol):
-    folder = Path(path).parents[1]
+def read_site(folder, key, protocol):
     exact = {each: read_table(folder / each[0] / f"{each[1]}.parquet", getattr(tables, each[1].upper())) for each in dict.fromkeys((*TELLING, key))}
     return exact[key], disclose_site(exact, protocol)[key]
 
@@ -24,17 +23,19 @@ def read_site(path, key, protocol):
 def pool(input, output, params):
     protocol, dataset = Protocol.of(params.protocol), params.dataset
     elsewhere = read_site_results(protocol, folder=Path(params.folder))
-    found = {site: read_site(path, (dataset, "combined"), protocol) for site, path in zip(protocol.sites, input.combined, strict=True)}
+    folders = zip(protocol.pooled_sites, (Path(path).parents[1] for path in input.combined), strict=True)
+    found = {site: read_site(folder, (dataset, "combined"), protocol) for site, folder in folders}
     told = {site: results.combined(dataset) for site, results in elsewhere.items()}
-    if dataset == REAL and (copies := find_copies({site: select_answers(shown) for site, (_, shown) in found.items()} | told)):
+    if dataset == REAL and (copies := find_copies({site: shown for site, (_, shown) in found.items()} | told)):
         raise ProtocolError(copies, source="the sites' answers")
     judged = {site: results.verdicts.get(dataset, "not known") for site, results in elsewhere.items()}
-    judged |= {site: verdicts[dataset]["verdict"] for site, verdicts in read_json(input.verdict)["sites"].items() if dataset != REAL}
+    judged |= {
+        site: verdicts[dataset]["verdict"] for site, verdicts in read_json(input.verdict)["sites"].items() if site in found and dataset != REAL
+    }
     answers = {site: select_answers(withhold(*tables_of)) for site, tables_of in found.items()} | told
     asked = {"excluded": {} if dataset == REAL else list_unreleased(judged)}
-    way = "aggregates" if dataset == REAL else "aggregates_synthetic"
-    pooled = pool_aggregates(answers, way=way, unverified=protocol.pooling.unverified, **asked)
-    write_table(output.aggregates, pooled, tables.POOLED, restricted=True)
+    named = {"way": "aggregates" if dataset == REAL else "aggregates_synthetic", "unverified": protocol.pooling.unverified}
+    write_table(output.aggregates, pool_aggregates(answers, **named, **asked), tables.POOLED, restricted=True)
     write_table(output.heterogeneity, measure_heterogeneity(answers, **asked), tables.HETEROGENEITY, restricted=True)
 
 

@@ -20,7 +20,7 @@ def pool(input, params):
     if not synthetic:
         return study, [pool_real(real)]
     judged = read_json(input.verdicts)["sites"]
-    verdicts = {site: generators[params.dataset]["verdict"] for site, generators in judged.items()}
+    verdicts = {site: judged[site][params.dataset]["verdict"] for site in params.sites}
     return study, pool_generator(real, synthetic, verdicts=verdicts, here=study["pooling"].here)
 
 

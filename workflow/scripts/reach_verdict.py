@@ -17,8 +17,7 @@ from parallax.validation.verdict import reach_verdict
 def judge(folder, generator, protocol):
     keys = [*TELLING, *((generator, name) for name in JUDGED)]
     exact = {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in keys}
-    shown = exact | disclose_site(exact, protocol)
-    certified = protocol.validation.certification.repetitions > 0
+    shown, certified = exact | disclose_site(exact, protocol), protocol.validation.certification.repetitions > 0
     return reach_verdict(
         generator,
         **{name: shown[generator, name] for name in JUDGED},
@@ -27,15 +26,14 @@ def judge(folder, generator, protocol):
         certified=certified and generator in protocol.certified_generators,
         certificate=read_json(folder / "certification/certificate.json") if certified else None,
         guarantee=guarantee_of(protocol.synthesis.generators[generator]),
-    ).plain()
+    ).plain() | {"patients_sha256": read_json(folder / generator / "model.json")["patients_sha256"]}
 
 
 def reach(output, params):
-    protocol, exact = Protocol.of(params.protocol), Path(params.exact)
-    sites = {site: {name: judge(exact / site, name, protocol) for name in protocol.generators} for site in protocol.sites}
-    registration, certified = describe_registration(read_text(params.register)).plain(), protocol.validation.certification.repetitions > 0
-    record = {"study": protocol.study.name, "protocol_digest": protocol.digest, "registration": registration, "certified": certified}
-    write_json(output[0], record | {"sites": sites})
+    protocol, registration = Protocol.of(params.protocol), describe_registration(read_text(params.register)).plain()
+    sites = {site: {name: judge(Path(params.exact) / site, name, protocol) for name in protocol.generators} for site in protocol.sites}
+    record = {"study": protocol.study.name, "protocol_digest": protocol.digest, "registration": registration, "sites": sites}
+    write_json(output[0], record | {"certified": protocol.validation.certification.repetitions > 0})
 
 
 with job(snakemake.log[0]):

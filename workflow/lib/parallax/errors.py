@@ -9,6 +9,7 @@
     ├── GenerationError          a generator cannot be fitted to, or drawn for, this cohort
     ├── Sealed                   effects stay sealed: the design of a blinded study has not passed
     ├── StorageError             a file is missing, unwritable or does not follow its schema
+    ├── ReleaseError             patients may not be released, or two studies cannot be compared
     ├── SigningError             a key cannot be used, or a signature is not the key's
     └── StatisticsError          an estimator was called outside its domain
         └── NotEstimable         the data do not determine the quantity; becomes a row with a reason
@@ -74,6 +75,10 @@ class Sealed(ParallaxError):
 
 class StorageError(ParallaxError):
     """A file is missing, unwritable or does not follow its schema."""
+
+
+class ReleaseError(ParallaxError):
+    """Patients may not be released, or two studies cannot be compared."""
 
 
 class SigningError(ParallaxError):

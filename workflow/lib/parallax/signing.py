@@ -56,8 +56,12 @@ def sign_file(path: str | Path, *, key: str | Path) -> bytes:
 
     Ed25519 is deterministic: equal bytes and key give equal signatures. Raises ``SigningError``.
     """
-    private = read_private_key(key)
-    return private.sign(_content(Path(path), allowed="the file to sign", remedy="correct the path"))
+    return sign(_content(Path(path), allowed="the file to sign", remedy="correct the path"), key=key)
+
+
+def sign(content: bytes, *, key: str | Path) -> bytes:
+    """The signature of bytes that will be a file's, as :func:`sign_file` gives it."""
+    return read_private_key(key).sign(content)
 
 
 def verify_file(path: str | Path, *, public_key: str | Path) -> None:

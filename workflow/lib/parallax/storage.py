@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,6 +73,33 @@ def write_text(path: str | Path, text: str, *, restricted: bool = False) -> None
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write bytes as they are (a signature)."""
     _write_whole(Path(path), lambda temporary: temporary.write_bytes(content))
+
+
+def write_folder(path: str | Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder that everybody may read, whole or not at all: made under another name, then renamed. ``files`` by name; / makes a folder."""
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            for name, content in files.items():
+                file = made / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            for entry in (made, *made.rglob("*")):
+                entry.chmod(0o755 if entry.is_dir() else 0o644)
+            made.replace(target)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path}\n    found    the folder cannot be written ({error.strerror})\n    to do    free space or name another results folder"
+        ) from error
+
+
+def remove_folder(path: str | Path) -> None:
+    """Remove a folder with all that is in it, where there is one."""
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def read_text(path: str | Path) -> str:

@@ -26,7 +26,8 @@ Rule = Literal[
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
 Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
-GateOutcome = Literal["passed", "failed", "not_evaluated"]
+#: an attack that tells nothing, of harm or of its absence, is not informative
+GateOutcome = Literal["passed", "failed", "not_evaluated", "not_informative"]
 Direction = Literal["at_most", "at_least", "absolute_at_most", "contains"]
 
 ESTIMANDS: Final[tuple[str, ...]] = get_args(Estimand)
@@ -50,8 +51,10 @@ FLOOR: Final = "floor"
 CERTIFICATION: Final = "certification"
 CORRECT: Final = "correct"
 FLAT_COPULA: Final = "flat_copula"
+#: the dataset of real treated patients beside AI-generated comparators
+EXTERNAL_CONTROL: Final = "external_control"
 #: folders and datasets of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", POOLED, FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA})
+RESERVED_NAMES: Final = frozenset({"real", "source", POOLED, FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA, EXTERNAL_CONTROL})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from parallax.protocol import (
 )
 from parallax.protocol.checks import neither
 from parallax.tables import ATTRITION, category_text, cohort_schema, level_text
-from parallax.vocabulary import MISSING_LEVEL
+from parallax.vocabulary import ARMS, MISSING_LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,22 @@ class Selection:
     attrition: pd.DataFrame
 
 
-def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: OutcomesSection, patient_id: str | None) -> Selection:
+def select_cohort(
+    patients: pd.DataFrame,
+    cohort: CohortSection,
+    outcomes: OutcomesSection,
+    patient_id: str | None,
+    *,
+    applied: Collection[str] = (),
+    needed: Collection[str] = ARMS,
+) -> Selection:
     """The patients of both arms who meet every criterion, with their covariates and outcomes.
 
-    Steps, each a row of the attrition table: the source as it is, the two arms, every eligibility criterion (unknown counts as not met), and
-    under ``missing: complete_case`` the patients without a missing covariate. Raises ``CohortError`` with every fault found where ids are
+    Steps, each a row of the attrition table: the source as it is, the two arms, every eligibility criterion (unknown counts as not met; those
+    of ``applied`` are met by all, since the source was made of patients who met them), and under ``missing: complete_case`` the patients
+    without a missing covariate. Raises ``CohortError`` with every fault found where ids are
     missing or repeated, follow-up is missing, not above zero or beyond ``follow_up_days``, an event is neither 0 nor 1, a covariate cannot
-    be used, or an arm is empty. Faults are counted; no patient's value is shown.
+    be used, or an arm of ``needed`` is empty. Faults are counted; no patient's value is shown.
     """
     arm = category_text(patients[cohort.arms.column])
     treated = (arm == level_text(cohort.arms.treated)).fillna(False).to_numpy(bool)
@@ -48,6 +58,9 @@ def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: Outco
     steps = [("source", "patients in the source", np.ones(len(patients), dtype=bool))]
     steps += [("arms", f'in neither arm by column "{cohort.arms.column}"', treated | comparator)]
     for number, criterion in enumerate(cohort.eligibility):
+        if criterion.keep in applied:
+            steps += [(criterion.name, f"{criterion.reason} (applied before the release)", np.ones(len(patients), dtype=bool))]
+            continue
         met = evaluate(patients, criterion.keep, where=f"cohort.eligibility[{number}].keep").to_numpy()
         steps += [(criterion.name, criterion.reason, met)]
     if cohort.covariates.missing == "complete_case":
@@ -61,7 +74,7 @@ def select_cohort(patients: pd.DataFrame, cohort: CohortSection, outcomes: Outco
         kept = remaining
     attrition = ATTRITION.validate(pd.DataFrame(rows, columns=list(ATTRITION.columns)))
 
-    faults = _empty_arms(attrition, cohort)
+    faults = _empty_arms(attrition, cohort, needed)
     ids = _patient_ids(patients, patient_id)[kept]
     if faulty := int(ids.isna().sum()):
         faults += [f'column "{patient_id}" holds no identifier for {_patients(faulty)}']
@@ -117,9 +130,9 @@ def _unusable_covariates(values: pd.DataFrame, covariates: Covariates) -> list[s
     return faults
 
 
-def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection) -> list[str]:
+def _empty_arms(attrition: pd.DataFrame, cohort: CohortSection, needed: Collection[str]) -> list[str]:
     faults = []
-    for arm in ("treated", "comparator"):
+    for arm in needed:
         remaining = attrition[f"remaining_{arm}"]
         if remaining.iloc[-1] == 0:
             last = attrition["criterion"].iloc[int(remaining.eq(0).argmax())]

@@ -68,7 +68,7 @@ def peek_file(source: FileSource, *, folder: Path, columns: Collection[str]) -> 
     path = _existing(source, folder)
     wanted = {name: column for name, column in source.columns.items() if name in columns}
     if path.suffix == ".parquet":
-        _check_presence(path, source.columns, _parquet_types(path))
+        _check_presence(path, source.columns, parquet_types(path))
         return list(source.columns), _scan_parquet(path, wanted)[0]
     _check_presence(path, source.columns, _header(path))
     return list(source.columns), _scan_csv(path, wanted)[0]
@@ -129,7 +129,7 @@ def _parsed(field: str, kind: str) -> str:
 
 
 def _scan_parquet(path: Path, columns: Mapping[str, FileColumn]) -> tuple[pd.DataFrame, list[tuple[int, str, str]]]:
-    types = _parquet_types(path)
+    types = parquet_types(path)
     _check_presence(path, columns, types)
     mistyped = [
         f'column "{name}": expected {_IN_WORDS[column.type]}, found the type {types[name]}'
@@ -145,7 +145,8 @@ def _scan_parquet(path: Path, columns: Mapping[str, FileColumn]) -> tuple[pd.Dat
     return _typed(frame[list(columns)], columns), []
 
 
-def _parquet_types(path: Path) -> dict[str, str]:
+def parquet_types(path: Path) -> dict[str, str]:
+    """DuckDB's type of every column of a Parquet file. Raises ``SourceError`` where it is none."""
     with _connect() as connection:
         try:
             relation = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()

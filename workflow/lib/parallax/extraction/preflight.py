@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -16,7 +16,8 @@ from parallax.expressions import columns as columns_of
 from parallax.expressions import evaluate
 from parallax.extraction.mapping import check_mapping, columns_behind, map_columns
 from parallax.extraction.measurements import check_measurement_file, read_measurements
-from parallax.extraction.registry import SOURCES, normalise
+from parallax.extraction.registry import SOURCES, applied_criteria, normalise
+from parallax.extraction.release import read_replicates
 from parallax.measurements import select_measurements, summarise_measurements
 from parallax.protocol import CohortSection, FileSource, OutcomesSection, Protocol, Source
 from parallax.protocol.checks import Kind, SourceFacts, check_sites, check_source, declared_kind, unknown
@@ -29,8 +30,9 @@ _KINDS: Final[dict[str, Kind]] = {"i": "number", "u": "number", "f": "number", "
 def check_sources(protocol: Protocol, *, folder: Path) -> None:
     """Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
 
-    ``folder`` is the protocol's folder. Reads a package's table, and of a file only the columns that decide who is eligible, in which arm,
-    and with which outcome; where there are several sites also the covariates. Measurements are read where an expression uses a summary of them.
+    ``folder`` is the protocol's folder. Reads a package's table, a release after its digests and signature, and of a file only the columns that
+    decide who is eligible, in which arm, and with which outcome; where there are several sites also the covariates. Measurements are read where an
+    expression uses a summary of them.
     """
     faults: list[Fault] = []
     seen: dict[str, SourceFacts] = {}
@@ -52,8 +54,22 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
             faults += check_source(protocol, site, facts)
             seen[site] = facts
     faults += check_sites(protocol, seen)
+    faults += _check_external_controls(protocol, folder)
     if faults:
         raise ProtocolError(faults, source=f'the protocol of study "{protocol.study.name}" and its data')
+
+
+def _check_external_controls(protocol: Protocol, folder: Path) -> Iterator[Fault]:
+    used = {protocol.cohort.arms.column, *protocol.cohort.covariates.names}
+    used |= {column for _, outcome in protocol.outcomes.items() for column in outcome.columns.values()}
+    for site, control in protocol.data.external_controls.items():
+        where = f"data.external_controls.{site}"
+        try:
+            released, _ = read_replicates(control, folder=folder)
+        except SourceError as error:
+            yield Fault(where, str(error), "a released folder as it was sent", "correct the path, the site or the key, or have it sent again")
+        else:
+            yield from (unknown(where, column, released.columns, "column of the release") for column in sorted(used - set(released.columns)))
 
 
 def subgroups_of(protocol: Protocol) -> dict[str, str]:
@@ -95,6 +111,7 @@ def describe_source(
     names, frame = SOURCES[source.source].peek(source, folder=folder, columns=behind)
     if unmappable := tuple(check_mapping(mapping, names, where=where)):
         return SourceFacts(faults=unmappable)
+    applied = applied_criteria(source, folder=folder)
     try:
         frame = map_columns(normalise(frame), mapping, where=where)
     except ProtocolError as error:
@@ -120,6 +137,8 @@ def describe_source(
         levels = {str(level): int(count) for level, count in arm.value_counts().items()}
         eligible = arm.isin([level_text(cohort.arms.treated), level_text(cohort.arms.comparator)])
     for place, keep in expressions.items():
+        if keep in applied:
+            continue
         try:
             columns_of(keep, where=place, known=names)
             eligible &= evaluate(frame, keep, where=place)

@@ -12,7 +12,8 @@ import pandas as pd
 from parallax.extraction.file import peek_file, read_file
 from parallax.extraction.mapping import map_columns
 from parallax.extraction.package import peek_package, read_package
-from parallax.protocol import Source
+from parallax.extraction.release import peek_release, read_record, read_release
+from parallax.protocol import ReleaseSource, Source
 from parallax.tables import category_text
 
 
@@ -27,6 +28,7 @@ class SourceReader:
 SOURCES: Final[Mapping[str, SourceReader]] = {
     "package": SourceReader(read=read_package, peek=peek_package),
     "file": SourceReader(read=read_file, peek=peek_file),
+    "release": SourceReader(read=read_release, peek=peek_release),
 }
 
 
@@ -36,6 +38,11 @@ def read_source(source: Source, *, folder: Path) -> pd.DataFrame:
     ``folder`` is the protocol's folder, from which relative paths start. Raises ``SourceError``.
     """
     return map_columns(normalise(SOURCES[source.source].read(source, folder=folder)), source.mapping, where="mapping")
+
+
+def applied_criteria(source: Source, *, folder: Path) -> tuple[str, ...]:
+    """The eligibility expressions that were applied before a source's patients were made; only a release has any."""
+    return read_record(source, folder=folder).criteria_applied if isinstance(source, ReleaseSource) else ()
 
 
 def normalise(frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from parallax.protocol.cohort import Arms, CohortSection, Covariates, Criterion
 from parallax.protocol.constraints import Constraint, FixedCombinationsConstraint, InequalityConstraint, OrderConstraint, RangeConstraint
-from parallax.protocol.data import DataSection, FileColumn, FileSource, PackageSource, Source
+from parallax.protocol.data import DataSection, FileColumn, FileSource, PackageSource, ReleasedFolder, ReleaseSource, Source
 from parallax.protocol.designs import CoarsenDesign, CrudeDesign, Design, DesignsSection, EntropyDesign, MatchDesign, Trim, WeightDesign
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import (
@@ -72,6 +72,8 @@ __all__ = [
     "Protocol",
     "QuestionSection",
     "RangeConstraint",
+    "ReleaseSource",
+    "ReleasedFolder",
     "SdvSettings",
     "SequentialGenerator",
     "Source",

@@ -19,7 +19,7 @@ from parallax.protocol.checks_measurements import check_measurements
 from parallax.protocol.checks_private import check_private_generators
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.constraints import FixedCombinationsConstraint, OrderConstraint
-from parallax.protocol.data import DataSection, FileColumn, FileSource
+from parallax.protocol.data import DataSection, FileColumn, FileSource, ReleaseSource
 from parallax.protocol.designs import (
     CoarsenDesign,
     Design,
@@ -43,12 +43,13 @@ from parallax.protocol.generators import (
 )
 from parallax.protocol.outcomes import BinaryOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
 from parallax.protocol.pooling import PoolingSection
+from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
-from parallax.vocabulary import RATIO_CONTRASTS, RESERVED_NAMES, SITE
+from parallax.vocabulary import ARMS, RATIO_CONTRASTS, RESERVED_NAMES, SITE
 
 Entry = TypeVar("Entry", bound=Hashable)
 Kind = Literal["number", "boolean", "text", "date"]
@@ -112,6 +113,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_names, ("data", "synthesis")),
         (_check_site_results, ("pooling", "data", "synthesis")),
         (_check_pooling, ("pooling", "data", "synthesis")),
+        (_check_external_controls, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (check_private_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
@@ -120,6 +122,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_terms, ("synthesis", "cohort")),
         (_check_designs, ("designs", "propensity", "cohort")),
         (_check_certification, ("validation", "question", "designs", "outcomes", "synthesis")),
+        (_check_privacy, ("privacy", "cohort", "outcomes")),
         (_check_declared_columns, ("cohort", "outcomes", "data")),
         (_check_paths, ("data",)),
         (_check_disclosure, ("disclosure",)),
@@ -136,7 +139,8 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
     cohort = protocol.cohort
     faults = [*_check_columns(cohort, protocol.outcomes, site, protocol.data, facts.columns), *facts.faults] if facts.columns else [*facts.faults]
     if cohort.arms.column in facts.columns:
-        faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count)
+        needed = ("treated",) if site in protocol.data.external_controls else ARMS
+        faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count, needed)
     for name, outcome in protocol.outcomes.survival.items():
         if unusual := facts.unusual_events.get(name, 0):
             found = f'column "{outcome.event}", which holds {neither(outcome.codes)} for {unusual} patient{"s" * (unusual > 1)} of site "{site}"'
@@ -340,6 +344,8 @@ def _check_pooling(pooling: PoolingSection, data: DataSection, synthesis: Synthe
     for site in pooling.here:
         if site not in data.sites:
             yield unknown(where, site, data.sites, "site")
+        elif isinstance(data.sites[site], ReleaseSource):
+            yield Fault(where, f"{site}, whose patients come from a release", "sites with real patients", "remove it")
     for site in _repeated(pooling.here):
         yield Fault(where, f"{site} more than once", "every site once", "remove the repetition")
     if pooling.here and set(pooling.here) >= set(data.sites):
@@ -347,6 +353,18 @@ def _check_pooling(pooling: PoolingSection, data: DataSection, synthesis: Synthe
     if pooling.here and synthesis.patients != 1.0:
         found = f"sites, with synthesis.patients {synthesis.patients:g}: those elsewhere would count for another number of patients than they know"
         yield Fault(where, found, "replicates as large as the cohort", "set synthesis.patients: 1, or leave here out")
+
+
+def _check_external_controls(data: DataSection, cohort: CohortSection) -> Iterator[Fault]:
+    for name in data.external_controls:
+        where = f"data.external_controls.{name}"
+        if name not in data.sites:
+            yield unknown(where, name, data.sites, "site")
+        elif isinstance(data.sites[name], ReleaseSource):
+            found = "a site whose own patients come from a release"
+            yield Fault(where, found, "a site with real treated patients", "remove it, or name the site's real source")
+    if data.external_controls and cohort.measurements:
+        yield Fault("data.external_controls", "repeated measurements as well", "one of the two", "remove it, or leave cohort.measurements out")
 
 
 def _check_certification(
@@ -447,6 +465,27 @@ def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator
             for column in columns:
                 if column not in names:
                     yield Fault(f"{where}.{part}", f'"{column}", no covariate', ", ".join(names), "correct the name")
+
+
+def _check_privacy(privacy: PrivacySection, cohort: CohortSection, outcomes: OutcomesSection) -> Iterator[Fault]:
+    covariates = cohort.covariates
+    for column in privacy.quasi_identifiers:
+        if column not in covariates.names:
+            yield unknown("privacy.quasi_identifiers", column, covariates.names, "covariate")
+    for column in privacy.sensitive:
+        if column not in (*covariates.names, *outcomes.names):
+            yield unknown("privacy.sensitive", column, (*outcomes.names, *covariates.names), "covariate or outcome")
+    for key, names in (("quasi_identifiers", privacy.quasi_identifiers), ("sensitive", privacy.sensitive)):
+        for column in _repeated(names):
+            yield Fault(f"privacy.{key}", f'"{column}" more than once', "every column once", "remove the repetition")
+    for column in privacy.quasi_identifiers:
+        if column in privacy.sensitive:
+            found = f'"{column}", which is a quasi-identifier too'
+            yield Fault("privacy.sensitive", found, "what an intruder does not know yet", "remove it from one of the two")
+    for column in privacy.widths:
+        numeric = [name for name in privacy.quasi_identifiers if name in covariates.numeric]
+        if column not in numeric:
+            yield unknown(f"privacy.widths.{column}", column, numeric, "numeric quasi-identifier")
 
 
 def _check_scores(propensity: PropensitySection, cohort: CohortSection) -> Iterator[Fault]:
@@ -606,11 +645,11 @@ def _check_columns(
             yield Fault(where, f'"{name}", which holds {kinds[name]} at site "{site}"', "a column of numbers", remedy)
 
 
-def _check_levels(cohort: CohortSection, site: str, levels: Mapping[str, int], minimum_count: int) -> Iterator[Fault]:
+def _check_levels(cohort: CohortSection, site: str, levels: Mapping[str, int], minimum_count: int, needed: tuple[str, ...]) -> Iterator[Fault]:
     shown = [level for level, patients in levels.items() if patients >= minimum_count]
     listed = f"levels of at least {minimum_count} patients: {', '.join(shown)}"
     described = listed if 0 < len(shown) <= _SHOWN_LEVELS else "a level that occurs in the arm column"
-    for arm in ("treated", "comparator"):
+    for arm in needed:
         level = getattr(cohort.arms, arm)
         text = str(level).lower() if isinstance(level, bool) else str(level)
         if not levels.get(text, 0):

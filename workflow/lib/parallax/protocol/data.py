@@ -56,13 +56,47 @@ class FileSource(SiteSource):
     measurements: MeasurementFile | None = Field(default=None, description="a second file, with the repeated measurements of these patients")
 
 
-Source = Annotated[PackageSource | FileSource, Field(discriminator="source")]
+class ReleasedFolder(Section):
+    """A released folder, and whose it is."""
+
+    path: str = Field(min_length=1, description="the released folder, relative to the protocol's folder, or absolute")
+    site: Name | None = Field(default=None, description="the release's site; null: it has one")
+    public_key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the sender's public Ed25519 key in PEM, relative to the protocol's folder; null: only the digests are checked",
+    )
+
+
+class ReleaseSource(ReleasedFolder):
+    """A released folder of another study on the same question: one replicate of its AI-generated patients stands in for the real ones."""
+
+    source: Literal["release"]
+    replicate: int = Field(default=0, ge=0, description="the replicate that stands in for the patients")
+
+    @property
+    def patient_id(self) -> str:
+        """The column that identifies a patient."""
+        return "patient_id"
+
+    @property
+    def mapping(self) -> dict[str, MappedColumn]:
+        """None: its patients have the study's columns already."""
+        return {}
+
+
+Source = Annotated[PackageSource | FileSource | ReleaseSource, Field(discriminator="source")]
 
 
 class DataSection(Section):
     """The study's sites; every stage runs for each of them."""
 
     sites: dict[Name, Source] = Field(min_length=1, description="a source for each site, by the site's name")
+    external_controls: dict[Name, ReleasedFolder] = Field(
+        default_factory=dict,
+        description="releases whose AI-generated comparators stand beside a site's own treated patients, by the site's name; for the target "
+        "external_control",
+    )
     follow_up_ratio: float = Field(
         default=5.0, gt=1, description="between two sites; where median follow-up differs by a larger factor, a unit is taken to be wrong"
     )

@@ -11,12 +11,13 @@ from typing import Any, Final
 from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
 from parallax.protocol.cohort import CohortSection
-from parallax.protocol.data import DataSection
+from parallax.protocol.data import DataSection, ReleaseSource
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import FLAT
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.pooling import PoolingSection
+from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
 from parallax.protocol.robustness import RobustnessSection
@@ -45,6 +46,7 @@ class Protocol(Section):
     subgroups: SubgroupsSection = NO_SUBGROUPS
     robustness: RobustnessSection = RobustnessSection()
     validation: ValidationSection = ValidationSection()
+    privacy: PrivacySection = PrivacySection()
     disclosure: DisclosureSection = DisclosureSection()
     pooling: PoolingSection = PoolingSection()
 
@@ -56,12 +58,17 @@ class Protocol(Section):
     @property
     def pools(self) -> bool:
         """Whether there are answers of several sites to become one, those of sites elsewhere among them."""
-        return len(self.data.sites) + len(self.pooling.site_results) > 1
+        return len(self.pooled_sites) + len(self.pooling.site_results) > 1
+
+    @property
+    def pooled_sites(self) -> tuple[str, ...]:
+        """The sites whose answers may be pooled: AI-generated patients of a release, analysed as if they had lived, are no answer of another site."""
+        return tuple(site for site, source in self.data.sites.items() if not isinstance(source, ReleaseSource))
 
     @property
     def pooled_datasets(self) -> tuple[str, ...]:
         """The datasets of which the sites' patients are pooled; none where nothing is pooled, the real ones where the protocol allows it."""
-        return ((REAL,) if self.pooling.individual_real else ()) + self.generators if len(self.data.sites) > 1 else ()
+        return ((REAL,) if self.pooling.individual_real else ()) + self.generators if len(self.pooled_sites) > 1 else ()
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -105,6 +112,11 @@ class Protocol(Section):
     def shared(self) -> dict[str, object]:
         """What all institutions of a study have in common, as plain content: the protocol without what is ``OF_ONE_PLACE``."""
         return self.model_dump(mode="json", exclude=dict(OF_ONE_PLACE))
+
+    @property
+    def ai_generated(self) -> bool:
+        """Whether a site's patients come from a release: they never lived."""
+        return any(isinstance(source, ReleaseSource) for source in self.data.sites.values())
 
 
 def digest_of(protocol: object) -> str:

@@ -20,6 +20,12 @@ class Gates(Section):
     excess_copies_upper: float = Field(
         default=0.01, gt=0, le=1, description="largest upper bound of the excess of exact copies of train patients over hold-out patients"
     )
+    vulnerable_auc_upper: float = Field(
+        default=0.65, gt=0.5, le=1, description="largest upper bound of the membership attack's AUC among outliers, and among the rarest patients"
+    )
+    singling_out_upper: float = Field(default=0.1, gt=0, le=1, description="largest upper bound of the risk of being singled out")
+    linkability_upper: float = Field(default=0.1, gt=0, le=1, description="largest upper bound of the risk that two halves of a record are linked")
+    inference_upper: float = Field(default=0.2, gt=0, le=1, description="largest upper bound of the risk that a sensitive column is inferred")
     replicates_not_estimable: float = Field(
         default=0.1,
         ge=0,

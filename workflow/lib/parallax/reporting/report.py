@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
@@ -89,6 +89,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
+from parallax.validation.metrics import METRICS
 from parallax.vocabulary import FLOOR, REAL
 
 #: share of synthetic records nearer to patients seen than to patients not seen, of a generator that tells nothing
@@ -153,7 +154,7 @@ class SitePage:
     fidelity: tuple[Table, Table | None] | None
     ranking: Table | None
     measurements: MeasurementsPage | None
-    privacy: tuple[Table, Table | None] | None
+    privacy: tuple[Table, Table] | None
 
 
 def render_report(inputs: ReportInputs) -> str:
@@ -334,7 +335,7 @@ def _describe_site(site: str, tables: SiteTables, protocol: Protocol, verdicts: 
             labels=names,
         ),
         measurements=_describe_measurements(tables, protocol, names, labels),
-        privacy=tabulate_metrics(privacy, generators=shown_generators, labels=names, arm_labels=labels, caption="Privacy") if privacy else None,
+        privacy=_privacy_tables(privacy, shown_generators, names, labels) if privacy else None,
     )
 
 
@@ -356,6 +357,19 @@ def _describe_measurements(tables: SiteTables, protocol: Protocol, names: Mappin
         if measured
         else None,
     )
+
+
+def _privacy_tables(
+    privacy: Mapping[str, pd.DataFrame], generators: Sequence[str], names: Mapping[str, str], labels: Mapping[str, str]
+) -> tuple[Table, Table]:
+    """What gates rest on, and what is reported beside it."""
+    gated = {metric.name for metric in METRICS.values() if metric.gate is not None}
+    parts = [{name: table[table["metric"].isin(gated) == kept] for name, table in privacy.items()} for kept in (True, False)]
+    attacks, reported = (
+        tabulate_metrics(part, generators=generators, labels=names, arm_labels=labels, caption=caption)[0]
+        for part, caption in zip(parts, ("Attacks", "Reported"), strict=True)
+    )
+    return attacks, reported
 
 
 def _primary_shift(agreement: pd.DataFrame, protocol: Protocol) -> float:

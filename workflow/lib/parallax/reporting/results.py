@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import pandas as pd
@@ -44,7 +45,9 @@ PRIVACY_COLUMNS: Final = ("site", "generator", "metric", "value", "lower", "uppe
 
 
 def collect_estimates(
-    combined: Mapping[tuple[str, str], pd.DataFrame], overlap: Mapping[tuple[str, str], pd.DataFrame], pooled: Mapping[tuple[str, str], pd.DataFrame]
+    combined: Mapping[tuple[str, str], pd.DataFrame],
+    overlap: Mapping[tuple[str, str], pd.DataFrame],
+    pooled: Mapping[tuple[str, str], pd.DataFrame] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """``estimates.csv`` from the shown COMBINED, OVERLAP and POOLED tables by (site, dataset), in the mappings' order.
 

@@ -24,6 +24,7 @@ from parallax.reporting.wording import (
     metric_words,
     plain,
 )
+from parallax.validation.metrics import NOT_INFORMATIVE
 from parallax.vocabulary import ARMS, DIAGNOSTIC_CONTRASTS, FLOOR, REAL, VALID_RULES
 
 Row = Mapping[Any, Any]
@@ -350,6 +351,9 @@ def _metric_cell(metric: str, by_name: Mapping[str, Row], name: str) -> Cell:
     value, lower, upper = (_number(row[name]) for name in ("value", "lower", "upper"))
     if math.isnan(value):
         return Cell(NOT_AVAILABLE, note=row["reason"] if isinstance(row["reason"], str) else "", look="none")
+    reason = row["reason"] if isinstance(row["reason"], str) else ""
+    if reason.startswith(NOT_INFORMATIVE):
+        return Cell(format_number(value, decimals=words.decimals), note=reason, look="none")
     look: str = "" if pd.isna(row["passed"]) else "good" if row["passed"] else "bad"
     interval = format_interval(lower, upper, decimals=words.decimals)
     bound = "" if math.isnan(upper) else f"up to {format_number(upper, decimals=words.decimals)}"

@@ -76,7 +76,9 @@ def decisive_reason(verdict: GeneratorVerdict, *, primary: str, arm_labels: Mapp
         return sentence(unknown[0].reason)
     shift = next((gate for gate in verdict.gates if gate.metric in SHIFTS), None)
     told = f": {_clause(shift, primary=primary, arm_labels=arm_labels).partition(' (')[0]}" if shift else ""
-    return sentence(f"every gate passed{told}")
+    silent = len(verdict.with_outcome("not_informative"))
+    rest = f"; {spell(silent)} of the attacks told nothing, which is not the same as safe" if silent else ""
+    return sentence(f"{'no gate failed' if silent else 'every gate passed'}{told}{rest}")
 
 
 def headline(verdicts: Sequence[GeneratorVerdict]) -> str:

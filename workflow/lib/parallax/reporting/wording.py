@@ -66,7 +66,12 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
 #: combining rules, and the study's own analysis (none), in words; one without words bears its name
 RULES: Final[Mapping[str, str]] = {"none": "its own analysis", "partial": "valid rule", "naive": "naive", "stacked": "stacked"}
 
-GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {"passed": ("passed", "✓"), "failed": ("failed", "✕"), "not_evaluated": ("not evaluated", "?")}
+GATE_OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
+    "passed": ("passed", "✓"),
+    "failed": ("failed", "✕"),
+    "not_evaluated": ("not evaluated", "?"),
+    "not_informative": ("not informative", "–"),
+}
 
 #: the rows of ATTRIBUTION, in the order of the figure
 MECHANISMS: Final[Mapping[str, str]] = {
@@ -175,7 +180,27 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "excess_copies": MetricWords(
         "Excess copies", "patients are copied: an excess that may reach {value} of those seen ({bound} is allowed)", 4, brief="copies"
     ),
+    "excess_copied_covariates": MetricWords(
+        "Excess copies of all covariates",
+        "patients' covariates are copied: an excess that may reach {value} of those seen ({bound} is allowed)",
+        4,
+        brief="copied covariates",
+    ),
+    "excess_copied_outliers": MetricWords(
+        "Excess copies among outliers",
+        "outliers are copied: an excess that may reach {value} of them ({bound} is allowed)",
+        4,
+        brief="copied outliers",
+    ),
+    "excess_copied_rare": MetricWords(
+        "Excess copies among the rarest",
+        "the rarest patients are copied: an excess that may reach {value} of them ({bound} is allowed)",
+        4,
+        brief="copied rarest",
+    ),
     "closest_to_train": MetricWords("Closest to patients seen"),
+    "nndr_to_train": MetricWords("Nearest over second nearest patient seen (NNDR)"),
+    "nndr_to_hold_out": MetricWords("Nearest over second nearest patient not seen (NNDR)"),
     "membership_auc": MetricWords(
         "Membership attack, AUC", "an attacker may tell whom the generator saw: AUC up to {value} ({bound} is allowed)", brief="attack AUC"
     ),
@@ -184,6 +209,49 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         "an attacker may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
         brief="attack TPR",
     ),
+    "membership_tpr_at_01pct_fpr": MetricWords("Membership attack, TPR at 0.1% FPR"),
+    "nearest_auc": MetricWords(
+        "Nearest-record attack, AUC",
+        "an attacker may tell by the nearest record whom the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="nearest AUC",
+    ),
+    "nearest_tpr_at_1pct_fpr": MetricWords(
+        "Nearest-record attack, TPR at 1% FPR",
+        "the nearest record may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
+        brief="nearest TPR",
+    ),
+    "outlier_auc": MetricWords(
+        "Membership attack on outliers, AUC",
+        "an attacker may tell which outliers the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="outlier AUC",
+    ),
+    "rare_auc": MetricWords(
+        "Membership attack on the rarest, AUC",
+        "an attacker may tell which of the rarest patients the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="rarest AUC",
+    ),
+    "singling_out_univariate": MetricWords(
+        "Singling out by one column",
+        "patients may be singled out by one column: risk up to {value} ({bound} is allowed)",
+        brief="singling out, 1 column",
+    ),
+    "singling_out_multivariate": MetricWords(
+        "Singling out by three columns",
+        "patients may be singled out by three columns: risk up to {value} ({bound} is allowed)",
+        brief="singling out, 3 columns",
+    ),
+    "linkability": MetricWords(
+        "Linkability", "two data sets of the same patients may be linked: risk up to {value} ({bound} is allowed)", brief="linkability"
+    ),
+    "inference": MetricWords("Attribute inference", "a sensitive column may be inferred: risk up to {value} ({bound} is allowed)", brief="inference"),
+    "inference_from_quasi_identifiers": MetricWords(
+        "Attribute inference from quasi-identifiers",
+        "a sensitive column may be inferred from the quasi-identifiers: risk up to {value} ({bound} is allowed)",
+        brief="inference, quasi-identifiers",
+    ),
+    "excess_replicated_uniques": MetricWords("Unique quasi-identifiers replicated, beyond those of patients not seen"),
+    "k_anonymity": MetricWords("k-anonymity of the release", decimals=0),
+    "l_diversity": MetricWords("l-diversity of the release", decimals=0),
     "detection": MetricWords(
         "Flat copulas caught", "the agreement gate would catch {value} of flat copulas ({bound} is asked for)", 2, brief="flat copulas caught"
     ),

@@ -7,6 +7,7 @@ import numpy as np
 from parallax.statistics.cox import baseline_hazard, fit_cox
 from parallax.statistics.logistic import fit_logistic
 from parallax.statistics.matching import match_nearest
+from parallax.statistics.statements import EQUAL, count_matches
 from parallax.statistics.survival import kaplan_meier, restricted_mean_difference, survival_difference
 
 
@@ -26,6 +27,8 @@ def compile_kernels() -> None:
         kaplan_meier(time, event, weights=weights)
         for difference in (survival_difference, restricted_mean_difference):
             difference(time, event, treated, 20.0, weights=weights)
+    columns = np.zeros((1, 1), dtype=np.int64)
+    count_matches(columns, columns + EQUAL, np.zeros((1, 1)), covariates, 2)
 
 
 if __name__ == "__main__":

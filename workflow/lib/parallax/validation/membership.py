@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, ndtri
 
 from parallax.errors import NotEstimable
+from parallax.validation.bounds import CONFIDENCE, Bounded, wilson_bound
 from parallax.validation.neighbours import find_nearest
 
-FALSE_POSITIVES = 0.01
-_CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Bounded:
-    """A value with its lower and its upper one-sided 95 % bound."""
-
-    value: float
-    lower: float
-    upper: float
+#: the share of non-members whom the attack may take for members
+FALSE_POSITIVES: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +29,38 @@ class Attack:
     members: NDArray[np.float64]
     others: tuple[NDArray[np.float64], NDArray[np.float64]]
 
+    def among(self, members: NDArray[np.bool_], others: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Self:
+        """The attack on a group of the patients; NotEstimable where it leaves fewer than two on a side."""
+        if min(members.sum(), *(part.sum() for part in others)) < 2:
+            raise NotEstimable("fewer than two of them were seen, or kept from the generator")
+        return type(self)(self.members[:, members], (self.others[0][others[0]], self.others[1][others[1]]))
 
-def attack_membership(
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """Distances to the nearest record: of ``train``, ``control`` and ``reference`` patients to the synthetic ones, and of either attack's members and
+    non-members to its reference."""
+
+    train: NDArray[np.float64]
+    control: NDArray[np.float64]
+    reference: NDArray[np.float64]
+    members: NDArray[np.float64]
+    others: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def measure_distances(
     train: NDArray[np.float32], control: NDArray[np.float32], reference: NDArray[np.float32], synthetic: NDArray[np.float32]
-) -> Attack:
+) -> Distances:
+    """What both attacks rest on; each (·, p), p coordinates of a record; ``synthetic`` holds all replicates, since all are released together."""
+    if min(len(train), len(control), len(reference)) < 2 or len(synthetic) == 0:
+        raise NotEstimable("the attack needs at least two patients in each part of the split, and synthetic patients")
+    seen, first, second = (find_nearest(part, synthetic).distance for part in (train, control, reference))
+    members = np.vstack([find_nearest(train, part).distance for part in (reference, control)])
+    others = (find_nearest(control, reference).distance, find_nearest(reference, control).distance)
+    return Distances(seen, first, second, members, others)
+
+
+def attack_by_density(distances: Distances) -> Attack:
     """Density-ratio attack by nearest neighbours (van Breugel et al. 2023, DOMIAS, section 4: density of the synthetic over that of the reference).
 
     Score
@@ -49,22 +70,28 @@ def attack_membership(
     Assumption
         reference and non-members are disjoint, and the generator saw neither. Control and reference are interchangeable random halves of the
         hold-out, so each serves once as either: this doubles the non-members, who limit what can be said about small error rates.
-    Shapes
-        each (·, p), p coordinates of a record; ``synthetic`` holds all replicates, since all are released together.
     """
-    if min(len(train), len(control), len(reference)) < 2 or len(synthetic) == 0:
-        raise NotEstimable("the attack needs at least two patients in each part of the split, and synthetic patients")
-    to_synthetic = [find_nearest(part, synthetic).distance for part in (train, control, reference)]
-    distances = [
-        (find_nearest(train, reference).distance, to_synthetic[0]),
-        (find_nearest(control, reference).distance, to_synthetic[1]),
-        (find_nearest(train, control).distance, to_synthetic[0]),
-        (find_nearest(reference, control).distance, to_synthetic[2]),
-    ]
-    seen = np.concatenate([distance for pair in distances for distance in pair])
+    pairs = [(distances.members[0], distances.train), (distances.others[0], distances.control)]
+    pairs += [(distances.members[1], distances.train), (distances.others[1], distances.reference)]
+    seen = np.concatenate([distance for pair in pairs for distance in pair])
     floor = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 1.0
-    scores = [np.log(np.maximum(near, floor)) - np.log(np.maximum(copied, floor)) for near, copied in distances]
+    scores = [np.log(np.maximum(near, floor)) - np.log(np.maximum(copied, floor)) for near, copied in pairs]
     return Attack(np.vstack([scores[0], scores[2]]), (scores[1], scores[3]))
+
+
+def attack_by_distance(distances: Distances) -> Attack:
+    """Nearest-neighbour attack (Chen et al. 2020, GAN-Leaks, section 4.2, full black box): nearness to a synthetic record.
+
+    Score −d(x, synthetic). It needs no reference, so that both halves of the hold-out are non-members once.
+    """
+    return Attack(np.vstack([-distances.train, -distances.train]), (-distances.control, -distances.reference))
+
+
+def attack_membership(
+    train: NDArray[np.float32], control: NDArray[np.float32], reference: NDArray[np.float32], synthetic: NDArray[np.float32]
+) -> Attack:
+    """:func:`attack_by_density` on coordinates."""
+    return attack_by_density(measure_distances(train, control, reference, synthetic))
 
 
 def measure_auc(attack: Attack) -> Bounded:
@@ -79,12 +106,12 @@ def measure_auc(attack: Attack) -> Bounded:
     passed = [1 - _share_below(others, scores) for scores, others in zip(attack.members, attack.others, strict=True)]
     value = float(placed.mean())
     variance = placed.mean(axis=0).var(ddof=1) / n + sum(part.var(ddof=1) / len(part) for part in passed) / 4
-    margin = float(ndtri(_CONFIDENCE) * math.sqrt(variance))
+    margin = float(ndtri(CONFIDENCE) * math.sqrt(variance))
     return Bounded(value, max(0.0, value - margin), min(1.0, value + margin))
 
 
-def measure_true_positives(attack: Attack) -> Bounded:
-    """Share of members above the threshold that 1 % of non-members exceed, the mean of the two attacks.
+def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITIVES) -> Bounded:
+    """Share of members above the threshold that a share of ``false_positives`` (1 %) of non-members exceed, the mean of the two attacks.
 
     Value
         the threshold is the lowest score that at most 1 % of the N non-members exceed.
@@ -96,9 +123,9 @@ def measure_true_positives(attack: Attack) -> Bounded:
     """
     others = np.sort(np.concatenate(attack.others))[::-1]
     size, n = len(others), attack.members.shape[1]
-    value = _share_above(attack.members, others[math.floor(FALSE_POSITIVES * size)])
-    low = _threshold_rank(size)
-    high = _rank_from_above(size)
+    value = _share_above(attack.members, others[math.floor(false_positives * size)])
+    low = _threshold_rank(size, false_positives)
+    high = _rank_from_above(size, false_positives)
     loose = _share_above(attack.members, others[low - 1]) if low <= size else 1.0
     strict = _share_above(attack.members, others[high - 1]) if high >= 1 else 0.0
     return Bounded(
@@ -115,27 +142,19 @@ def harmless_pass_rate(attack: Attack, threshold: float) -> float:
     threshold if at least r of N exceed the threshold's quantile, r as in ``measure_true_positives``.
     """
     size = sum(len(part) for part in attack.others)
-    rank = _threshold_rank(size)
+    rank = _threshold_rank(size, FALSE_POSITIVES)
     return float(bdtrc(rank - 1, size, threshold)) if rank <= size else 0.0
 
 
-def wilson_bound(share: float, size: int, *, upper: bool) -> float:
-    """Wilson's one-sided 95 % bound of a share (Wilson 1927)."""
-    z = float(ndtri(_CONFIDENCE))
-    centre = share + z**2 / (2 * size)
-    half = z * math.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
-    return min(1.0, max(0.0, (centre + (half if upper else -half)) / (1 + z**2 / size)))
+def _threshold_rank(size: int, false_positives: float) -> int:
+    """Smallest r with P(Binomial(size, false positives) < r) ≥ 0.95; above ``size`` where even the smallest score is not surely low enough."""
+    return next((r for r in range(1, size + 1) if bdtr(r - 1, size, false_positives) >= CONFIDENCE), size + 1)
 
 
-def _threshold_rank(size: int) -> int:
-    """Smallest r with P(Binomial(size, 0.01) < r) ≥ 0.95; above ``size`` where even the smallest score is not surely low enough."""
-    return next((r for r in range(1, size + 1) if bdtr(r - 1, size, FALSE_POSITIVES) >= _CONFIDENCE), size + 1)
-
-
-def _rank_from_above(size: int) -> int:
-    """Largest r with P(Binomial(size, 0.01) ≥ r) ≥ 0.95; 0 where even the largest score is not surely high enough."""
+def _rank_from_above(size: int, false_positives: float) -> int:
+    """Largest r with P(Binomial(size, false positives) ≥ r) ≥ 0.95; 0 where even the largest score is not surely high enough."""
     rank = 0
-    while bdtrc(rank, size, FALSE_POSITIVES) >= _CONFIDENCE:
+    while bdtrc(rank, size, false_positives) >= CONFIDENCE:
         rank += 1
     return rank
 

@@ -13,6 +13,9 @@ from parallax.errors import StatisticsError
 from parallax.protocol.validation import Gates
 from parallax.vocabulary import Direction
 
+#: how the reason of a metric begins that tells nothing, neither harm nor its absence
+NOT_INFORMATIVE: Final = "not informative: "
+
 _ROUNDING: Final = 1e-9
 _SHARE: Final = (0.0, 1.0)
 _DIFFERENCE: Final = (-1.0, 1.0)
@@ -43,6 +46,11 @@ class Metric:
         if self.direction == "at_least":
             return number >= threshold
         return (abs(number) if self.direction == "absolute_at_most" else number) <= threshold
+
+
+def _attack(name: str, meaning: str, gate: str, bounds: tuple[float, float] = _SHARE) -> Metric:
+    """An attack, judged by its upper bound."""
+    return Metric(name, "privacy", "at_most", bounds, meaning, gate, "upper")
 
 
 _ALL: Final = (
@@ -155,26 +163,43 @@ _ALL: Final = (
     Metric("series_copies", "fidelity", "at_most", _SHARE, "share of synthetic series of three values or more that are a real series verbatim"),
     Metric("copies_of_train", "privacy", "at_most", _SHARE, "share of the patients seen by the generator whose record reappears verbatim"),
     Metric("copies_of_hold_out", "privacy", "at_most", _SHARE, "share of the patients kept from the generator whose record reappears verbatim"),
+    _attack("excess_copies", "verbatim copies of patients seen, beyond those of patients not seen", "excess_copies_upper", _DIFFERENCE),
+    _attack(
+        "excess_copied_covariates",
+        "patients seen all of whose covariates reappear verbatim, beyond those of patients not seen",
+        "excess_copies_upper",
+        _DIFFERENCE,
+    ),
+    _attack("excess_copied_outliers", "verbatim copies among outliers: of patients seen, beyond not seen", "excess_copies_upper", _DIFFERENCE),
+    _attack("excess_copied_rare", "verbatim copies among the rarest patients: of those seen, beyond not seen", "excess_copies_upper", _DIFFERENCE),
+    _attack("membership_auc", "membership attack: area under the ROC curve", "membership_auc_upper"),
+    _attack("membership_tpr_at_1pct_fpr", "membership attack: true positives at 1 % false positives", "membership_tpr_at_1pct_fpr_upper"),
+    Metric("membership_tpr_at_01pct_fpr", "privacy", "at_most", _SHARE, "membership attack: true positives at 0.1 % false positives"),
+    _attack("nearest_auc", "membership attack by the nearest record: area under the ROC curve", "membership_auc_upper"),
+    _attack(
+        "nearest_tpr_at_1pct_fpr",
+        "membership attack by the nearest record: true positives at 1 % false positives",
+        "membership_tpr_at_1pct_fpr_upper",
+    ),
+    _attack("outlier_auc", "membership attack on outliers: area under the ROC curve", "vulnerable_auc_upper"),
+    _attack("rare_auc", "membership attack on the patients with the rarest levels: area under the ROC curve", "vulnerable_auc_upper"),
+    _attack("singling_out_univariate", "risk of being singled out by one column", "singling_out_upper"),
+    _attack("singling_out_multivariate", "risk of being singled out by three columns together", "singling_out_upper"),
+    _attack("linkability", "risk that two halves of a record are linked", "linkability_upper"),
+    _attack("inference", "risk that a sensitive column is inferred from all others", "inference_upper"),
+    _attack("inference_from_quasi_identifiers", "risk that a sensitive column is inferred from the quasi-identifiers", "inference_upper"),
     Metric(
-        "excess_copies",
+        "excess_replicated_uniques",
         "privacy",
         "at_most",
         _DIFFERENCE,
-        "verbatim copies of patients seen, beyond those of patients not seen",
-        "excess_copies_upper",
-        "upper",
+        "unique quasi-identifiers that are unique in a replicate too: of patients seen, beyond not seen",
     ),
+    Metric("k_anonymity", "privacy", "at_least", (0.0, math.inf), "fewest records of a replicate that share their quasi-identifiers"),
+    Metric("l_diversity", "privacy", "at_least", (0.0, math.inf), "fewest values of a sensitive column among records that share them"),
     Metric("closest_to_train", "privacy", "contains", _SHARE, "share of synthetic records nearer to patients seen than to patients not seen"),
-    Metric("membership_auc", "privacy", "at_most", _SHARE, "membership attack: area under the ROC curve", "membership_auc_upper", "upper"),
-    Metric(
-        "membership_tpr_at_1pct_fpr",
-        "privacy",
-        "at_most",
-        _SHARE,
-        "membership attack: true positives at 1 % false positives",
-        "membership_tpr_at_1pct_fpr_upper",
-        "upper",
-    ),
+    Metric("nndr_to_train", "privacy", "at_least", _SHARE, "median of the distance to the nearest over the second nearest patient seen"),
+    Metric("nndr_to_hold_out", "privacy", "at_least", _SHARE, "median of the distance to the nearest over the second nearest patient not seen"),
 )
 
 

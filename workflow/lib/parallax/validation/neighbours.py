@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from parallax.errors import StatisticsError
 
 _BLOCK = 256
+_TILE = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,54 @@ class RecordSpace:
             parts.append(np.eye(len(levels) + 1)[codes] * np.sqrt(0.5))
         return np.hstack(parts).astype(np.float32)
 
+    def axes(self, columns: Collection[str]) -> NDArray[np.int64]:
+        """The axes of ``place`` that these columns lie on."""
+        owners = [*self.numeric, *self.numeric]
+        for name, levels in zip(self.categorical, self.levels, strict=True):
+            owners += [name] * (len(levels) + 1)
+        return np.flatnonzero([owner in columns for owner in owners])
+
 
 def find_nearest(records: NDArray[np.float32], among: NDArray[np.float32]) -> Neighbours:
-    """Each record's nearest neighbour among others, by brute force in blocks: O(n·N·p), memory of one block.
+    """Each record's nearest neighbour among others, by brute force: O(n·N·p) in blocks of records by tiles of neighbours that fit the cache.
 
     The neighbour is found by x·y − ½|y|² in single precision, its distance then computed directly in double precision, so that a verbatim
-    copy lies at exactly zero. Of several neighbours at one distance the first is taken.
+    copy lies at exactly zero. Of several neighbours at one distance the first is taken. Beside the two tables and a copy of ``among`` the
+    memory is that of one block.
     """
     if len(among) == 0:
         raise StatisticsError("neighbours: there is no record to be near to")
     half = np.einsum("ij,ij->i", among, among) / 2
-    columns = np.ascontiguousarray(among.T)
-    index = np.empty(len(records), dtype=np.int64)
-    for start in range(0, len(records), _BLOCK):
-        nearness = records[start : start + _BLOCK] @ columns
-        nearness -= half
-        index[start : start + _BLOCK] = nearness.argmax(axis=1)
+    best = np.full(len(records), -np.inf, dtype=np.float32)
+    index = np.zeros(len(records), dtype=np.int64)
+    for offset in range(0, len(among), _TILE):
+        columns = np.ascontiguousarray(among[offset : offset + _TILE].T)
+        for start in range(0, len(records), _BLOCK):
+            nearness = records[start : start + _BLOCK] @ columns
+            nearness -= half[offset : offset + _TILE]
+            position = nearness.argmax(axis=1)
+            found = nearness[np.arange(len(position)), position]
+            rows = slice(start, start + len(position))
+            nearer = found > best[rows]
+            best[rows] = np.where(nearer, found, best[rows])
+            index[rows] = np.where(nearer, position + offset, index[rows])
     apart = records.astype(np.float64) - among[index]
     return Neighbours(np.sqrt(np.einsum("ij,ij->i", apart, apart)), index)
+
+
+def find_distance_ratios(records: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.float64]:
+    """For each of n records the distance to its nearest neighbour over that to the second nearest one, (n,); 1 where both lie at zero.
+
+    Raises StatisticsError where there are fewer than two neighbours.
+    """
+    if len(among) < 2:
+        raise StatisticsError("neighbours: a second nearest record needs two of them")
+    columns, half = among.T, np.einsum("ij,ij->i", among, among) / 2
+    ratios = np.empty(len(records))
+    for start in range(0, len(records), _BLOCK):
+        block = records[start : start + _BLOCK]
+        nearest = np.argpartition(half - block @ columns, 1, axis=1)[:, :2]
+        apart = block.astype(np.float64)[:, None] - among[nearest]
+        distances = np.sort(np.sqrt(np.einsum("ikj,ikj->ik", apart, apart)), axis=1)
+        ratios[start : start + _BLOCK] = np.where(distances[:, 1] > 0, distances[:, 0] / np.where(distances[:, 1] > 0, distances[:, 1], 1.0), 1.0)
+    return ratios

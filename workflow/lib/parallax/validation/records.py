@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import BinaryOutcome, OutcomesSection
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What an intruder wants to learn: a covariate or an outcome by its ``name``, the ``column`` that tells it, whether that holds a ``number``, and
+    the columns that are ``hidden`` from one who does not know it yet (all of the outcome's)."""
+
+    name: str
+    column: str
+    number: bool
+    hidden: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +35,20 @@ class RecordColumns:
         categories += [f"{name}_value" for name, outcome in outcomes.values.items() if isinstance(outcome, BinaryOutcome)]
         numbers = [column for column in outcomes.cohort_columns if column not in categories]
         return cls((*covariates.numeric, *numbers), ("treated", *covariates.categorical, *categories))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns, the numeric ones first."""
+        return self.numeric + self.categorical
+
+    def secrets(self, sensitive: Sequence[str], outcomes: OutcomesSection) -> tuple[Secret, ...]:
+        """The sensitive covariates and outcomes; every outcome where none is named."""
+        found = []
+        for name in sensitive or outcomes.names:
+            if name not in outcomes:
+                found.append(Secret(name, name, name in self.numeric, (name,)))
+                continue
+            column = f"{name}_{'event' if name in outcomes.survival else 'value'}"
+            hidden = tuple(f"{name}_{part}" for part in outcomes[name].columns)
+            found.append(Secret(name, column, column in self.numeric, hidden))
+        return tuple(found)

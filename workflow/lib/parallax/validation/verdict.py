@@ -12,7 +12,7 @@ import pandas as pd
 from parallax.protocol.generators import Guarantee
 from parallax.protocol.validation import Gates
 from parallax.validation.attribution import name_broken
-from parallax.validation.metrics import METRICS, Metric
+from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, Metric
 from parallax.vocabulary import GateOutcome, Mechanism, Verdict
 
 _COLUMNS: Final = ["metric", "variable", "value", "lower", "upper", "threshold", "passed", "reason"]
@@ -110,8 +110,11 @@ def reach_verdict(
         return VerdictRecord(generator, "do_not_release", certified, failed, tuple(judged), guarantee)
     if open_gates:
         return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged), guarantee)
-    praise = f"All {len(judged)} gates passed" + ("." if certified else "; that they would catch a bad generator was not certified.")
-    return VerdictRecord(generator, "release", certified, (praise,), tuple(judged), guarantee)
+    silent = [METRICS[gate.metric].meaning for gate in judged if gate.outcome == "not_informative"]
+    praise = f"{len(judged) - len(silent)} of {len(judged)} gates passed, none failed" if silent else f"All {len(judged)} gates passed"
+    praise += "." if certified else "; that they would catch a bad generator was not certified."
+    unknown = (f"Not informative, which is not the same as safe: {'; '.join(silent)}.",) if silent else ()
+    return VerdictRecord(generator, "release", certified, (praise, *unknown), tuple(judged), guarantee)
 
 
 def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
@@ -179,7 +182,9 @@ def _judge(metric: Metric, row: Mapping[Hashable, Any], crash: str) -> Gate:
     variable, note = (None if pd.isna(row.get(name)) else str(row[name]) for name in ("variable", "reason"))
     passed = None if pd.isna(row.get("passed")) else bool(row["passed"])
     outcome: GateOutcome = "not_evaluated" if passed is None else "passed" if passed else "failed"
-    if outcome == "not_evaluated":
+    if passed is None and note is not None and note.startswith(NOT_INFORMATIVE) and not crash:
+        outcome, finding = "not_informative", note
+    elif outcome == "not_evaluated":
         finding = f"not evaluated, {crash or note or 'it could not be computed'}"
     else:
         number = f"{value:.3f}" if metric.judged == "value" else f"{value:.3f}, with 95 % confidence at most {upper:.3f}"

@@ -1,0 +1,236 @@
+"""What leaves with a release and what does not; patients in the form of their source; two results beside each other: by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from parallax.checksums import SUMS
+from parallax.cohort.selection import select_cohort
+from parallax.errors import ReleaseError
+from parallax.protocol import CohortSection, OutcomesSection, Protocol
+from parallax.protocol.generators import Guarantee
+from parallax.release.card import Card, tell_limits
+from parallax.release.comparison import Results, compare_results
+from parallax.release.contents import SiteRelease, build_release, render_protocol
+from parallax.release.patients import list_applied, restore_source
+from workflow.conftest import PROTOCOL as TINY
+
+COHORT = CohortSection.of(
+    {
+        "arms": {"column": "drug", "treated": 1, "comparator": 0},
+        "eligibility": [
+            {"name": "adults", "keep": "age >= 18", "reason": "adults only"},
+            {"name": "early", "keep": "stage in (1, 2)", "reason": "early stages"},
+            {"name": "consent", "keep": "consented", "reason": "consent is needed"},
+        ],
+        "covariates": {"numeric": ["age", "marker"], "categorical": ["stage", "smoker", "ward"]},
+    }
+)
+OUTCOMES = OutcomesSection.of(
+    {
+        "death": {
+            "type": "survival", "days": "time", "event": "status", "event_code": 3, "competing": [7], "follow_up_days": 100,
+            "horizons_days": [30], "contrasts": ["risk_difference"],
+        },
+        "visits": {"type": "count", "value": "visits", "person_days": "observed", "contrasts": ["rate_ratio"]},
+    }
+)  # fmt: skip
+DRAWN = pd.DataFrame(
+    {
+        "replicate": [0, 0, 0],
+        "patient_id": pd.array(["1", "2", "3"], dtype="string"),
+        "treated": [True, False, True],
+        "age": [50.0, 61.0, math.nan],
+        "marker": [0.25, math.nan, -1.5],
+        "stage": pd.array(["1", "2", "1"], dtype="string"),
+        "smoker": pd.array(["true", None, "false"], dtype="string"),
+        "ward": pd.array(["7", "7b", None], dtype="string"),
+        "death_days": [10.0, 20.5, 30.0],
+        "death_event": [0, 1, 2],
+        "visits_value": [0.0, 2.0, 5.0],
+        "visits_person_days": [90.0, 90.0, 45.0],
+    }
+)
+
+
+def test_patients_take_the_form_of_their_source() -> None:
+    restored = restore_source(DRAWN, COHORT, OUTCOMES)
+    assert list(restored.columns) == [
+        "replicate", "patient_id", "drug", "age", "marker", "stage", "smoker", "ward", "time", "status", "visits", "observed",
+    ]  # fmt: skip
+    assert restored["drug"].tolist() == [1, 0, 1]
+    assert restored["status"].tolist() == [0, 3, 7]
+    assert restored["stage"].tolist() == [1, 2, 1]
+    assert restored["smoker"].fillna(False).tolist() == [True, False, False]
+    assert restored["ward"].fillna("").tolist() == ["7", "7b", ""]
+    assert [restored[name].dtype.kind for name in ("drug", "age", "marker", "stage", "smoker", "time")] == ["i", "i", "f", "i", "b", "f"]
+
+
+def test_the_protocols_cohort_takes_them_back() -> None:
+    restored = restore_source(DRAWN.assign(age=[50.0, 61.0, 70.0]), COHORT, OUTCOMES)
+    applied = list_applied(COHORT, restored.columns)
+    assert applied == ("consented",)
+    selection = select_cohort(restored, COHORT, OUTCOMES, "patient_id", applied=applied)
+    pd.testing.assert_frame_equal(selection.cohort, DRAWN.assign(age=[50.0, 61.0, 70.0]))
+    assert selection.attrition["excluded"].sum() == 0
+    assert selection.attrition["reason"].iloc[-1] == "consent is needed (applied before the release)"
+
+
+def test_a_column_that_two_outcomes_drew_apart_is_refused() -> None:
+    outcomes = OutcomesSection.of(
+        {
+            name: {"type": "survival", "days": "time", "event": name, "follow_up_days": 100, "horizons_days": [30], "contrasts": ["hazard_ratio"]}
+            for name in ("death", "relapse")
+        }
+    )
+    drawn = DRAWN.assign(death_event=[0, 1, 0], relapse_event=[0, 0, 1], relapse_days=DRAWN["death_days"])
+    assert restore_source(drawn, COHORT, outcomes)["time"].tolist() == [10.0, 20.5, 30.0]
+    with pytest.raises(ReleaseError, match='the column "time"'):
+        restore_source(drawn.assign(relapse_days=[9.0, 20.5, 30.0]), COHORT, outcomes)
+
+
+PROTOCOL = Protocol.of({name: section for name, section in TINY.items() if name != "synthesis"} | {"synthesis": {
+    "replicates": 2, "generators": {"sequential": {"method": "sequential"}},
+}})  # fmt: skip
+TINY_DRAWN = pd.DataFrame(
+    {
+        "replicate": [0, 0, 1, 1],
+        "patient_id": pd.array(["1", "2"] * 2, dtype="string"),
+        "treated": [True, False] * 2,
+        "age": [50.0, 61.0, 40.0, 33.0],
+        "marker": [0.25, math.nan, -1.5, 2.0],
+        "stage": pd.array(["I", "II", "I", "III"], dtype="string"),
+        "death_days": [10.0, 20.0, 30.0, 40.0],
+        "death_event": [0, 1, 1, 0],
+    }
+)
+SITE = SiteRelease(
+    cohort=TINY_DRAWN,
+    sha256="a" * 64,
+    attrition=pd.DataFrame({"step": [0, 1], "remaining_treated": [400, 185], "remaining_comparator": [400, pd.NA]}),
+    aggregates={"combined": pd.DataFrame({"estimate": [0.8]}), "agreement": pd.DataFrame({"value": [0.3]})},
+)
+
+
+def gate(metric: str, value: float, threshold: float) -> dict[str, Any]:
+    return {"metric": metric, "variable": None, "value": value, "threshold": threshold, "outcome": "passed", "reason": f"{metric}: {value:.3f}."}
+
+
+def verdict_of(outcome: str = "release", **changes: object) -> dict[str, Any]:
+    gates = [gate("shift_in_real_se", -0.41, 1.0), gate("propensity_c_gap", 0.012, 0.03), gate("membership_auc", 0.52, 0.6)]
+    entry = {"verdict": outcome, "certified": False, "reasons": ["One gate failed.", "Another too."], "gates": gates, "patients_sha256": "a" * 64}
+    registration = {"attempt": 1, "before_effects": True, "changed": []}
+    sites = {"clinic": {"sequential": entry | changes, "tvae": {"verdict": "do_not_release"}}}
+    return {"study": "tiny", "protocol_digest": PROTOCOL.digest, "registration": registration, "certified": False, "sites": sites}
+
+
+def build(verdict: dict[str, Any], protocol: Protocol = PROTOCOL) -> dict[str, bytes]:
+    return build_release(protocol, "sequential", verdict=verdict, sites={"clinic": SITE}, signed=True, parallax="1.0")
+
+
+def test_a_release_is_whole_and_the_same_every_time() -> None:
+    files = build(verdict_of())
+    assert files == build(verdict_of())
+    listed = [line.split("  ")[1] for line in files[SUMS].decode().splitlines()]
+    assert listed == sorted(set(files) - {SUMS})
+    assert "aggregates/clinic/combined.csv" in files
+    assert "aggregates/clinic/agreement.csv" not in files, "what sets estimates beside the real ones stays"
+    assert b"tvae" not in files["verdict.json"]
+
+
+def test_the_card_says_what_the_gates_tell() -> None:
+    card = build(verdict_of())["MODEL_CARD.md"].decode()
+    for said in (
+        "AI-generated patients.",
+        "| clinic | 185 | <10 | 2 |",
+        "the real hazard ratio of death by day 60 (design overlap) lies within ±1 of its own standard errors of the synthetic one",
+        "The shift found is -0.410.",
+        "lies within ±0.03 of the synthetic one (it is -0.012 from it)",
+        "report q with the variance v + b/2",
+        "Epsilon | none: not differentially private",
+    ):
+        assert said in card
+
+
+def test_a_private_generator_is_told_apart() -> None:
+    card = Card(PROTOCOL, "sequential", (), (), "", certified=False, guarantee=None, parallax="1.0")
+    assert any("names the seed" in text for text in tell_limits(card))
+    private = tell_limits(replace(card, guarantee=Guarantee(2.0, 1e-6, "one record", "all replicates", "the verdict")))
+    assert any("epsilon 2 and delta 1e-06 (neighbours: one record). Covered: all replicates. Not covered: the verdict." in text for text in private)
+    assert not any("seed" in text for text in private)
+
+
+def test_the_dictionary_holds_no_smallest_and_no_largest_value() -> None:
+    text = build(verdict_of())["dictionary.csv"].decode()
+    assert "age,covariate,integer,,," in text
+    assert "I | II | III" in text
+    assert "days,outcome,integer,days,,follow-up time of death" in text
+    assert not {"33", "61", "40"} & set(text.replace(",", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (verdict_of("do_not_release"), ("do not release. One gate failed.", "Another too.")),
+        (verdict_of("inconclusive"), ("inconclusive. One gate failed.",)),
+        (verdict_of(patients_sha256="b" * 64), ("the patients are not those that the verdict is about",)),
+        (verdict_of() | {"protocol_digest": "c" * 64}, ("verdict.json is of another protocol",)),
+    ],
+)
+def test_what_did_not_pass_is_refused_with_every_reason(verdict: dict[str, Any], said: tuple[str, ...]) -> None:
+    with pytest.raises(ReleaseError) as caught:
+        build(verdict)
+    for words in ("refused, nothing was written", *said):
+        assert words in str(caught.value)
+
+
+def test_the_released_protocol_is_the_study_but_for_its_data() -> None:
+    content = yaml.safe_load(render_protocol(PROTOCOL))
+    assert content["data"] == {"sites": {"clinic": {"source": "release", "path": ".", "site": "clinic"}}}
+    released = Protocol.of(content)
+    assert released.study_digest == PROTOCOL.study_digest
+    assert released.digest != PROTOCOL.digest
+    assert (released.ai_generated, PROTOCOL.ai_generated) == (True, False)
+    with pytest.raises(ReleaseError, match="the patients of this study are AI-generated themselves"):
+        build(verdict_of() | {"protocol_digest": released.digest}, released)
+
+
+def results(source: str, estimate: float, std_error: float, **changes: object) -> Results:
+    plain: Any = PROTOCOL.plain()
+    data = {"sites": {"clinic": {"source": source}}}
+    lower, upper = (float(np.exp(np.log(estimate) + sign * 2 * std_error)) for sign in (-1, 1))
+    row = {
+        "site": "clinic", "dataset": "real", "design": "overlap", "outcome": "death", "contrast": "hazard_ratio", "horizon_days": 60.0,
+        "estimate": estimate, "lower": lower, "upper": upper, "std_error": std_error, "status": "ok", "reason": None,
+    }  # fmt: skip
+    return Results(plain | {"data": data} | changes, pd.DataFrame([row, row | {"dataset": "sequential", "estimate": 9.0}]))
+
+
+def test_the_difference_is_in_standard_errors_of_the_real_study() -> None:
+    # log 0.8 − log 0.5 = log 1.6; 1.6 = e^0.47: with a real standard error of log(1.6)/2 the difference is 2
+    unit = math.log(1.6) / 2
+    real, synthetic = results("file", 0.5, unit), results("release", 0.8, unit / 2)
+    for this, other, sign in ((real, synthetic, -1), (synthetic, real, 1)):
+        table = compare_results(this, other)
+        assert len(table) == 1
+        assert table["difference_in_se"].iloc[0] == pytest.approx(sign * 2)
+        # intervals on the logarithmic scale in units: real −2 … 2, synthetic 1 … 3 about log 0.5: shared 1 of 4 and of 2
+        assert table["ci_overlap"].iloc[0] == pytest.approx((1 / 4 + 1 / 2) / 2)
+
+
+def test_other_studies_are_not_compared_and_the_keys_are_named() -> None:
+    changed: Any = PROTOCOL.plain()
+    changed["disclosure"]["minimum_count"] = 5
+    changed["question"]["estimand"] = "ATT"
+    with pytest.raises(ReleaseError, match=r"differ in question\.estimand, disclosure\.minimum_count"):
+        compare_results(results("file", 0.5, 0.1), results("release", 0.8, 0.1, **{name: changed[name] for name in ("disclosure", "question")}))
+    elsewhere = results("release", 0.8, 0.1, data={"sites": {"ward": {"source": "release"}}})
+    with pytest.raises(ReleaseError, match="no site in common: clinic; ward"):
+        compare_results(results("file", 0.5, 0.1), elsewhere)

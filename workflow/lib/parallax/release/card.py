@@ -1,0 +1,202 @@
+"""What a release says of itself: the record for programs, the model card and the instructions for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from parallax.checksums import SUMS
+from parallax.protocol.generators import Guarantee
+from parallax.protocol.protocol import Protocol
+from parallax.reporting.numbers import format_count
+from parallax.reporting.wording import CONTRASTS, describe_design, describe_effect, describe_variable, plain
+from parallax.signing import SUFFIX
+from parallax.tables import level_text
+
+WHAT: Final = "AI-generated patients. No row is a person; none of these patients ever lived."
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCard:
+    """One site's part of the card: real patients as they may be shown (None: suppressed), rows of a replicate, and the gates of its verdict."""
+
+    site: str
+    treated: int | None
+    comparator: int | None
+    patients_per_replicate: tuple[int, ...]
+    gates: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The model card; ``guarantee`` of a differentially private generator, None of another."""
+
+    protocol: Protocol
+    generator: str
+    sites: tuple[SiteCard, ...]
+    criteria_applied: tuple[str, ...]
+    registration: str
+    certified: bool
+    guarantee: Guarantee | None
+    parallax: str
+
+    def record(self) -> dict[str, object]:
+        """``release.json``."""
+        protocol = self.protocol
+        settings: Any = protocol.synthesis.generators[self.generator].plain()
+        return {
+            "format": 1,
+            "what": WHAT,
+            "study": protocol.study.name,
+            "title": protocol.study.title,
+            "study_digest": protocol.study_digest,
+            "generator": self.generator,
+            "method": settings["method"],
+            "settings": settings,
+            "fit": protocol.synthesis.fit,
+            "epsilon": None if self.guarantee is None else self.guarantee.epsilon,
+            "delta": None if self.guarantee is None else self.guarantee.delta,
+            "replicates": protocol.synthesis.replicates,
+            "patients_by_replicate_over_real": protocol.synthesis.patients,
+            "sites": [card.site for card in self.sites],
+            "learned_from": {card.site: {"treated": card.treated, "comparator": card.comparator} for card in self.sites},
+            "disclosure": protocol.disclosure.plain(),
+            "criteria_applied": list(self.criteria_applied),
+            "certified": self.certified,
+            "gates_tell": list(tell_gates(self)),
+            "limits": list(tell_limits(self)),
+            "parallax": self.parallax,
+        }
+
+
+def count_learned_from(attrition: pd.DataFrame) -> tuple[int | None, int | None]:
+    """Real treated and comparators behind a site's patients, from its disclosed attrition table; None where suppressed."""
+    last = attrition.sort_values("step").iloc[-1]
+    treated, comparator = (None if pd.isna(last[f"remaining_{arm}"]) else int(last[f"remaining_{arm}"]) for arm in ("treated", "comparator"))
+    return treated, comparator
+
+
+def tell_gates(card: Card) -> tuple[str, ...]:
+    """What the gates, all passed, tell about the real patients to whoever holds the release."""
+    told = []
+    for site in card.sites:
+        place = f" at {plain(site.site)}" if len(card.sites) > 1 else ""
+        told += [_TOLD[gate["metric"]](gate, card.protocol, place) for gate in site.gates if gate["metric"] in _TOLD]
+    told.append(
+        "The shift is stated with its value, so that the real primary estimate can be worked out from the synthetic one, with a standard error about "
+        "as large as the real one's. Whoever holds this release knows the study's primary result: it was released with the patients."
+    )
+    return tuple(told)
+
+
+def _tell_shift(gate: Mapping[str, Any], protocol: Protocol, place: str) -> str:
+    primary = protocol.question.primary
+    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days)
+    scale = " on the logarithmic scale" if CONTRASTS[primary.contrast].null == 1 else ""
+    beyond = " beyond what sampling alone does" if gate["metric"] == "shift_beyond_floor_in_real_se" else ""
+    return (
+        f"The shift gate passed: the real {effect}{place} (design {plain(primary.design)}) lies within ±{gate['threshold']:g} of its own standard "
+        f"errors of the synthetic one{scale}{beyond}. The shift found is {gate['value']:.3f}."
+    )
+
+
+def _tell_score(gate: Mapping[str, Any], _: Protocol, place: str) -> str:
+    found = f"it is {-gate['value']:+.3f} from it"
+    return f"The real c-statistic of the propensity score{place} lies within ±{gate['threshold']:g} of the synthetic one ({found})."
+
+
+def _tell_curve(gate: Mapping[str, Any], protocol: Protocol, place: str) -> str:
+    arms = {"treated": f"arm {level_text(protocol.cohort.arms.treated)}", "comparator": f"arm {level_text(protocol.cohort.arms.comparator)}"}
+    where = f" ({describe_variable(gate['variable'], arms)})" if gate["variable"] else ""
+    return (
+        f"The real outcome's distribution{where}{place} lies within {gate['threshold']:g} of the synthetic one everywhere, or within what random "
+        f"halves of the real patients differ by (found {gate['value']:.3f})."
+    )
+
+
+_TOLD: Final = {
+    "shift_in_real_se": _tell_shift,
+    "shift_beyond_floor_in_real_se": _tell_shift,
+    "propensity_c_gap": _tell_score,
+    "km_gap": _tell_curve,
+    "outcome_gap": _tell_curve,
+}
+
+
+def tell_limits(card: Card) -> tuple[str, ...]:
+    """What the release is no evidence for, and what it does not hide."""
+    synthesis = card.protocol.synthesis
+    times = "" if synthesis.patients == 1 else f"{synthesis.patients:g}·"
+    promised = card.guarantee
+    formal = (
+        (
+            "No formal privacy guarantee (epsilon: none): privacy was tested by attacks, and an attack that nobody tried is not ruled out.",
+            "The protocol names the seed. Whoever holds all real patients but one could make the release anew with a guess of the last, and compare.",
+        )
+        if promised is None
+        else (
+            f"Differentially private with epsilon {promised.epsilon:g} and delta {promised.delta:g} (neighbours: {promised.neighbours}). "
+            f"Covered: {promised.covers}. Not covered: {promised.leaves_out}.",
+        )
+    )
+    combined = (
+        f"Estimate in each of the {synthesis.replicates} replicates (ratios: their logarithm); with mean estimate q, mean variance v and variance b "
+        f"between the estimates, report q with the variance {times}v + b/{synthesis.replicates} (rule `partial`)."
+        if synthesis.replicates > 1
+        else "There is one replicate only."
+    )
+    return (
+        "Judged for the questions of the protocol alone. Another estimand, subgroup or outcome was not compared with the real patients.",
+        "An interval from one replicate is naive and too narrow, and replicates must never be stacked. " + combined,
+        "The attacks on privacy were made on patients of the same procedure fitted without the held-out real patients; the released ones come from a "
+        "fit to all of them.",
+        *formal,
+        *(("Repeated measurements stay; their baseline summaries are here as covariates.",) if card.protocol.cohort.measurements else ()),
+        f"A replicate has {synthesis.patients:g} times as many rows as the real cohort has patients: the number of rows tells that number exactly.",
+        "Certified: the false-alarm rate and the detection of the agreement gate were simulated for this study."
+        if card.certified
+        else "Not certified: that these gates would have caught a bad generator was not simulated for this study.",
+    )
+
+
+def render_card(card: Card) -> str:
+    """``MODEL_CARD.md``."""
+    return _render("MODEL_CARD.md.j2", card, signed=False)
+
+
+def render_readme(card: Card, *, signed: bool) -> str:
+    """``README.md``: what is here, how it is verified with standard tools, how it is used."""
+    return _render("README.md.j2", card, signed=signed)
+
+
+def _render(template: str, card: Card, *, signed: bool) -> str:
+    environment = Environment(
+        loader=PackageLoader("parallax.release", "templates"),
+        autoescape=False,  # noqa: S701 -- Markdown for people, not a page
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    protocol, minimum = card.protocol, card.protocol.disclosure.minimum_count
+    primary = protocol.question.primary
+    environment.filters |= {
+        "plain": plain,
+        "cell": lambda text: text.replace("|", r"\|").replace("\n", " "),
+        "count": lambda count: format_count(count, minimum=minimum),
+        "sizes": lambda rows: " to ".join(f"{size:,}" for size in sorted({min(rows), max(rows)})),
+    }
+    return environment.get_template(template).render(
+        card=card,
+        record=card.record(),
+        protocol=protocol,
+        what=WHAT,
+        effect=describe_effect(primary.outcome, primary.contrast, primary.horizon_days),
+        design=describe_design(protocol.designs[primary.design]),
+        signed=signed,
+        sums=SUMS,
+        suffix=SUFFIX,
+    )

@@ -1,0 +1,58 @@
+# a site's own treated patients beside the AI-generated comparators of a release; asked for by its target, no part of all
+
+
+rule join_external_control:
+    input:
+        patients="<patients>/{site}/source/patients.parquet",
+        released=lambda wildcards: released_sums(wildcards.site),
+    output:
+        cohort="<patients>/{site}/external_control/cohort.parquet",
+        record="<exact>/{site}/external_control/joined.json",
+    log:
+        "<logs>/join_external_control/{site}.log",
+    benchmark:
+        "<benchmarks>/join_external_control/{site}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        data=section("data"),
+        folder=str(PROTOCOL_FILE.parent),
+        cohort=section("cohort"),
+        outcomes=section("outcomes"),
+        code=code_digest("parallax.external_control", "parallax.extraction.registry"),
+    script:
+        "../scripts/join_external_control.py"
+
+
+rule show_external_control:
+    input:
+        estimates=controlled("<exact>/{site}/external_control/estimates.parquet"),
+        overlaps=controlled("<exact>/{site}/external_control/overlap.parquet"),
+        records=controlled("<exact>/{site}/external_control/joined.json"),
+    output:
+        table="<study>/external_control.csv",
+        figure="<study>/external_control.svg",
+    log:
+        "<logs>/show_external_control.log",
+    benchmark:
+        "<benchmarks>/show_external_control.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        sites=[*PROTOCOL.data.external_controls],
+        primary=section("question")["primary"],
+        disclosure=section("disclosure"),
+        not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
+        code=code_digest(
+            "parallax.validation.combining",
+            "parallax.disclosure.combined",
+            "parallax.reporting.figures.external_control",
+        ),
+    script:
+        "../scripts/show_external_control.py"

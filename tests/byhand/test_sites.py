@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.sites.aggregates import pool_aggregates
+from parallax.disclosure.combined import disclose_combined
+from parallax.protocol.disclosure import DisclosureSection
+from parallax.sites.aggregates import list_unreleased, pool_aggregates, withhold
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.overlap import compare_sites
 from simulated_cohorts import COVARIATES, simulate_cohort
@@ -69,6 +71,24 @@ def test_a_suppressed_count_stays_suppressed_in_the_sum() -> None:
     pooled = pool({"clinic": TWO["clinic"], "harbour": answers((-0.6, 0.2), events_treated=np.nan)})
     assert pooled["events_treated"].isna().all()
     assert (pooled["events_comparator"] == 100).all()
+
+
+def test_who_is_left_out_for_a_generator_that_was_not_released() -> None:
+    here = {"clinic": {"sequential": {"verdict": "release"}}, "valley": {"sequential": {"verdict": "do_not_release"}}}
+    elsewhere = {"harbour": {"sequential": "release"}, "island": {}}
+    assert list_unreleased("sequential", here, elsewhere) == {"valley": "verdict do not release", "island": "verdict not known"}
+    assert list_unreleased("real", here, elsewhere) == {}
+
+
+def test_what_a_site_may_not_tell_is_not_pooled() -> None:
+    """Nine events: the exact estimate stays, its status does not, and the site is left out."""
+    few = answers((-0.6, 0.2), events_treated=9.0)
+    held = withhold(few, disclose_combined(few, DisclosureSection()))
+    assert (held.loc[0, "status"], pd.isna(held.loc[0, "events_treated"])) == ("suppressed", True)
+    assert pool({"clinic": TWO["clinic"], "harbour": held}).loc["fixed_effect", "left_out"] == "harbour: it would tell of fewer than 10 patients"
+    kept = withhold(TWO["harbour"], disclose_combined(TWO["harbour"], DisclosureSection()))
+    assert kept.loc[0, "std_error"] == 0.2
+    assert pool({"clinic": TWO["clinic"], "harbour": kept}).loc["fixed_effect", "sites"] == "clinic, harbour"
 
 
 def test_what_no_key_vouches_for_is_said() -> None:

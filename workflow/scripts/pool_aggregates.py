@@ -28,12 +28,9 @@ def pool(input, output, params):
     told = {site: results.combined(dataset) for site, results in elsewhere.items()}
     if dataset == REAL and (copies := find_copies({site: shown for site, (_, shown) in found.items()} | told)):
         raise ProtocolError(copies, source="the sites' answers")
-    judged = {site: results.verdicts.get(dataset, "not known") for site, results in elsewhere.items()}
-    judged |= {
-        site: verdicts[dataset]["verdict"] for site, verdicts in read_json(input.verdict)["sites"].items() if site in found and dataset != REAL
-    }
     answers = {site: select_answers(withhold(*tables_of)) for site, tables_of in found.items()} | told
-    asked = {"excluded": {} if dataset == REAL else list_unreleased(judged)}
+    judged = {site: entries for site, entries in read_json(input.verdict)["sites"].items() if site in found}
+    asked = {"excluded": list_unreleased(dataset, judged, {site: results.verdicts for site, results in elsewhere.items()})}
     named = {"way": "aggregates" if dataset == REAL else "aggregates_synthetic", "unverified": protocol.pooling.unverified}
     write_table(output.aggregates, pool_aggregates(answers, **named, **asked), tables.POOLED, restricted=True)
     write_table(output.heterogeneity, measure_heterogeneity(answers, **asked), tables.HETEROGENEITY, restricted=True)

@@ -16,7 +16,7 @@ from parallax.statistics.intervals import t_interval, t_p_value
 from parallax.statistics.meta_analysis import Pooled, pool_fixed, pool_random
 from parallax.tables import POOLED
 from parallax.validation.combining import TARGET, target_of, to_analysis_scale
-from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS, Way
+from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS, REAL, Way
 
 COUNTS: Final = ("n_treated", "n_comparator", "events_treated", "events_comparator")
 SHARED: Final = "estimates, variances and counts"
@@ -89,8 +89,15 @@ def withhold(exact: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
     return exact.reset_index(drop=True).assign(**{name: shown[name].array for name in (*COUNTS, "status", "reason")})
 
 
-def list_unreleased(verdicts: Mapping[str, str]) -> dict[str, str]:
-    """The sites whose generator may not be released (by its verdict at each site), and why."""
+def list_unreleased(dataset: str, here: Mapping[str, Any], elsewhere: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The sites that may not take part with this dataset, and why: those whose generator was not released; none of the real patients.
+
+    ``here`` are the entries of verdict.json by site and generator, ``elsewhere`` the verdicts in site results by site and generator.
+    """
+    if dataset == REAL:
+        return {}
+    verdicts = {site: str(entries[dataset]["verdict"]) for site, entries in here.items()}
+    verdicts |= {site: found.get(dataset, "not known") for site, found in elsewhere.items()}
     return {site: f"verdict {verdict.replace('_', ' ')}" for site, verdict in verdicts.items() if verdict != "release"}
 
 

@@ -144,8 +144,8 @@ def test_the_pooled_answer_is_that_of_both(clinic: Institution, harbour: Institu
     y, weight = np.log([site["estimate"] for site in sites]), np.array([site["std_error"] for site in sites]) ** -2.0
     assert row["sites"] == "clinic, harbour"
     assert row["shared"] == "estimates, variances and counts"
-    assert np.log(row["estimate"]) == pytest.approx(weight @ y / weight.sum(), abs=2e-3 * row["std_error"]), "but for the file's rounding"
-    assert row["std_error"] == pytest.approx(weight.sum() ** -0.5, rel=1e-3)
+    assert np.log(row["estimate"]) == pytest.approx(weight @ y / weight.sum(), abs=0.06 * row["std_error"]), "a file has two digits of the error"
+    assert row["std_error"] == pytest.approx(weight.sum() ** -0.5, rel=0.06)
     assert row["n_treated"] == pytest.approx(sum(site["n_treated"] for site in sites), abs=5)
 
 

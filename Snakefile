@@ -19,8 +19,16 @@ include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/enrichment.smk"
 include: "workflow/rules/certification.smk"
 include: "workflow/rules/validation.smk"
+
+
+if PROTOCOL.pools:
+
+    include: "workflow/rules/pooling.smk"
+
+
 include: "workflow/rules/report.smk"
 include: "workflow/rules/uses.smk"
+include: "workflow/rules/meta.smk"
 include: "workflow/rules/release.smk"
 include: "workflow/rules/external_control.smk"
 
@@ -48,6 +56,12 @@ rule twins:
 rule tune:
     input:
         "<study>/tuning.csv",
+
+
+# what each site tells other institutions: snakemake site_results --config signing_key=FILE
+rule site_results:
+    input:
+        expand("<study>/site_results/{site}.json", site=PROTOCOL.pooled_sites),
 
 
 # patients that passed, in a folder that may leave: snakemake release --config generator=NAME signing_key=FILE

@@ -46,7 +46,16 @@ def test_nothing_is_computed_from_an_aggregate() -> None:
     reading = {rule for rule, body in RULES.items() if "<aggregates>" in body.partition("output:")[0]}
     assert reading == {"render_report", "write_release"}, "a release copies aggregates"
     gates = {script.stem for script in SCRIPTS if re.search(r"import .*\bdisclose_", script.read_text())}
-    assert gates == {"collect_results", "reach_verdict", "show_external_control", "show_twins"}
+    assert gates == {
+        "collect_pooling",
+        "collect_results",
+        "compare_sites",
+        "pool_aggregates",
+        "reach_verdict",
+        "show_external_control",
+        "show_twins",
+        "write_site_results",
+    }
 
 
 def test_only_common_defines_functions() -> None:

@@ -36,6 +36,7 @@ ESTIMATES = [
         "status",
         "reason",
     ),
+    *("way", "sites", "left_out", "shared"),
 ]
 AGREEMENT = [
     "site",

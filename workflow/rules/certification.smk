@@ -23,7 +23,7 @@ rule certify_generator:
         mem_mb=2000,
     params:
         sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
-        synthesis=lambda wildcards: synthesis_of(wildcards.generator),
+        synthesis=lambda wildcards: synthesis_of(wildcards.site, wildcards.generator),
         shift=PROTOCOL.validation.gates.shift_in_real_se,
         effects=EFFECTS,
         repetitions=lambda wildcards: [

@@ -24,6 +24,7 @@ from parallax.vocabulary import (
     EXTERNAL_CONTROL,
     FLAT_COPULA,
     FLOOR,
+    POOLED,
     REAL,
 )
 
@@ -38,6 +39,10 @@ try:
             from parallax.signing import read_private_key
 
             read_private_key(str(config["signing_key"]))
+        if PROTOCOL.pooling.site_results:
+            from parallax.sites.reading import read_site_results
+
+            read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent)
 except Exception as error:
     # in words, without places in this file, and without a value that another exception may hold
     sys.exit(describe_failure(error))
@@ -58,10 +63,28 @@ if not (ANCESTOR.is_dir() and os.access(ANCESTOR, os.W_OK)):
 # the key that signs what leaves from here; read where it lies, by the job that signs
 SIGNING_KEY = str(config["signing_key"]) if config.get("signing_key") else None
 
+# what sites elsewhere sent
+SITE_RESULTS = [
+    PROTOCOL_FILE.parent / Path(entry.path).expanduser()
+    for entry in PROTOCOL.pooling.site_results.values()
+]
+
 REGISTER = STUDY / "registration.jsonl"
 
 # what every effect of a site waits for
 SEAL = "<exact>/{site}/real/unsealed.json" if PROTOCOL.validation.blinded else []
+
+
+# the sites' verdicts: the study's, where nothing is pooled after them
+SITE_VERDICTS = "<exact>/verdicts.json" if PROTOCOL.pools else "<study>/verdict.json"
+
+# every table of pooled answers
+POOLED_TABLES = [
+    f"<exact>/pooled/{dataset}/{way}.parquet"
+    for dataset in (REAL, *PROTOCOL.generators)
+    for way in ("individual", "aggregates")
+    if way == "aggregates" or dataset in PROTOCOL.pooled_datasets
+]
 
 
 pathvars:
@@ -195,6 +218,15 @@ def every(pattern, **wildcards):
     )
 
 
+def of_datasets(pattern):
+    """The pattern for every dataset, and for every table that a site tells others of."""
+    return expand(
+        pattern,
+        dataset=(REAL, *PROTOCOL.generators),
+        table=("combined", "balance", "overlap"),
+    )
+
+
 def batches(pattern):
     """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
     items = [f"{number}-of-{FIT_BATCHES}" for number in range(1, FIT_BATCHES + 1)]
@@ -292,6 +324,18 @@ def answers_of(wildcards):
     return files
 
 
+def pooled_of(wildcards):
+    """What the patients of all sites are pooled from: of a generator its replicates at every site, and what was decided on them."""
+    if wildcards.dataset == REAL:
+        return {}
+    return {
+        "synthetic": expand(
+            "<patients>/{site}/{{dataset}}/cohort.parquet", site=PROTOCOL.pooled_sites
+        ),
+        "verdicts": SITE_VERDICTS,
+    }
+
+
 def enriched_of(wildcards):
     """What the effects in rare subgroups are estimated from: of a generator its enriched cohorts, beside what the real patients say."""
     if wildcards.dataset == REAL:
@@ -303,14 +347,15 @@ def enriched_of(wildcards):
     }
 
 
-def synthesis_of(generator):
-    """The section synthesis with one generator only, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
-    entries = PROTOCOL.synthesis.generators
+def synthesis_of(site, generator):
+    """The section synthesis with one generator only, as it is set at a site, a flat copula beside the protocol's: the others change nothing in its simulated studies."""
     settings = (
-        {generator: entries[generator]} if generator in entries else {FLAT_COPULA: FLAT}
+        {generator: PROTOCOL.synthesis.settings_at(site, generator)}
+        if generator in PROTOCOL.generators
+        else {FLAT_COPULA: FLAT}
     )
     return PROTOCOL.synthesis.model_copy(
-        update={"generators": settings, "enrichment": ()}
+        update={"generators": settings, "at_sites": {}, "enrichment": ()}
     ).plain()
 
 

@@ -28,6 +28,7 @@ rule collect_results:
         every("<exact>/{site}/{generator}/fit.parquet"),
         every("<exact>/{site}/{generator}/draw.parquet"),
         every("<exact>/{site}/{generator}/refit.parquet"),
+        pooled="<study>/pooled" if PROTOCOL.pools else [],
     output:
         aggregates=directory("<aggregates>"),
         estimates=report(
@@ -68,6 +69,10 @@ rule render_report:
         aggregates="<aggregates>",
         verdict="<study>/verdict.json",
         certification="<study>/certification.csv" if CERTIFIED else [],
+        pooled="<study>/pooled" if PROTOCOL.pools else [],
+        pooling="<study>/pooling.csv" if PROTOCOL.pools else [],
+        heterogeneity="<study>/heterogeneity.csv" if PROTOCOL.pools else [],
+        site_overlap="<study>/site_overlap.csv" if PROTOCOL.pools else [],
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -94,6 +99,7 @@ rule write_manifest:
             *measurement_files(*PROTOCOL.sites),
             *every("<patients>/{site}/source/patients.parquet"),
             *measured(every("<patients>/{site}/source/measurements.parquet")),
+            *SITE_RESULTS,
         ],
         results=[
             "<study>/report.html",
@@ -105,6 +111,15 @@ rule write_manifest:
             "<study>/agreement.csv",
             "<study>/privacy.csv",
             *(["<study>/certification.csv"] if CERTIFIED else []),
+            *(
+                [
+                    "<study>/pooling.csv",
+                    "<study>/heterogeneity.csv",
+                    "<study>/site_overlap.csv",
+                ]
+                if PROTOCOL.pools
+                else []
+            ),
             *every("<exact>/{site}/{generator}/model.json"),
         ],
     output:

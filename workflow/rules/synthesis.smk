@@ -18,9 +18,9 @@ rule fit_generator:
     resources:
         mem_mb=3000,
     params:
-        generator=lambda wildcards: PROTOCOL.synthesis.generators[
-            wildcards.generator
-        ].plain(),
+        generator=lambda wildcards: PROTOCOL.synthesis.settings_at(
+            wildcards.site, wildcards.generator
+        ).plain(),
         constraints=PROTOCOL.synthesis.plain()["constraints"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),
@@ -92,9 +92,9 @@ rule refit_generator:
     resources:
         mem_mb=3000,
     params:
-        generator=lambda wildcards: PROTOCOL.synthesis.generators[
-            wildcards.generator
-        ].plain(),
+        generator=lambda wildcards: PROTOCOL.synthesis.settings_at(
+            wildcards.site, wildcards.generator
+        ).plain(),
         constraints=PROTOCOL.synthesis.plain()["constraints"],
         cohort=section("cohort"),
         outcomes=section("outcomes"),

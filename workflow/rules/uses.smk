@@ -24,9 +24,9 @@ rule trace_twins:
         mem_mb=4000,
     params:
         sections=sections("cohort", "designs", "propensity", "outcomes"),
-        generator=lambda wildcards: PROTOCOL.synthesis.generators[
-            wildcards.generator
-        ].plain(),
+        generator=lambda wildcards: PROTOCOL.synthesis.settings_at(
+            wildcards.site, wildcards.generator
+        ).plain(),
         twins=whole_number("twins", default=10000, least=100),
         refits=whole_number("refits", default=50, least=2),
         seed=lambda wildcards: derive_seed(

@@ -208,8 +208,12 @@ rule reach_verdict:
             every("<exact>/{site}/certification/certificate.json") if CERTIFIED else []
         ),
     output:
-        report(
-            "<study>/verdict.json", caption="../report/verdict.rst", category="Results"
+        (
+            SITE_VERDICTS
+            if PROTOCOL.pools
+            else report(
+                SITE_VERDICTS, caption="../report/verdict.rst", category="Results"
+            )
         ),
     log:
         "<logs>/reach_verdict.log",

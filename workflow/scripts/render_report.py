@@ -27,7 +27,11 @@ def render(input, output, params):
     sites = {site: read_site(Path(input.aggregates) / site, protocol.generators) for site in protocol.sites}
     run = describe_run(protocol, repository=Path(params.repository))
     certification = read_csv(input.certification) if input.get("certification") else None
-    write_text(output[0], render_report(ReportInputs(protocol, sites, read_json(input.verdict), run, certification)))
+    pools = [Path(input.pooled) / f"{name}.parquet" for name in (REAL, *protocol.generators)] if protocol.pools else []
+    pooled = {path.stem: read_frame(path) for path in pools if path.exists()}
+    beside = {name: read_csv(input[name]) for name in ("pooling", "heterogeneity", "site_overlap") if protocol.pools}
+    inputs = ReportInputs(protocol, sites, read_json(input.verdict), run, certification, pooled, **beside)
+    write_text(output[0], render_report(inputs))
 
 
 with job(snakemake.log[0]):

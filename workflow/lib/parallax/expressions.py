@@ -19,7 +19,7 @@ from parallax.errors import Fault, ProtocolError, did_you_mean
 _NODES: Final = frozenset({"COLUMN_REF", "CONSTANT", "COMPARISON", "CONJUNCTION", "OPERATOR", "FUNCTION", "CAST", "BETWEEN", "CASE"})
 #: read the session, not the patient
 _SESSION_FUNCTIONS: Final = frozenset({"current_setting", "getvariable"})
-_ALLOWED: Final = "one DuckDB expression over the columns of a row that is true for the patients to keep, such as: age >= 18 and sex = 'female'"
+_ALLOWED: Final = "one DuckDB expression over the columns of a row, such as: age >= 18 and sex = 'female'"
 
 
 def columns(expression: str, *, where: str, known: Collection[str] | None = None) -> tuple[str, ...]:
@@ -41,24 +41,45 @@ def evaluate(patients: pd.DataFrame, expression: str, *, where: str) -> pd.Serie
 
     ``where`` is the expression's place in the protocol. Raises ``ProtocolError``; its message never holds a value of the table.
     """
+    keep, kind = _compute(patients, expression, where)
+    if kind != "BOOLEAN":
+        raise _fault(where, f"an expression of type {kind}", "compare it with something, so that it is true or false")
+    return keep.astype("boolean").fillna(False).astype(bool)
+
+
+def derive(patients: pd.DataFrame, expression: str, *, where: str) -> pd.Series:
+    """The expression's value for each patient: numbers, truth values, dates or text; missing where a missing value decides it.
+
+    Raises ``ProtocolError`` as :func:`evaluate` does, and where the value is of another kind.
+    """
+    values, kind = _compute(patients, expression, where)
+    if kind.startswith("DECIMAL") or kind == "HUGEINT":
+        return values.astype("float64")
+    if kind == "VARCHAR":
+        return values.astype("string")
+    if values.dtype.kind not in "iufbM" and kind != "BOOLEAN":
+        raise _fault(where, f"an expression of type {kind}", "make it a number, a truth value, a date or text")
+    return values
+
+
+def _compute(patients: pd.DataFrame, expression: str, where: str) -> tuple[pd.Series, str]:
+    """The expression's value for each patient, and its type in DuckDB."""
     names = columns(expression, where=where, known=patients.columns)
     if not names or len({name.casefold() for name in names}) < len(names):
         raise _fault(where, "no column" if not names else "two columns whose names differ in case only", "use columns with distinct names")
     with _connect() as connection:
         connection.register("patients", patients[list(names)])
         try:
-            relation = connection.sql(f"SELECT ({expression}\n) AS keep FROM patients")  # noqa: S608  a single checked expression
+            relation = connection.sql(f"SELECT ({expression}\n) AS value FROM patients")  # noqa: S608  a single checked expression
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise _fault(where, str(error).partition("\n")[0], "correct the expression") from None
         except duckdb.Error as error:
             raise _unevaluable(where, error) from None
-        if str(relation.types[0]) != "BOOLEAN":
-            raise _fault(where, f"an expression of type {relation.types[0]}", "compare it with something, so that it is true or false")
         try:
-            keep = relation.df()["keep"]
+            values = relation.df()["value"]
         except duckdb.Error as error:  # its text may quote a patient's value
             raise _unevaluable(where, error) from None
-    return keep.astype("boolean").fillna(False).astype(bool).set_axis(patients.index)
+        return values.set_axis(patients.index), str(relation.types[0])
 
 
 def _connect() -> duckdb.DuckDBPyConnection:

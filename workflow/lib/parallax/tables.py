@@ -14,7 +14,7 @@ import pandera.pandas as pa
 
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import BinaryOutcome, ContinuousOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
-from parallax.vocabulary import ARMS, MECHANISMS, RULES
+from parallax.vocabulary import ARMS, MECHANISMS, RULES, WAYS
 
 _TEXT: Final = "string"
 
@@ -284,6 +284,9 @@ OVERLAP: Final = _table(
     | _STATUS
 )
 
+#: of pooled patients, by the way in which they were pooled
+POOLED_OVERLAP: Final = _table({"way": _text(allowed=WAYS)} | OVERLAP.columns)
+
 #: distribution of the propensity score by arm, for the overlap figure
 SCORE_HISTOGRAM: Final = _table(
     {"replicate": _replicate(), "score": _text(), "arm": _text(allowed=ARMS), "bin_lower": _number(), "bin_upper": _number(), "count": _count()}
@@ -334,6 +337,53 @@ _COMBINED: Final = (
 #: estimates over all replicates of a dataset, one row per combining rule (``none`` for the real patients); ``p_adjusted`` (Holm) of the
 #: hypotheses in the protocol's family; ``not_estimable`` of the ``replicates`` were left out or keep the row from an estimate
 COMBINED: Final = _table(_COMBINED)
+
+#: the sites' answers pooled, by the ``way``: ``sites`` whose patients are in it, who is ``left_out`` and why, and what of a site was ``shared``
+POOLED: Final = _table({"way": _text(allowed=WAYS), "sites": _text(), "left_out": _text(nullable=True), "shared": _text()} | _COMBINED)
+
+#: how the sites' effects differ: ``q`` (site × treatment), ``tau2`` and ``i2`` on the analysis scale; the effect at each ``site``, the ``prediction``
+#: for one more, and the pooled effect with one ``left_out`` on that of the contrast
+HETEROGENEITY: Final = _table(
+    _TARGET
+    | {
+        "measure": _text(allowed=("site", "q", "tau2", "i2", "prediction", "left_out")),
+        "site": _text(nullable=True),
+        "value": _number(),
+        "lower": _number(),
+        "upper": _number(),
+        "df": _number(),
+        "p_value": _number(minimum=0),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: how unlike the patients of two sites are: ``smd`` of a covariate or level; and of a score that tells the sites apart its ``membership_c``, and the
+#: share of patients in ``common_support``
+SITE_OVERLAP: Final = _table(
+    {
+        "site": _text(),
+        "other": _text(),
+        "measure": _text(allowed=("smd", "membership_c", "common_support")),
+        "covariate": _text(nullable=True),
+        "level": _text(nullable=True),
+        "value": _number(),
+        "reason": _text(nullable=True),
+    }
+)
+
+#: a way of pooling against a ``benchmark``: its answer's ``shift`` in the benchmark's standard errors, the ratio of the intervals' widths, and how
+#: many of the benchmark's patients would tell as much
+POOLED_COMPARISON: Final = _table(
+    {"way": _text(allowed=WAYS), "dataset": _text(), "benchmark": _text(allowed=WAYS)}
+    | _TARGET
+    | {
+        "rule": _text(allowed=RULES),
+        "shift": _number(),
+        "width_ratio": _number(minimum=0),
+        "effective_patients": _number(minimum=0),
+        "reason": _text(nullable=True),
+    }
+)
 
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
 SUBGROUPS: Final = _table({"subgroup": _text(), "level": _text()} | _COMBINED)

@@ -20,8 +20,11 @@ Contrast = Literal[
 ]
 Variance = Literal["stacked", "score_as_known", "bootstrap"]
 Arm = Literal["treated", "comparator"]
-Rule = Literal["none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked"]
+Rule = Literal[
+    "none", "partial", "single_fit", "bootstrap_fit", "posterior", "naive", "stacked", "fixed_effect", "random_effects", "hartung_knapp"
+]  # fmt: skip
 Mechanism = Literal["covariates", "treatment", "outcome", "censoring"]
+Way = Literal["individual_real", "aggregates", "individual_synthetic", "individual_mixed", "aggregates_synthetic"]
 Verdict = Literal["release", "do_not_release", "inconclusive"]
 #: an attack that tells nothing, of harm or of its absence, is not informative
 GateOutcome = Literal["passed", "failed", "not_evaluated", "not_informative"]
@@ -33,10 +36,15 @@ ARMS: Final[tuple[str, ...]] = get_args(Arm)
 #: in the order in which they make a patient
 MECHANISMS: Final[tuple[Mechanism, ...]] = get_args(Mechanism)
 RULES: Final[tuple[str, ...]] = get_args(Rule)
+#: how the answers of several sites become one
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
 #: the rules of which the first that a dataset has is its answer
-VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit")
+VALID_RULES: Final = ("none", "partial", "single_fit", "bootstrap_fit", "fixed_effect")
 
 REAL: Final = "real"
+#: the site of all sites' answers together, and the column of a pooled cohort that says where a patient is from
+POOLED: Final = "pooled"
+SITE: Final = "pooled_site"
 #: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
 #: the folder of a site's simulated studies, and the two generators that a certificate holds the gate against
@@ -46,7 +54,7 @@ FLAT_COPULA: Final = "flat_copula"
 #: the dataset of real treated patients beside AI-generated comparators
 EXTERNAL_CONTROL: Final = "external_control"
 #: folders and datasets of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", "pooled", FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA, EXTERNAL_CONTROL})
+RESERVED_NAMES: Final = frozenset({"real", "source", POOLED, FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA, EXTERNAL_CONTROL})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

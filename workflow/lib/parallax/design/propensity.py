@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,12 +49,13 @@ def fit_maximum_likelihood(matrix: DesignMatrix, treated: NDArray[np.bool_], mod
     Assumption
         The logit is linear in the model's terms.
     One-sided levels
-        Where all patients of a level are in one arm, the likelihood has no maximum but a limit: their score is 0 or 1, and the others'
-        scores maximise the likelihood without them (Geyer 2009, section 3.2). They lack positivity and are marked as not comparable.
+        Where all patients of a level, or of two levels together that interact, are in one arm, the likelihood has no maximum but a limit: their
+        score is 0 or 1, and the others' scores maximise the likelihood without them (Geyer 2009, section 3.2). They lack positivity and are
+        marked as not comparable.
     Errors
         ``NotEstimable`` where covariates separate the arms in another way; the message names the covariates.
     """
-    comparable = find_comparable(matrix, treated)
+    comparable = find_comparable(matrix, treated, model.interactions)
     regressors, names = build_regressors(matrix, model, comparable)
     try:
         fitted = fit_logistic(regressors, treated[comparable].astype(np.float64)).fitted
@@ -131,10 +132,19 @@ def knows_its_variance(model: PropensityModel) -> bool:
     return isinstance(model, LogisticScore)
 
 
-def find_comparable(matrix: DesignMatrix, treated: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Patients left when those of one-sided levels are set aside, again and again, since that may make another level one-sided."""
+def find_comparable(matrix: DesignMatrix, treated: NDArray[np.bool_], interactions: Iterable[tuple[str, str]] = ()) -> NDArray[np.bool_]:
+    """Patients left when those of one-sided levels are set aside, again and again, since that may make another level one-sided.
+
+    Of two covariates with an interaction, every pair of their levels is a level.
+    """
     binary = np.flatnonzero(((matrix.values == 0) | (matrix.values == 1)).all(axis=0))
     levels = np.concatenate([matrix.values[:, binary], 1 - matrix.values[:, binary]], axis=1) == 1
+    names = [matrix.covariates[column] for column in binary] * 2
+    for pair in interactions:
+        first, second = ([column for column, name in enumerate(names[: 2 * len(binary)]) if name == one] for one in pair)
+        both = [levels[:, one] & levels[:, other] for one in first for other in second]
+        if both:
+            levels, names = np.column_stack([levels, *both]), [*names, *[" × ".join(pair)] * len(both)]
     comparable = np.ones(len(treated), dtype=bool)
     while True:
         in_treated = levels[comparable & treated].sum(axis=0)
@@ -144,5 +154,5 @@ def find_comparable(matrix: DesignMatrix, treated: NDArray[np.bool_]) -> NDArray
             return comparable
         comparable &= ~levels[:, one_sided].any(axis=1)
         if not (comparable & treated).any() or not (comparable & ~treated).any():
-            named = sorted({matrix.covariates[binary[column % len(binary)]] for column in np.flatnonzero(one_sided)})
+            named = sorted({names[column] for column in np.flatnonzero(one_sided)})
             raise NotEstimable(f"the arms share no level of these covariates: {', '.join(named)}")

@@ -28,7 +28,12 @@ SUPPRESSED: Final = "suppressed"
 
 
 def disclose_combined(
-    combined: pd.DataFrame, disclosure: DisclosureSection, *, concentration: pd.DataFrame | None = None, primary: Hypothesis | None = None
+    combined: pd.DataFrame,
+    disclosure: DisclosureSection,
+    *,
+    concentration: pd.DataFrame | None = None,
+    primary: Hypothesis | None = None,
+    also: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Estimates to two digits of their standard error, counts suppressed or rounded.
 
@@ -37,9 +42,10 @@ def disclose_combined(
     Estimates
         of few patients or few events in an arm are suppressed, for estimate and standard error tell the count; those of risks also where few
         patients are without an event, and where few events lie between their horizon and another one that is shown (the horizon of
-        ``primary`` first, then the later before the earlier). So are those of an outcome whose sum few patients carry (``concentration``).
+        ``primary`` first, then the later before the earlier). So are those of an outcome whose sum few patients carry (``concentration``), and
+        those with a count that others would give away (``also``, by the names of the counts).
     """
-    return _show(combined.reset_index(drop=True), disclosure, concentration=concentration, primary=primary)
+    return _show(combined.reset_index(drop=True), disclosure, also=also, concentration=concentration, primary=primary)
 
 
 def disclose_subgroups(
@@ -144,7 +150,7 @@ def _is_carried(exact: pd.DataFrame, disclosure: DisclosureSection, concentratio
 def _is_crowded(exact: pd.DataFrame, disclosure: DisclosureSection, primary: Hypothesis | None) -> NDArray[np.bool_]:
     """Risks at a horizon between which and a shown one few events lie."""
     crowded = np.zeros(len(exact), dtype=np.bool_)
-    keys = [name for name in ("subgroup", "level", "enrichment", "design", "outcome", "rule") if name in exact]
+    keys = [name for name in ("subgroup", "level", "enrichment", "way", "design", "outcome", "rule") if name in exact]
     rows = exact[exact["contrast"].isin(_OF_SHARES) & exact["horizon_days"].notna() & exact[_EVENTS].notna().all(axis=1)]
     for _, group in rows.groupby(keys, sort=False):
         known = group.drop_duplicates("horizon_days").sort_values("horizon_days", ascending=False)

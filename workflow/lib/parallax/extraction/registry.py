@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from parallax.extraction.file import peek_file, read_file
+from parallax.extraction.mapping import map_columns
 from parallax.extraction.package import peek_package, read_package
 from parallax.extraction.release import peek_release, read_record, read_release
 from parallax.protocol import ReleaseSource, Source
@@ -32,11 +33,11 @@ SOURCES: Final[Mapping[str, SourceReader]] = {
 
 
 def read_source(source: Source, *, folder: Path) -> pd.DataFrame:
-    """All patients of a source, one row each, with the source's columns: numbers, truth values, dates, or text.
+    """All patients of a source, one row each, with the study's columns: numbers, truth values, dates, or text.
 
     ``folder`` is the protocol's folder, from which relative paths start. Raises ``SourceError``.
     """
-    return normalise(SOURCES[source.source].read(source, folder=folder))
+    return map_columns(normalise(SOURCES[source.source].read(source, folder=folder)), source.mapping, where="mapping")
 
 
 def applied_criteria(source: Source, *, folder: Path) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def trace_hazard_course(followed: Followed, patients: Weighted) -> pd.DataFrame:
     columns = ["time_days", "log_hazard_ratio", "lower", "upper"]
     times = np.linspace(0.0, followed.horizons_days[-1], COURSE_TIMES + 1)[1:]
     try:
-        trend = measure_trend(followed.time, followed.event, patients.treated, weights=patients.weight)
+        trend = measure_trend(followed.time, followed.event, patients.treated, weights=patients.weight, strata=followed.stratum)
         value, lower, upper = smooth_course(trend, times)
     except NotEstimable:
         return pd.DataFrame(columns=columns)

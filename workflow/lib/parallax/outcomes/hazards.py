@@ -1,4 +1,7 @@
-"""Contrasts of hazards under a design that weights or matches; where events compete, hazards are those of the event's own cause."""
+"""Contrasts of hazards under a design that weights or matches; where events compete, hazards are those of the event's own cause.
+
+Of pooled patients, each site has a baseline hazard of its own: patients are compared with those at risk at their site.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,13 @@ def estimate_hazard_ratio(followed: Followed, patients: Weighted, horizon_days: 
     """
     require_arms(followed, patients.treated, patients.inside, horizon_days)
     seen, arm = followed.until(horizon_days), patients.treated.astype(np.float64)[:, None]
-    fit = fit_cox(seen.time, seen.event, arm, weights=patients.weight)
+    fit = fit_cox(seen.time, seen.event, arm, weights=patients.weight, strata=seen.stratum)
     log_ratio = float(fit.coefficients[0])
     if patients.variance_method == "unweighted":
         return Effect.of(log_ratio, float(np.sqrt(fit.covariance_naive[0, 0])), ratio=True, method="model-based")
 
     def anew(weight: FloatArray) -> float:
-        return float(fit_cox(seen.time, seen.event, arm, weights=weight).coefficients[0])
+        return float(fit_cox(seen.time, seen.event, arm, weights=weight, strata=seen.stratum).coefficients[0])
 
     return patients.infer(log_ratio, fit.influence[:, 0], anew, ratio=True, label="robust")
 
@@ -61,7 +64,7 @@ def estimate_log_rank(followed: Followed, patients: Weighted, horizon_days: floa
     seen = followed.until(horizon_days)
 
     def under(weight: FloatArray) -> LogRank:
-        return compare_hazards(seen.time, seen.event, patients.treated, weights=weight)
+        return compare_hazards(seen.time, seen.event, patients.treated, weights=weight, strata=seen.stratum)
 
     found = under(patients.weight)
     if patients.variance_method == "unweighted":
@@ -75,7 +78,7 @@ def estimate_hazard_ratio_trend(followed: Followed, patients: Weighted, horizon_
     seen = followed.until(horizon_days)
 
     def under(weight: FloatArray) -> HazardTrend:
-        return measure_trend(seen.time, seen.event, patients.treated, weights=weight)
+        return measure_trend(seen.time, seen.event, patients.treated, weights=weight, strata=seen.stratum)
 
     found = under(patients.weight)
     if patients.variance_method == "unweighted":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from parallax.errors import NotEstimable
 from parallax.protocol.outcomes import Outcome, SurvivalOutcome
+from parallax.vocabulary import SITE
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -18,12 +19,14 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """A survival outcome: ``time`` (n,) in days and ``kind`` (n,) 0 censored, 1 the event, 2 … competing events; ``horizons_days`` the protocol's."""
+    """A survival outcome: ``time`` (n,) in days and ``kind`` (n,) 0 censored, 1 the event, 2 … competing events; ``horizons_days`` the protocol's;
+    ``stratum`` (n,) the site of pooled patients, whose hazards are compared within it, None where all are of one site."""
 
     time: FloatArray
     kind: NDArray[np.int64]
     competing: bool
     horizons_days: tuple[float, ...]
+    stratum: NDArray[np.int64] | None = None
 
     @property
     def event(self) -> BoolArray:
@@ -33,7 +36,7 @@ class Followed:
 
     def among(self, rows: BoolArray) -> Self:
         """Some of the patients."""
-        return replace(self, time=self.time[rows], kind=self.kind[rows])
+        return replace(self, time=self.time[rows], kind=self.kind[rows], stratum=None if self.stratum is None else self.stratum[rows])
 
     def until(self, horizon_days: float | None) -> Self:
         """The same patients with follow-up censored at the horizon."""
@@ -63,10 +66,11 @@ Observed = Followed | Valued
 
 
 def observe(patients: pd.DataFrame, name: str, outcome: Outcome) -> Observed:
-    """The outcome of that name from the cohort's rows."""
+    """The outcome of that name from the cohort's rows; the column ``SITE`` of a pooled cohort is the stratum."""
     if isinstance(outcome, SurvivalOutcome):
+        stratum = patients[SITE].factorize(sort=True)[0].astype(np.int64) if SITE in patients.columns else None
         days, kind = patients[f"{name}_days"].to_numpy(dtype=np.float64), patients[f"{name}_event"].to_numpy(dtype=np.int64)
-        return Followed(days, kind, bool(outcome.competing), outcome.horizons_days)
+        return Followed(days, kind, bool(outcome.competing), outcome.horizons_days, stratum)
     exposure = patients[f"{name}_person_days"].to_numpy(dtype=np.float64) if "person_days" in outcome.columns else np.ones(len(patients))
     return Valued(patients[f"{name}_value"].to_numpy(dtype=np.float64), exposure, outcome.type)
 

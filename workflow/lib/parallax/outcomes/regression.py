@@ -33,14 +33,17 @@ def estimate_conditional(observed: Observed, patients: Modelled, horizon_days: f
 
 
 def _fit_cox(seen: Followed, columns: FloatArray) -> Effect:
-    """Where nobody of a level has the event, the likelihood has no maximum but a limit: those patients' hazard is zero, they leave the risk sets,
+    """Each site of pooled patients has a baseline hazard of its own, so that no column may be constant within all of them.
+
+    Where nobody of a level has the event, the likelihood has no maximum but a limit: those patients' hazard is zero, they leave the risk sets,
     and the others are fitted without them (Geyer 2009, section 3.2)."""
     rows, kept = np.ones(len(columns), dtype=bool), np.arange(columns.shape[1])
+    stratum = np.zeros(len(columns), dtype=np.int64) if seen.stratum is None else seen.stratum
     while True:
-        varying = np.ptp(columns[rows][:, kept], axis=0) > 0
+        varying = np.any([np.ptp(columns[rows & (stratum == one)][:, kept], axis=0) > 0 for one in np.unique(stratum[rows])], axis=0)
         kept = kept[varying | (kept == 0)]
         try:
-            fit = fit_cox(seen.time[rows], seen.event[rows], columns[rows][:, kept])
+            fit = fit_cox(seen.time[rows], seen.event[rows], columns[rows][:, kept], strata=stratum[rows])
         except NotEstimable as error:
             named = [int(kept[column]) for column in error.columns]
             among_events = columns[rows & seen.event]

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import lcm
+from math import lcm, log
 from typing import Any, Final, Literal, TypeVar
 
 from parallax.capabilities import DESIGNS
@@ -42,22 +42,25 @@ from parallax.protocol.generators import (
     SequentialGenerator,
 )
 from parallax.protocol.outcomes import BinaryOutcome, CountOutcome, OutcomesSection, SurvivalOutcome
+from parallax.protocol.pooling import PoolingSection
 from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.propensity import EnsembleScore, LogisticScore, PropensitySection, Terms
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis, QuestionSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
-from parallax.vocabulary import ARMS, RATIO_CONTRASTS, RESERVED_NAMES
+from parallax.vocabulary import ARMS, RATIO_CONTRASTS, RESERVED_NAMES, SITE
 
 Entry = TypeVar("Entry", bound=Hashable)
 Kind = Literal["number", "boolean", "text", "date"]
 
 BARE_YES_OR_NO: Final = "put it in quotes: YAML reads a bare yes, no, on or off as a truth value"
 
-_RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated"})
+_RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated", SITE})
 _PARTS: Final = {"days": "the follow-up time", "event": "the event", "value": "the value", "person_days": "the time"}
 _SHOWN_LEVELS: Final = 12
+#: days in the units that follow-up is told in
+_UNITS: Final = {7.0: "weeks", 30.4375: "months", 365.25: "years"}
 _UNCERTIFIED: Final = (
     "0, or a primary estimate whose truth in a simulated study is known: survival without competing events (hazard_ratio, risk_difference, "
     "rmst_difference), binary (risk_difference, odds_ratio) or continuous; under a design with an estimand, weights neither trimmed nor truncated",
@@ -69,13 +72,17 @@ _UNCERTIFIED: Final = (
 class SourceFacts:
     """What the pre-flight look at a source found; columns and counts, and of the patients' values only the arms' levels."""
 
-    columns: Mapping[str, Kind]
-    arm_levels: Mapping[str, int]
+    columns: Mapping[str, Kind] = field(default_factory=dict)
+    arm_levels: Mapping[str, int] = field(default_factory=dict)
     """Patients by level of the arm column, the level as text."""
-    longest_follow_up: Mapping[str, float]
+    longest_follow_up: Mapping[str, float] = field(default_factory=dict)
     """By survival outcome, in days, among the eligible patients of both arms."""
-    unusual_events: Mapping[str, int]
+    unusual_events: Mapping[str, int] = field(default_factory=dict)
     """By survival outcome: eligible patients of both arms whose event has no code of the protocol."""
+    median_follow_up: Mapping[str, float] = field(default_factory=dict)
+    """By survival outcome, in days, among the eligible patients of both arms."""
+    digest: str | None = None
+    """Of the eligible patients' arms, covariates and outcomes; None where there is no other site, or a column is missing."""
     faults: tuple[Fault, ...] = ()
     """Eligibility expressions that do not work on these columns."""
 
@@ -100,9 +107,12 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_horizons, ("outcomes",)),
         (_check_arms, ("cohort",)),
         (_check_covariates, ("cohort", "outcomes")),
+        (_check_mapping, ("data",)),
         (_check_identifiers, ("cohort", "data")),
         (check_measurements, ("cohort", "data", "outcomes")),
         (_check_names, ("data", "synthesis")),
+        (_check_site_results, ("pooling", "data", "synthesis")),
+        (_check_pooling, ("pooling", "data", "synthesis")),
         (_check_external_controls, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (check_private_generators, ("synthesis", "cohort", "outcomes")),
@@ -127,7 +137,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
 def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Fault]:
     """Every contradiction between a protocol and one site's data. No value of a patient is shown, rare levels of the arm column included."""
     cohort = protocol.cohort
-    faults = [*_check_columns(cohort, protocol.outcomes, site, protocol.data.sites[site].patient_id, facts.columns), *facts.faults]
+    faults = [*_check_columns(cohort, protocol.outcomes, site, protocol.data, facts.columns), *facts.faults] if facts.columns else [*facts.faults]
     if cohort.arms.column in facts.columns:
         needed = ("treated",) if site in protocol.data.external_controls else ARMS
         faults += _check_levels(cohort, site, facts.arm_levels, protocol.disclosure.minimum_count, needed)
@@ -142,6 +152,28 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
             allowed = "the longest follow-up that the data can hold"
             faults += [Fault(f"outcomes.{name}.follow_up_days", found, allowed, "correct the number, or name another column")]
     return faults
+
+
+def check_sites(protocol: Protocol, facts: Mapping[str, SourceFacts]) -> Iterator[Fault]:
+    """Every contradiction between the data of several sites: a unit that cannot be the same, and the same patients twice."""
+    allowed = protocol.data.follow_up_ratio
+    for name, outcome in protocol.outcomes.survival.items():
+        typical = {site: found.median_follow_up[name] for site, found in facts.items() if found.median_follow_up.get(name, 0) > 0}
+        short, long = (min(typical, key=typical.__getitem__), max(typical, key=typical.__getitem__)) if typical else ("", "")
+        if typical and (ratio := typical[long] / typical[short]) > allowed:
+            unit = min(_UNITS, key=lambda factor: abs(log(ratio / factor)))
+            yield Fault(
+                f"data.sites.{short}.mapping.{outcome.days}",
+                f'a median follow-up {ratio:.3g} times as short as at site "{long}" (outcome {name}): one of the two does not count in days, '
+                f"{short} perhaps in {_UNITS[unit]}",
+                f"a median follow-up within a factor of {allowed:g} (data.follow_up_ratio) of every other site's",
+                f"give the factor of the site's unit, such as {unit:g}, or raise data.follow_up_ratio if the sites do differ so",
+            )
+    first: dict[str, str] = {}
+    for site, found in facts.items():
+        if found.digest is not None and (other := first.setdefault(found.digest, site)) != site:
+            told = f'the same patients as site "{other}": arms, covariates and outcomes of every eligible row are equal'
+            yield Fault(f"data.sites.{site}", told, "other patients at every site", "correct the source of one of the two, or drop the site")
 
 
 def _check_primary(question: QuestionSection, designs: DesignsSection, outcomes: OutcomesSection) -> Iterator[Fault]:
@@ -258,6 +290,20 @@ def _check_covariates(cohort: CohortSection, outcomes: OutcomesSection) -> Itera
             yield Fault(where, f'"{name}", a name that the cohort table needs itself', allowed, "rename the column in the source")
 
 
+def _check_mapping(data: DataSection) -> Iterator[Fault]:
+    for site, source in data.sites.items():
+        for name, mapped in source.mapping.items():
+            where = f"data.sites.{site}.mapping.{name}"
+            made = [key for key in ("column", "expression", "constant") if getattr(mapped, key) is not None]
+            if len(made) != 1:
+                found = f"{' and '.join(made)} together" if made else "nothing that it is made of"
+                yield Fault(where, found, "one of column, expression and constant", "keep one of them" if made else "add one of them")
+            shaped = [key for key in ("levels", "factor") if getattr(mapped, key)]
+            if len(shaped) > 1 or (shaped and mapped.column is None):
+                found = f"{' and '.join(shaped)} without a column" if mapped.column is None else "levels and a factor together"
+                yield Fault(where, found, "levels or a factor, of a column", "write an expression instead, or remove one of them")
+
+
 def _check_identifiers(cohort: CohortSection, data: DataSection) -> Iterator[Fault]:
     for site, source in data.sites.items():
         if source.patient_id in cohort.covariates.names:
@@ -273,6 +319,40 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
     for name in synthesis.generators:
         if name in data.sites:
             yield Fault(f"synthesis.generators.{name}", "the name of a site", "a name that no site has", "rename the generator or the site")
+    for site, own in synthesis.at_sites.items():
+        where = f"synthesis.at_sites.{site}"
+        if site not in data.sites:
+            yield unknown(where, site, data.sites, "site")
+        for name, settings in own.items():
+            if name not in synthesis.generators:
+                yield unknown(f"{where}.{name}", name, synthesis.generators, "generator of the study")
+            elif settings.method != (method := synthesis.generators[name].method):
+                remedy = "use this method, or name another generator of the study"
+                yield Fault(f"{where}.{name}.method", f"{settings.method}, but the generator {name} has the method {method}", method, remedy)
+
+
+def _check_site_results(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
+    taken = {*RESERVED_NAMES, *data.sites, *synthesis.generators}
+    for name in pooling.site_results:
+        if name in taken:
+            found = "a name that is reserved, or that a site or a generator of this protocol has"
+            yield Fault(f"pooling.site_results.{name}", found, "the name of a site elsewhere", "rename the other one, or remove the entry")
+
+
+def _check_pooling(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
+    where = "pooling.here"
+    for site in pooling.here:
+        if site not in data.sites:
+            yield unknown(where, site, data.sites, "site")
+        elif isinstance(data.sites[site], ReleaseSource):
+            yield Fault(where, f"{site}, whose patients come from a release", "sites with real patients", "remove it")
+    for site in _repeated(pooling.here):
+        yield Fault(where, f"{site} more than once", "every site once", "remove the repetition")
+    if pooling.here and set(pooling.here) >= set(data.sites):
+        yield Fault(where, "every site", "at least one site elsewhere, whose synthetic patients come in", "remove one, or set individual_real: true")
+    if pooling.here and synthesis.patients != 1.0:
+        found = f"sites, with synthesis.patients {synthesis.patients:g}: those elsewhere would count for another number of patients than they know"
+        yield Fault(where, found, "replicates as large as the cohort", "set synthesis.patients: 1, or leave here out")
 
 
 def _check_external_controls(data: DataSection, cohort: CohortSection) -> Iterator[Fault]:
@@ -327,8 +407,7 @@ def _check_generators(synthesis: SynthesisSection, cohort: CohortSection, outcom
     binary = {f"{name}_value" for name, outcome in outcomes.items() if isinstance(outcome, BinaryOutcome)}
     numeric = [*cohort.covariates.numeric, *(column for column in times if column not in binary)]
     ordered = {name for constraint in synthesis.constraints if isinstance(constraint, OrderConstraint) for name in constraint.columns}
-    for name, settings in synthesis.generators.items():
-        where = f"synthesis.generators.{name}"
+    for where, settings in synthesis.every_setting():
         yield from _check_generator(where, settings, numeric, ordered)
         if isinstance(settings, SequentialGenerator):
             yield from _check_generator(f"{where}.covariates", settings.covariates, cohort.covariates.numeric, ordered)
@@ -367,8 +446,7 @@ def _check_enrichment(synthesis: SynthesisSection) -> Iterator[Fault]:
 def _check_terms(synthesis: SynthesisSection, cohort: CohortSection) -> Iterator[Fault]:
     """Covariates that a generator's settings name, and recipes that do not go together."""
     names = cohort.covariates.names
-    for generator, settings in synthesis.generators.items():
-        where = f"synthesis.generators.{generator}"
+    for where, settings in synthesis.every_setting():
         asked: dict[str, tuple[str, ...]] = {}
         if isinstance(settings, CartGenerator):
             asked["order"] = settings.order
@@ -475,15 +553,34 @@ def _check_weighting(where: str, design: WeightDesign, propensity: PropensitySec
 def _check_declared_columns(cohort: CohortSection, outcomes: OutcomesSection, data: DataSection) -> Iterator[Fault]:
     for site, source in data.sites.items():
         if isinstance(source, FileSource):
-            kinds = {name: declared_kind(column) for name, column in source.columns.items()}
-            yield from _check_columns(cohort, outcomes, site, source.patient_id, kinds)
+            yield from _check_columns(cohort, outcomes, site, data, _declared_kinds(source))
             for name, column in source.columns.items():
                 yield from _check_file_column(f"data.sites.{site}.columns.{name}", column)
-            levels = source.columns[cohort.arms.column].levels if cohort.arms.column in source.columns else None
+            levels = _declared_levels(source, cohort.arms.column)
             for arm in ("treated", "comparator"):
                 level = str(getattr(cohort.arms, arm))
                 if levels is not None and level not in levels:
                     yield unknown(f"cohort.arms.{arm}", level, levels, f'level of column "{cohort.arms.column}" at site "{site}"')
+
+
+def _declared_kinds(source: FileSource) -> dict[str, Kind | None]:
+    """The kinds of a file's columns after its mapping, as far as they are known before the file is read."""
+    own = {name: declared_kind(column) for name, column in source.columns.items()}
+    renamed = {mapped.column for mapped in source.mapping.values()}
+    kinds: dict[str, Kind | None] = {name: kind for name, kind in own.items() if name not in renamed}
+    for name, mapped in source.mapping.items():
+        of_column = "text" if mapped.levels else own.get(str(mapped.column))
+        kinds[name] = ("text" if isinstance(mapped.constant, str) else "number") if mapped.constant is not None else of_column
+    return kinds
+
+
+def _declared_levels(source: FileSource, column: str) -> Collection[str] | None:
+    """The levels that a column can hold after the mapping; None where that is not declared."""
+    mapped = source.mapping.get(column)
+    if mapped is not None and (mapped.levels or mapped.column is None):
+        return tuple(mapped.levels.values()) or None
+    own = source.columns.get(column if mapped is None else str(mapped.column))
+    return None if own is None else own.levels
 
 
 def _check_paths(data: DataSection) -> Iterator[Fault]:
@@ -526,7 +623,10 @@ def declared_kind(column: FileColumn) -> Kind:
     return "number" if column.type == "integer" else column.type
 
 
-def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, patient_id: str | None, kinds: Mapping[str, Kind]) -> Iterator[Fault]:
+def _check_columns(
+    cohort: CohortSection, outcomes: OutcomesSection, site: str, data: DataSection, kinds: Mapping[str, Kind | None]
+) -> Iterator[Fault]:
+    patient_id = data.sites[site].patient_id
     uses = [("cohort.arms.column", cohort.arms.column, False)]
     uses += [("cohort.covariates.numeric", name, True) for name in cohort.covariates.numeric]
     uses += [("cohort.covariates.categorical", name, False) for name in cohort.covariates.categorical]
@@ -535,8 +635,12 @@ def _check_columns(cohort: CohortSection, outcomes: OutcomesSection, site: str, 
     kinds = {**kinds, **dict.fromkeys(cohort.summaries, "number")}
     for where, name, numeric in uses:
         if name not in kinds:
-            yield unknown(where, name, kinds, f'column of site "{site}"')
-        elif numeric and kinds[name] not in ("number", "boolean"):
+            fault = unknown(where, name, kinds, f'column of site "{site}"')
+            if len(data.sites) > 1 and where.startswith("cohort.covariates"):
+                choices = f"make it under data.sites.{site}.mapping, drop it from cohort.covariates for every site, or drop the site"
+                fault = replace(fault, allowed="covariates that every site has", remedy=choices)
+            yield fault
+        elif numeric and kinds[name] not in ("number", "boolean", None):
             remedy = "list it under categorical" if where == "cohort.covariates.numeric" else "name another column"
             yield Fault(where, f'"{name}", which holds {kinds[name]} at site "{site}"', "a column of numbers", remedy)
 

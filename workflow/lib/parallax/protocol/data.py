@@ -10,13 +10,31 @@ from parallax.protocol.base import Name, Section
 from parallax.protocol.measurements import MeasurementFile
 
 
-class PackageSource(Section):
+class MappedColumn(Section):
+    """A column of the study made of a site's own: renamed, recoded, in another unit, constant, or derived."""
+
+    column: str | None = Field(default=None, min_length=1, description="the site's column that it is; null: an expression or a constant makes it")
+    levels: dict[str, str] = Field(default_factory=dict, description="of column: what each of its levels is called in the study; none: as it is")
+    factor: float | None = Field(default=None, gt=0, description="of column: what it is multiplied by, such as 30.4375 from months to days")
+    expression: str | None = Field(default=None, min_length=1, description="a DuckDB expression over the site's columns")
+    constant: str | float | None = Field(default=None, description="the same for every patient of the site")
+
+
+class SiteSource(Section):
+    """What the sources of all kinds have in common."""
+
+    patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
+    mapping: dict[str, MappedColumn] = Field(
+        default_factory=dict, description="the study's columns made of the site's own, by the study's name; the site's other columns keep their names"
+    )
+
+
+class PackageSource(SiteSource):
     """A table that comes inside an installed Python package."""
 
     source: Literal["package"]
     package: Literal["SurvSet", "lifelines", "causaldata"] = Field(description="the Python package")
     table: str = Field(min_length=1, description="the data set's name in the package")
-    patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
 
 
 class FileColumn(Section):
@@ -29,13 +47,12 @@ class FileColumn(Section):
     missing: bool = Field(default=True, description="false: a missing value is a fault")
 
 
-class FileSource(Section):
+class FileSource(SiteSource):
     """A CSV or Parquet file with a declared schema."""
 
     source: Literal["file"]
     path: str = Field(min_length=1, description="relative to the protocol's folder, or absolute; ends in .csv or .parquet")
     columns: dict[str, FileColumn] = Field(min_length=1, description="the columns to read; others in the file are left out")
-    patient_id: str | None = Field(default=None, description="column that identifies a patient; null: the rows are numbered from 1")
     measurements: MeasurementFile | None = Field(default=None, description="a second file, with the repeated measurements of these patients")
 
 
@@ -62,6 +79,11 @@ class ReleaseSource(ReleasedFolder):
         """The column that identifies a patient."""
         return "patient_id"
 
+    @property
+    def mapping(self) -> dict[str, MappedColumn]:
+        """None: its patients have the study's columns already."""
+        return {}
+
 
 Source = Annotated[PackageSource | FileSource | ReleaseSource, Field(discriminator="source")]
 
@@ -74,4 +96,7 @@ class DataSection(Section):
         default_factory=dict,
         description="releases whose AI-generated comparators stand beside a site's own treated patients, by the site's name; for the target "
         "external_control",
+    )
+    follow_up_ratio: float = Field(
+        default=5.0, gt=1, description="between two sites; where median follow-up differs by a larger factor, a unit is taken to be wrong"
     )

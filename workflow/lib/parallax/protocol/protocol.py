@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from parallax.capabilities import GENERATORS
 from parallax.protocol.base import Section
@@ -13,6 +16,7 @@ from parallax.protocol.designs import DesignsSection
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.generators import FLAT
 from parallax.protocol.outcomes import OutcomesSection
+from parallax.protocol.pooling import PoolingSection
 from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.propensity import DEFAULT_PROPENSITY, PropensitySection
 from parallax.protocol.question import QuestionSection
@@ -21,7 +25,11 @@ from parallax.protocol.study import StudySection
 from parallax.protocol.subgroups import NO_SUBGROUPS, SubgroupsSection
 from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import ValidationSection
-from parallax.vocabulary import CORRECT, FLAT_COPULA
+from parallax.vocabulary import CORRECT, FLAT_COPULA, REAL
+
+#: in what two institutions that run the same study may differ: where their patients come from, a site's own settings of a generator, and whose
+#: results are pooled
+OF_ONE_PLACE: Final[Mapping[str, Any]] = MappingProxyType({"data": True, "pooling": True, "synthesis": {"at_sites"}})
 
 
 class Protocol(Section):
@@ -40,11 +48,27 @@ class Protocol(Section):
     validation: ValidationSection = ValidationSection()
     privacy: PrivacySection = PrivacySection()
     disclosure: DisclosureSection = DisclosureSection()
+    pooling: PoolingSection = PoolingSection()
 
     @property
     def sites(self) -> tuple[str, ...]:
         """The study's sites in the protocol's order."""
         return tuple(self.data.sites)
+
+    @property
+    def pools(self) -> bool:
+        """Whether there are answers of several sites to become one, those of sites elsewhere among them."""
+        return len(self.pooled_sites) + len(self.pooling.site_results) > 1
+
+    @property
+    def pooled_sites(self) -> tuple[str, ...]:
+        """The sites whose answers may be pooled: AI-generated patients of a release, analysed as if they had lived, are no answer of another site."""
+        return tuple(site for site, source in self.data.sites.items() if not isinstance(source, ReleaseSource))
+
+    @property
+    def pooled_datasets(self) -> tuple[str, ...]:
+        """The datasets of which the sites' patients are pooled; none where nothing is pooled, the real ones where the protocol allows it."""
+        return ((REAL,) if self.pooling.individual_real else ()) + self.generators if len(self.pooled_sites) > 1 else ()
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -81,8 +105,13 @@ class Protocol(Section):
 
     @property
     def study_digest(self) -> str:
-        """SHA-256 of everything but ``data``: the same study, wherever its patients come from."""
-        return digest_of(self.model_dump(mode="json", exclude={"data"}))
+        """SHA-256 of what the institutions of a study have in common: the same study, wherever its patients come from."""
+        return digest_of(self.shared)
+
+    @property
+    def shared(self) -> dict[str, object]:
+        """What all institutions of a study have in common, as plain content: the protocol without what is ``OF_ONE_PLACE``."""
+        return self.model_dump(mode="json", exclude=dict(OF_ONE_PLACE))
 
     @property
     def ai_generated(self) -> bool:

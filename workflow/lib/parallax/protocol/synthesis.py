@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -23,6 +24,18 @@ class SynthesisSection(Section):
     patients: float = Field(default=1.0, gt=0, le=100, description="patients of a replicate, as a multiple of the real ones")
     hold_out: float = Field(default=0.2, gt=0, lt=1, description="share of patients kept from the generator that privacy is attacked on")
     generators: dict[Name, Generator] = Field(min_length=1, description="a generator each, by the name that its dataset bears")
+    at_sites: dict[Name, dict[Name, Generator]] = Field(
+        default_factory=dict, description="by site and generator: settings that are a site's own, of the same method"
+    )
     tuning: TuningSection = TuningSection()
     constraints: tuple[Constraint, ...] = Field(default=(), description="what every patient of every generator keeps")
     enrichment: tuple[Enrichment, ...] = Field(default=(), description="subgroups of which further patients are drawn, in cohorts of their own")
+
+    def settings_at(self, site: str, generator: str) -> Generator:
+        """A generator's settings at a site: the site's own, or the study's."""
+        return self.at_sites.get(site, {}).get(generator, self.generators[generator])
+
+    def every_setting(self) -> Iterator[tuple[str, Generator]]:
+        """All settings of generators by their place in the protocol: the study's, then the sites' own."""
+        yield from ((f"synthesis.generators.{name}", settings) for name, settings in self.generators.items())
+        yield from ((f"synthesis.at_sites.{site}.{name}", settings) for site, own in self.at_sites.items() for name, settings in own.items())

@@ -123,7 +123,7 @@ def picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts:
             f" Grey: the floor, where sampling alone takes the estimate; {protocol.synthesis.replicates} cohorts resampled from the real patients "
             f"shift it by {floor.shift}, and the bar holds 95 of 100 such shifts."
         )
-    return Picture(_inline(figure, f"{site}-primary", alt), caption)
+    return Picture(inline(figure, f"{site}-primary", alt), caption)
 
 
 def _floor_row(tables: SiteTables, protocol: Protocol, real: PrimaryRow) -> PrimaryRow | None:
@@ -158,7 +158,7 @@ def picture_comparability(site: str, tables: SiteTables, protocol: Protocol, dat
         alt = f"Distribution of the propensity score by arm for {', '.join(styles[name].label for name in histograms)}."
         pictures.append(
             Picture(
-                _inline(draw_score_overlap(histograms, arm_labels=labels, styles=styles), f"{site}-overlap", alt),
+                inline(draw_score_overlap(histograms, arm_labels=labels, styles=styles), f"{site}-overlap", alt),
                 "Propensity score: treated upwards, comparators downwards; the black outline is the real one. "
                 f"Bins with fewer than {protocol.disclosure.minimum_count} patients are not drawn, and bars beyond twice the real peak are cut.",
             )
@@ -168,7 +168,7 @@ def picture_comparability(site: str, tables: SiteTables, protocol: Protocol, dat
         told = "; ".join(f"{plain(str(name))} {format_number(float(gap), decimals=2)}" for name, gap in gaps.items())
         alt = f"Calibration of the propensity scores on the real patients; largest gap between share treated and mean score in a tenth: {told}."
         words = "Calibration of the propensity scores on the real patients, in tenths of their score; the dashed line is equality."
-        pictures.append(Picture(_inline(draw_calibration(calibration), f"{site}-calibration", alt), words, "Calibration of the propensity scores"))
+        pictures.append(Picture(inline(draw_calibration(calibration), f"{site}-calibration", alt), words, "Calibration of the propensity scores"))
     if REAL not in tables.balance:
         return tuple(pictures)
     modelled = modelled_designs(protocol)
@@ -193,7 +193,7 @@ def picture_comparability(site: str, tables: SiteTables, protocol: Protocol, dat
         )
         pictures.append(
             Picture(
-                _inline(figure, f"{site}-{name}", alt),
+                inline(figure, f"{site}-{name}", alt),
                 f"Balance on the real patients, {count}; the dotted line is the largest difference allowed, {limit:g}.",
                 folded,
             )
@@ -222,7 +222,7 @@ def picture_survival(site: str, tables: SiteTables, protocol: Protocol, datasets
             shown = design == primary.design
             pictures.append(
                 Picture(
-                    _inline(
+                    inline(
                         draw_survival(curves, outcome=outcome, design=design, arm_labels=labels, styles=styles),
                         f"{site}-survival-{outcome}-{design}",
                         f"Survival curves for {plain(outcome)}, design {plain(design)}, by arm, real and synthetic. Real survival: {last}.",
@@ -274,7 +274,7 @@ def picture_effects(site: str, tables: SiteTables, protocol: Protocol, datasets:
         )
         title = f"{name[0].upper()}{name[1:]} of {plain(outcome)}" + (" (negative control)" if section.negative_control else "")
         shown = {"title": title} if (outcome, contrast) == (primary.outcome, primary.contrast) else {"folded": title}
-        pictures.append(Picture(_inline(figure, f"{site}-effects-{outcome}-{contrast}", alt), caption, **shown))
+        pictures.append(Picture(inline(figure, f"{site}-effects-{outcome}-{contrast}", alt), caption, **shown))
     return tuple(pictures)
 
 
@@ -316,7 +316,7 @@ def picture_hazards(site: str, tables: SiteTables, protocol: Protocol, datasets:
             "still followed: they describe, and are no effects."
         )
         folded = "" if outcome == primary.outcome else f"Hazard ratio of {plain(outcome)}"
-        pictures.append(Picture(_inline(figure, f"{site}-hazards-{outcome}", alt), words, folded))
+        pictures.append(Picture(inline(figure, f"{site}-hazards-{outcome}", alt), words, folded))
     return tuple(pictures)
 
 
@@ -340,7 +340,7 @@ def picture_subgroups(site: str, tables: SiteTables, protocol: Protocol, dataset
         f"{effect[0].upper()}{effect[1:]} in subgroups, design {plain(primary.design)}, made anew within each level. The p-value of an "
         "interaction asks whether the levels' real effects differ on that scale; an effect may differ on one scale and not on the other."
     )
-    return Picture(_inline(figure, f"{site}-subgroups", f"Forest plot of subgroups. Real: {told}."), words)
+    return Picture(inline(figure, f"{site}-subgroups", f"Forest plot of subgroups. Real: {told}."), words)
 
 
 def picture_sensitivity(site: str, tables: SiteTables, protocol: Protocol, datasets: list[str], failed: Failed) -> Picture | None:
@@ -377,7 +377,7 @@ def picture_sensitivity(site: str, tables: SiteTables, protocol: Protocol, datas
     effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
     told = "; ".join(f"{plain(design)} {words}" for design, words in columns["real"].items())
     caption = f"{effect[0].upper()}{effect[1:]} under every design; bars are the real 95% intervals, small marks the generators."
-    return Picture(_inline(figure, f"{site}-sensitivity", f"{effect[0].upper()}{effect[1:]} on the real patients by design: {told}."), caption)
+    return Picture(inline(figure, f"{site}-sensitivity", f"{effect[0].upper()}{effect[1:]} on the real patients by design: {told}."), caption)
 
 
 def picture_attribution(site: str, tables: SiteTables, protocol: Protocol) -> Picture | None:
@@ -413,7 +413,7 @@ def picture_attribution(site: str, tables: SiteTables, protocol: Protocol) -> Pi
         + "; ".join(told)
         + "."
     )
-    return Picture(_inline(figure, f"{site}-attribution", f"Attribution of the shift by mechanism. {'; '.join(told)}."), caption)
+    return Picture(inline(figure, f"{site}-attribution", f"Attribution of the shift by mechanism. {'; '.join(told)}."), caption)
 
 
 def picture_structure(site: str, tables: SiteTables, protocol: Protocol) -> Picture | None:
@@ -435,7 +435,7 @@ def picture_structure(site: str, tables: SiteTables, protocol: Protocol) -> Pict
         "Coefficients per standard deviation of the covariate, synthetic (mean over replicates) against real; on the diagonal they agree. Filled "
         "marks lie further from it than random halves of the real patients do in 95 of 100 splits. Terms beyond that band: " + ". ".join(told) + "."
     )
-    return Picture(_inline(figure, f"{site}-structure", f"Synthetic against real coefficients. Terms beyond the band: {'. '.join(told)}."), caption)
+    return Picture(inline(figure, f"{site}-structure", f"Synthetic against real coefficients. Terms beyond the band: {'. '.join(told)}."), caption)
 
 
 def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str, names: Mapping[str, str]) -> str:
@@ -455,7 +455,8 @@ def _failures(combined: Mapping[str, pd.DataFrame], outcome: str, contrast: str,
     )
 
 
-def _inline(figure: object, name: str, alt: str) -> Markup:
+def inline(figure: object, name: str, alt: str) -> Markup:
+    """The figure as part of the page."""
     return Markup(to_svg(figure, name=name, alt=alt))  # type: ignore[arg-type]  # noqa: S704 -- matplotlib escapes the text of its figures
 
 

@@ -48,6 +48,7 @@ from parallax.reporting.pictures import (
     present,
     primary_estimate,
 )
+from parallax.reporting.pooling import describe_pooled
 from parallax.reporting.sections import (
     HALVES,
     Failed,
@@ -191,6 +192,7 @@ def render_report(inputs: ReportInputs) -> str:
             _describe_site(site, tables, protocol, [verdict for verdict in verdicts if verdict.site == site], _rates_of(inputs, site))
             for site, tables in inputs.sites.items()
         ],
+        pooled=describe_pooled(inputs),
         protocol_text=yaml.safe_dump(protocol.plain(), sort_keys=False, allow_unicode=True, width=110),
         provenance=inputs.provenance,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import pandas as pd
@@ -12,7 +13,10 @@ from parallax.tables import INTERACTIONS, empty_table
 ESTIMATES_COLUMNS: Final = (
     "site", "dataset", "design", "outcome", "contrast", "horizon_days", "estimate", "lower", "upper", "std_error", "p_value", "p_adjusted", "rule",
     "replicates", "not_estimable", "number_needed", "number_needed_lower", "number_needed_upper", "variance_method", "effective_estimand",
-    "n_treated", "n_comparator", "events_treated", "events_comparator", "design_failure", "status", "reason",
+    "n_treated", "n_comparator", "events_treated", "events_comparator", "design_failure", "status", "reason", "way", "sites", "left_out", "shared",
+)  # fmt: skip
+POOLING_COLUMNS: Final = (
+    "way", "dataset", "benchmark", "design", "outcome", "contrast", "horizon_days", "rule", "shift", "width_ratio", "effective_patients", "reason",
 )  # fmt: skip
 AGREEMENT_COLUMNS: Final = (
     "site", "generator", "design", "outcome", "contrast", "horizon_days", "metric", "value", "lower", "upper", "threshold", "passed",
@@ -31,20 +35,37 @@ ENRICHMENT_COLUMNS: Final = (
     "replicates", "not_estimable", "variance_method", "effective_estimand", "n_treated", "n_comparator", "events_treated", "events_comparator",
     "shift_in_real_se", "status", "reason",
 )  # fmt: skip
+HETEROGENEITY_COLUMNS: Final = (
+    "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "site", "value", "lower", "upper", "df", "p_value", "reason",
+)  # fmt: skip
 CERTIFICATION_COLUMNS: Final = (
     "site", "generator", "effect", "rule", "metric", "value", "monte_carlo_error", "lower", "upper", "repetitions",
 )  # fmt: skip
 PRIVACY_COLUMNS: Final = ("site", "generator", "metric", "value", "lower", "upper", "threshold", "passed")
 
 
-def collect_estimates(combined: Mapping[tuple[str, str], pd.DataFrame], overlap: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
-    """``estimates.csv`` from the shown COMBINED and OVERLAP tables by (site, dataset), in the first mapping's order.
+def collect_estimates(
+    combined: Mapping[tuple[str, str], pd.DataFrame],
+    overlap: Mapping[tuple[str, str], pd.DataFrame],
+    pooled: Mapping[tuple[str, str], pd.DataFrame] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """``estimates.csv`` from the shown COMBINED, OVERLAP and POOLED tables by (site, dataset), in the mappings' order.
 
-    A suppressed count is an empty field. ``design_failure`` says why a row's design is not to be trusted (in one replicate or more).
+    A suppressed count is an empty field. ``design_failure`` says why a row's design is not to be trusted (in one replicate or more). Of pooled
+    answers ``way`` says how, ``shared`` what had to leave a site for it; both are empty for a site's own.
     """
     failures = {key: dict(zip(table["design"], table["failure"], strict=True)) for key, table in overlap.items()}
-    flagged = {key: _with_number_needed(table).assign(design_failure=table["design"].map(failures.get(key, {}))) for key, table in combined.items()}
-    return _stack(flagged, "dataset", ESTIMATES_COLUMNS)
+    own = dict.fromkeys(("way", "sites", "left_out", "shared"))
+    flagged = {
+        key: _with_number_needed(table).assign(design_failure=table["design"].map(failures.get(key, {})), **own) for key, table in combined.items()
+    }
+    together = {key: _with_number_needed(table) for key, table in pooled.items()}
+    return _stack(flagged | together, "dataset", ESTIMATES_COLUMNS)
+
+
+def collect_pooling(comparison: pd.DataFrame) -> pd.DataFrame:
+    """``pooling.csv`` from the shown POOLED_COMPARISON: what each way of pooling costs."""
+    return comparison[list(POOLING_COLUMNS)].convert_dtypes(convert_integer=False)
 
 
 def _with_number_needed(combined: pd.DataFrame) -> pd.DataFrame:
@@ -92,6 +113,12 @@ def collect_agreement(agreement: Mapping[tuple[str, str], pd.DataFrame]) -> pd.D
 def collect_privacy(privacy: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
     """``privacy.csv`` from the PRIVACY tables by (site, generator)."""
     return _stack(privacy, "generator", PRIVACY_COLUMNS)
+
+
+def collect_heterogeneity(heterogeneity: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """``heterogeneity.csv`` from the HETEROGENEITY tables by dataset."""
+    labelled = [table.astype(object).assign(dataset=dataset) for dataset, table in heterogeneity.items()]
+    return pd.concat(labelled, ignore_index=True)[list(HETEROGENEITY_COLUMNS)].convert_dtypes(convert_integer=False)
 
 
 def _stack(tables: Mapping[tuple[str, str], pd.DataFrame], second: str, columns: tuple[str, ...]) -> pd.DataFrame:

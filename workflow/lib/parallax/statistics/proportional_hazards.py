@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from parallax.errors import NotEstimable, StatisticsError
 from parallax.statistics.cox import fit_cox
-from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_times, check_vector, check_weights
-from parallax.statistics.survival import kaplan_meier
+from parallax.statistics.domain import BoolArray, FloatArray, IntArray, check_binary, check_labels, check_times, check_vector, check_weights
+from parallax.statistics.survival import SurvivalCurve, kaplan_meier
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +37,59 @@ class HazardTrend:
         return self.slope**2 / self.variance
 
 
-def measure_trend(time: ArrayLike, event: ArrayLike, treated: ArrayLike, *, weights: ArrayLike | None = None) -> HazardTrend:
+def measure_trend(
+    time: ArrayLike, event: ArrayLike, treated: ArrayLike, *, weights: ArrayLike | None = None, strata: ArrayLike | None = None
+) -> HazardTrend:
     """Score test of θ = 0 in λ(t | a) = λ0(t) exp{a (β + θ g(t))}, g(t) = 1 − S(t−) of the unweighted Kaplan–Meier curve of all patients.
 
     The score and the information of (β, θ) at (β̂, 0) are sums over the terms of Efron's partial likelihood with weights g and g² (Grambsch &
     Therneau 1994, eq. 4; what R's ``cox.zph`` of survival 3 computes). With I_gg.b = I_gg − I_gb²/I_bb: θ = U_g / I_gg.b of variance 1/I_gg.b; its
     influence is that of the score residuals of both equations. exp(θ) is the ratio of the hazard ratio at the end of follow-up to that at the
     beginning, were it to change along g.
+    ``strata`` (n,) integers have a λ0 each; score, information and influence are sums over them, g is of all patients (as in ``cox.zph``).
     ``time`` (n,) above zero, ``event``, ``treated`` (n,) 0/1, ``weights`` (n,) at least zero. Errors as of ``fit_cox``.
     """
     t = check_times("time", time)
     d = check_binary("event", event, size=t.size)
     arm = check_binary("treated", treated, size=t.size)
     w = check_weights(weights, size=t.size)
-    beta = float(fit_cox(t, d, arm.astype(np.float64)[:, None], weights=w).coefficients[0])
+    stratum = np.zeros(t.size, dtype=np.int64) if strata is None else check_labels("strata", strata, size=t.size)
+    beta = float(fit_cox(t, d, arm.astype(np.float64)[:, None], weights=w, strata=stratum).coefficients[0])
     kept = w > 0.0
-    terms = _Terms.of(t[kept], d[kept], arm[kept], w[kept], beta)
-    information = [float(np.sum(terms.mass * terms.mean * (1.0 - terms.mean) * terms.g[terms.rank] ** power)) for power in (0, 1, 2)]
+    curve = kaplan_meier(t[kept], d[kept])
+    parts = [np.flatnonzero(kept & (stratum == one)) for one in np.unique(stratum[kept])]
+    terms = [_Terms.of(t[rows], d[rows], arm[rows], w[rows], beta, curve) for rows in parts]
+    information = [
+        sum(float(np.sum(part.mass * part.mean * (1.0 - part.mean) * part.g[part.rank] ** power)) for part in terms) for power in (0, 1, 2)
+    ]
     left = information[2] - information[1] ** 2 / information[0]
     if left <= 1e-12 * information[2]:
         raise NotEstimable("events at one time only: a hazard ratio cannot change")
-    ones = terms.score_residuals(np.ones(terms.times.size))
-    by_g = terms.score_residuals(terms.g)
     influence = np.zeros(t.size)
-    influence[kept] = (by_g - information[1] / information[0] * ones) / left
-    weight = terms.weight[terms.events]
+    for rows, part in zip(parts, terms, strict=True):
+        ones = part.score_residuals(np.ones(part.times.size))
+        influence[rows] = (part.score_residuals(part.g) - information[1] / information[0] * ones) / left
+    weight, arm_at, mean_at, times, g = (
+        np.concatenate(found)
+        for found in zip(
+            *(
+                (part.weight[e], part.arm[e], part.mean_at[part.at[e]], part.times[part.at[e]], part.g[part.at[e]])
+                for part in terms
+                for e in [part.events]
+            ),
+            strict=True,
+        )
+    )
     spread = float(weight.sum()) / information[0]
-    residuals = beta + (terms.arm[terms.events] - terms.mean_at[terms.at[terms.events]]) * spread
-    ordered = np.argsort(terms.at[terms.events], kind="stable")
-    at = terms.at[terms.events][ordered]
+    ordered = np.argsort(times, kind="stable")
     return HazardTrend(
         slope=float(influence.sum()),
         variance=1.0 / left,
         influence=influence,
-        times=terms.times[at],
+        times=times[ordered],
         weights=weight[ordered],
-        g=terms.g[at],
-        residuals=residuals[ordered],
+        g=g[ordered],
+        residuals=(beta + (arm_at - mean_at) * spread)[ordered],
         spread=spread,
     )
 
@@ -129,10 +145,10 @@ class _Terms:
     events: IntArray
 
     @classmethod
-    def of(cls, time: FloatArray, event: BoolArray, treated: BoolArray, weight: FloatArray, beta: float) -> _Terms:
+    def of(cls, time: FloatArray, event: BoolArray, treated: BoolArray, weight: FloatArray, beta: float, curve: SurvivalCurve) -> _Terms:
         times, at = np.unique(time, return_inverse=True)
         arm, risk = treated.astype(np.float64), np.exp(beta * treated)
-        curve = kaplan_meier(time, event)
+        g = 1.0 - curve.survival[np.searchsorted(curve.times[1:], times)]
         at_risk, of_treated = (np.cumsum(np.bincount(at, weights=part)[::-1])[::-1] for part in (weight * risk, weight * risk * arm))
         dying, dying_treated = (np.bincount(at, weights=part * event) for part in (weight * risk, weight * risk * arm))
         tied = np.bincount(at, weights=event).astype(np.int64)
@@ -143,9 +159,7 @@ class _Terms:
         mean = (of_treated[rank] - gone * dying_treated[rank]) / total
         mass = (np.bincount(at, weights=weight * event)[rank]) / tied[rank]
         mean_at = np.divide(np.bincount(rank, weights=mean, minlength=times.size), tied, out=np.zeros(times.size), where=tied > 0)
-        return cls(
-            times, 1.0 - curve.survival[:-1], mean_at, rank, mass, mean, mass / total, 1.0 - gone, at, arm, weight, risk, event, np.flatnonzero(event)
-        )
+        return cls(times, g, mean_at, rank, mass, mean, mass / total, 1.0 - gone, at, arm, weight, risk, event, np.flatnonzero(event))
 
     def score_residuals(self, g: FloatArray) -> FloatArray:
         """w_i times the score residual of each patient, the terms weighted by g (K,) of their times."""

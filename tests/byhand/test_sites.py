@@ -1,0 +1,150 @@
+"""Sites pooled on paper. Two sites at −0.2 and −0.6 with standard errors 0.1 and 0.2: weights 100 and 25, so −35/125 = −0.28 with 1/√125."""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from parallax.disclosure.combined import disclose_combined
+from parallax.protocol.disclosure import DisclosureSection
+from parallax.sites.aggregates import list_unreleased, pool_aggregates, withhold
+from parallax.sites.heterogeneity import measure_heterogeneity
+from parallax.sites.overlap import compare_sites
+from simulated_cohorts import COVARIATES, simulate_cohort
+from site_tables import answers, table_1
+
+TWO = {"clinic": answers((-0.2, 0.1)), "harbour": answers((-0.6, 0.2))}
+
+
+def pool(tables: dict[str, pd.DataFrame], **others: object) -> pd.DataFrame:
+    return pool_aggregates(tables, **{"way": "aggregates", "excluded": {}} | others).set_index("rule")  # type: ignore[arg-type]
+
+
+def test_two_sites() -> None:
+    pooled = pool(TWO)
+    fixed = pooled.loc["fixed_effect"]
+    assert log(fixed["estimate"]) == pytest.approx(-0.28)
+    assert fixed["std_error"] == pytest.approx(1 / sqrt(125))
+    assert log(fixed["upper"]) == pytest.approx(-0.28 + 1.959964 / sqrt(125), abs=1e-6)
+    assert (fixed["sites"], pd.isna(fixed["left_out"]), fixed["way"]) == ("clinic, harbour", True, "aggregates")
+    assert tuple(fixed[["n_treated", "n_comparator", "events_treated", "events_comparator"]]) == (200, 400, 80, 100)
+    # Q = 100 · 0.08² + 25 · 0.32² = 3.2; τ² = 2.2/(125 − 10625/125) = 0.055; weights 1/0.065 and 1/0.095
+    weights = np.array([1 / 0.065, 1 / 0.095])
+    random = pooled.loc["random_effects"]
+    assert log(random["estimate"]) == pytest.approx(weights @ [-0.2, -0.6] / weights.sum())
+    assert random["std_error"] == pytest.approx(weights.sum() ** -0.5)
+    assert (np.isinf(random["df"]), pooled.loc["hartung_knapp", "df"]) == (True, 1.0)
+
+
+def test_differences_are_pooled_as_they_are() -> None:
+    tables = {site: answers((estimate, 0.1), contrast="risk_difference") for site, estimate in (("clinic", 0.1), ("harbour", 0.3))}
+    assert pool(tables).loc["fixed_effect", "estimate"] == pytest.approx(0.2)
+
+
+def test_a_site_without_an_estimate_is_left_out_and_said() -> None:
+    pooled = pool(TWO | {"island": answers((np.nan, np.nan)), "valley": answers((-0.1, 0.0))})
+    row = pooled.loc["fixed_effect"]
+    assert (row["sites"], row["not_estimable"]) == ("clinic, harbour", 2)
+    assert row["left_out"] == "island: no event in the treated arm; valley: its estimate has no variance"
+    assert log(row["estimate"]) == pytest.approx(-0.28)
+
+
+def test_a_site_that_does_not_answer_one_target() -> None:
+    pooled = pool_aggregates({"clinic": answers((-0.2, 0.1), (-0.3, 0.1)), "harbour": answers((-0.6, 0.2))}, way="aggregates", excluded={})
+    later = pooled[(pooled["horizon_days"] == 60)].set_index("rule")
+    assert later.loc["fixed_effect", "left_out"] == "harbour: does not answer this"
+    assert log(later.loc["fixed_effect", "estimate"]) == pytest.approx(-0.3)
+    assert later.loc["random_effects", "reason"] == "fewer than two independent estimates"
+
+
+def test_no_site_is_left() -> None:
+    pooled = pool(TWO, excluded={"clinic": "its generator was not released", "harbour": "its generator was not released"})
+    assert set(pooled["status"]) == {"not_estimable"}
+    assert set(pooled["reason"]) == {"no site has an estimate"}
+    assert pooled["estimate"].isna().all()
+
+
+def test_a_suppressed_count_stays_suppressed_in_the_sum() -> None:
+    pooled = pool({"clinic": TWO["clinic"], "harbour": answers((-0.6, 0.2), events_treated=np.nan)})
+    assert pooled["events_treated"].isna().all()
+    assert (pooled["events_comparator"] == 100).all()
+
+
+def test_who_is_left_out_for_a_generator_that_was_not_released() -> None:
+    here = {"clinic": {"sequential": {"verdict": "release"}}, "valley": {"sequential": {"verdict": "do_not_release"}}}
+    elsewhere = {"harbour": {"sequential": "release"}, "island": {}}
+    assert list_unreleased("sequential", here, elsewhere) == {"valley": "verdict do not release", "island": "verdict not known"}
+    assert list_unreleased("real", here, elsewhere) == {}
+
+
+def test_what_a_site_may_not_tell_is_not_pooled() -> None:
+    """Nine events: the exact estimate stays, its status does not, and the site is left out."""
+    few = answers((-0.6, 0.2), events_treated=9.0)
+    held = withhold(few, disclose_combined(few, DisclosureSection()))
+    assert (held.loc[0, "status"], pd.isna(held.loc[0, "events_treated"])) == ("suppressed", True)
+    assert pool({"clinic": TWO["clinic"], "harbour": held}).loc["fixed_effect", "left_out"] == "harbour: it would tell of fewer than 10 patients"
+    kept = withhold(TWO["harbour"], disclose_combined(TWO["harbour"], DisclosureSection()))
+    assert kept.loc[0, "std_error"] == 0.2
+    assert pool({"clinic": TWO["clinic"], "harbour": kept}).loc["fixed_effect", "sites"] == "clinic, harbour"
+
+
+def test_what_no_key_vouches_for_is_said() -> None:
+    assert pool(TWO, unverified=("harbour",))["shared"].unique() == ["estimates, variances and counts; not verified by a signature: harbour"]
+
+
+def test_heterogeneity_of_two_sites() -> None:
+    """The interaction site × treatment: z = 0.4/√(0.01 + 0.04), Q = z² = 3.2."""
+    found = measure_heterogeneity(TWO, excluded={}).set_index("measure")
+    assert (found.loc["q", "value"], found.loc["q", "df"]) == (pytest.approx(3.2), 1)
+    assert (found.loc["tau2", "value"], found.loc["i2", "value"]) == (pytest.approx(0.055), pytest.approx(2.2 / 3.2))
+    assert found.loc["prediction", "reason"] == "fewer than three independent estimates"
+    left = found.loc["left_out"].set_index("site")["value"]
+    assert (left["clinic"], left["harbour"]) == (pytest.approx(exp(-0.6)), pytest.approx(exp(-0.2)))
+
+
+def test_heterogeneity_of_one_site() -> None:
+    found = measure_heterogeneity({"clinic": TWO["clinic"]}, excluded={}).set_index("measure")
+    assert list(found.index) == ["site", "q", "tau2", "i2", "prediction"]
+    assert log(found.loc["site", "value"]) == pytest.approx(-0.2)
+    assert found["value"].drop("site").isna().all()
+
+
+def test_sites_that_differ_less_than_by_chance() -> None:
+    alike = {site: answers((-0.3, 0.1)) for site in ("clinic", "harbour", "island")}
+    found = measure_heterogeneity(alike, excluded={}).set_index("measure")
+    assert (found.loc["tau2", "value"], found.loc["i2", "value"]) == (0.0, 0.0)
+    assert found.loc["i2", "reason"].startswith("the sites differ less than chance")
+    assert log(found.loc["prediction", "value"]) == pytest.approx(-0.3)
+
+
+def test_patients_of_two_sites_by_table_1() -> None:
+    """Age 60 and 63; its variance over both arms of 100: {2 · 99 · 100 + 200 · 1²}/199 = 20000/199. Of women 0.4 and 0.6: p(1 − p) = 0.24."""
+    tables = {"clinic": table_1(), "harbour": table_1(age=63.0, women=60)}
+    for site, women in (("clinic", 0.4), ("harbour", 0.6)):
+        share = tables[site]["level"].map({"female": women, "male": 1 - women})
+        tables[site] = tables[site].assign(mean=tables[site]["mean"].fillna(share))
+    found = compare_sites(tables, {}, COVARIATES).set_index(["covariate", "level"])["value"]
+    assert found["age"].item() == pytest.approx(-3 / sqrt(20000 / 199))
+    assert found["sex", "female"] == pytest.approx(-0.2 / sqrt(0.24))
+    assert found["sex", "male"] == pytest.approx(0.2 / sqrt(0.24))
+
+
+def test_suppressed_characteristics_give_no_difference() -> None:
+    hidden = table_1().assign(mean=np.nan)
+    found = compare_sites({"clinic": table_1(), "harbour": hidden}, {}, COVARIATES)
+    assert found["value"].isna().all()
+    assert set(found["reason"]) == {"suppressed or not there at one of the sites"}
+
+
+def test_patients_who_are_alike_and_patients_who_are_not() -> None:
+    here, alike = simulate_cohort(600, seed=1), simulate_cohort(600, seed=2)
+    other = alike.assign(age=alike["age"] + 60)
+    near = compare_sites({}, {"clinic": here, "harbour": alike}, COVARIATES).set_index("measure")["value"]
+    far = compare_sites({}, {"clinic": here, "harbour": other}, COVARIATES).set_index("measure")["value"]
+    assert 0.5 <= near["membership_c"] < 0.6, "in sample: a dozen columns fit a little"
+    assert near["common_support"] > 0.95
+    assert far["membership_c"] > 0.98
+    assert far["common_support"] < 0.1

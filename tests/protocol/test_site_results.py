@@ -1,0 +1,227 @@
+"""Files of site results that must be refused, each with what the message says; one that is sound is read."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parallax.disclosure.combined import disclose_combined
+from parallax.errors import ProtocolError
+from parallax.protocol.protocol import digest_of
+from parallax.signing import SUFFIX, sign_file
+from parallax.sites.reading import LARGEST_BYTES, find_copies, read_site_results
+from parallax.sites.site_results import SiteResults
+from site_tables import ELSEWHERE, answers, sound, sound_results, write_results
+
+Content = dict[str, Any]
+
+
+def read(folder: Path, **entry: object) -> SiteResults:
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json", **entry}})
+    return read_site_results(protocol, folder=folder)[ELSEWHERE]
+
+
+def refusal(folder: Path, **entry: object) -> str:
+    with pytest.raises(ProtocolError) as caught:
+        read(folder, **entry)
+    return str(caught.value)
+
+
+def test_a_sound_file(tmp_path: Path) -> None:
+    write_results(tmp_path, sound_results())
+    results = read(tmp_path)
+    row = results.combined("real").iloc[0]
+    assert row["estimate"] == pytest.approx(0.741, rel=1e-4), "shown to two digits of its standard error"
+    assert row["std_error"] == pytest.approx(0.1)
+    assert (row["n_treated"], row["events_comparator"], row["df"]) == (100, 50, math.inf)
+    assert results.verdicts == {"sequential": "release"}
+
+
+def test_nothing_in_a_file_is_more_precise_than_what_is_shown(tmp_path: Path) -> None:
+    """An estimate and its error come to two digits of the standard error, as everything shown: full precision would tell exact counts."""
+    answer = sound_results(estimate=-0.123456789012, error=0.0456789012345)["answers"][0]
+    assert answer["estimate"] == pytest.approx(math.log(0.884), abs=1e-4)
+    assert answer["variance"] == float(f"{0.046**2:.4g}")
+    assert answer["lower"] <= answer["estimate"] <= answer["upper"]
+
+
+def change(*steps: str | int, to: object) -> Callable[[Content], None]:
+    def apply(content: Content) -> None:
+        part: Any = content
+        for step in steps[:-1]:
+            part = part[step]
+        part[steps[-1]] = to
+
+    return apply
+
+
+def repeat_answer(content: Content) -> None:
+    content["answers"].append(content["answers"][0])
+
+
+def drop_primary(content: Content) -> None:
+    content["answers"][0] |= {"horizon_days": 180.0}
+
+
+def other_protocol(content: Content) -> None:
+    content["protocol"]["designs"]["matched"]["caliper_sd"] = 0.5
+    content["protocol"]["disclosure"]["minimum_count"] = 3
+    content["study_digest"] = digest_of(content["protocol"])
+
+
+IMPOSSIBLE = {
+    "negative variance": (change("answers", 0, "variance", to=-0.01), "answers[0].variance\n      found    -0.01"),
+    "no variance": (change("answers", 0, "variance", to=None), "an estimate without its variance"),
+    "zero variance": (change("answers", 0, "variance", to=0.0), "answers[0].variance\n      found    0"),
+    "interval beside the estimate": (change("answers", 0, "lower", to=-0.2), "an interval that does not contain its estimate"),
+    "not a number": (change("answers", 0, "estimate", to=math.nan), "answers[0].estimate\n      found    nan"),
+    "infinite": (change("answers", 0, "upper", to=math.inf), "answers[0].upper\n      found    inf"),
+    "text for a number": (change("answers", 0, "estimate", to="<script>"), "answers[0].estimate\n      found    str"),
+    "formula": (change("answers", 0, "variance_method", to="=cmd()"), "answers[0].variance_method\n      found    str"),
+    "control characters": (change("answers", 0, "effective_estimand", to="ATO\n\x1b[2J"), "answers[0].effective_estimand\n      found    str"),
+    "p-value of two": (change("answers", 0, "p_value", to=2.0), "answers[0].p_value\n      found    2"),
+    "more events than patients": (change("answers", 0, "events_treated", to=105), "more events than patients"),
+    "events of nobody": (change("answers", 0, "n_treated", to=None), "more events than patients"),
+    "negative count": (change("answers", 0, "n_treated", to=-5), "answers[0].n_treated\n      found    -5"),
+    "half a patient": (change("answers", 0, "n_treated", to=100.5), "answers[0].n_treated\n      found    100.5"),
+    "cell below the minimum": (
+        change("answers", 0, "events_treated", to=5),
+        "answers[0].events_treated\n      found    a count that was not disclosure",
+    ),
+    "count not rounded": (change("answers", 0, "n_comparator", to=203), "answers[0].n_comparator\n      found    a count that was not disclosure"),
+    "small cell in Table 1": (change("characteristics", 2, "count", to=5), "characteristics[2].count\n      found    a count that was not"),
+    "few without an event": (change("answers", 0, "events_treated", to=100), "events that leave fewer patients without one than may be shown"),
+    "more women than patients": (change("characteristics", 2, "count", to=200), "more patients of a level than there are patients"),
+    "share of two": (change("characteristics", 2, "mean", to=2.0), "a share beyond 0 … 1"),
+    "numbers of what is not estimable": (change("answers", 0, "status", to="not_estimable"), "an answer that is not estimable, with numbers"),
+    "unknown key": (change("patients", to=[1, 2, 3]), "patients\n      found    list"),
+    "other format": (change("format", to="parallax site results 2"), "format\n      found    str"),
+    "no answers": (change("answers", to=[]), "answers\n      found    list"),
+    "same answer twice": (repeat_answer, "answers[1]\n      found    the same answer a second time"),
+    "no primary answer": (drop_primary, "no primary answer of the real patients"),
+    "unasked horizon": (change("answers", 0, "horizon_days", to=31.0), "an answer that the protocol does not ask for"),
+    "unknown design": (change("answers", 0, "design", to="greedy"), "an answer that the protocol does not ask for"),
+    "unknown dataset": (change("answers", 0, "dataset", to="tvae"), "an answer that the protocol does not ask for"),
+    "combining rule of real patients": (change("answers", 0, "rule", to="partial"), "none for the real patients"),
+    "unknown covariate": (change("characteristics", 0, "covariate", to="income"), "a covariate or a generator that the protocol does not have"),
+    "verdict of an unknown generator": (change("verdicts", to={"tvae": "release"}), "a covariate or a generator that the protocol does not have"),
+    "another site's": (change("site", to="island"), 'the results of "island"'),
+    "another study": (other_protocol, "another study: it differs in designs.matched.caliper_sd, disclosure.minimum_count"),
+    "digest of another protocol": (change("study_digest", to="0" * 64), "another digest than that of the protocol in the file"),
+    "protocol changed under its digest": (change("protocol", "study", "seed", to=2), "another digest than that of the protocol in the file"),
+}
+
+
+@pytest.mark.parametrize("fault", IMPOSSIBLE)
+def test_what_cannot_be_true_is_refused(fault: str, tmp_path: Path) -> None:
+    apply, said = IMPOSSIBLE[fault]
+    content = sound_results()
+    apply(content)
+    write_results(tmp_path, content)
+    message = refusal(tmp_path)
+    assert said in message
+    assert f"pooling.site_results.{ELSEWHERE}" in message
+    assert "<script>" not in message, "what a stranger wrote is not repeated"
+
+
+def test_all_faults_of_all_files_in_one_message(tmp_path: Path) -> None:
+    content = sound_results()
+    content["answers"][0] |= {"variance": -1.0, "p_value": 3.0}
+    write_results(tmp_path, content)
+    (tmp_path / "island.json").write_text("no JSON", encoding="utf-8")
+    protocol = sound(site_results={name: {"path": f"{name}.json"} for name in (ELSEWHERE, "island", "nowhere")})
+    with pytest.raises(ProtocolError) as caught:
+        read_site_results(protocol, folder=tmp_path)
+    assert len(caught.value.faults) == 4, caught.value
+    for said in ("variance", "p_value", "no site results", "nowhere.json: a file that cannot be read (No such file or directory)"):
+        assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"answers": ' + "[" * 5000, "\ud800".encode("utf-8", "surrogatepass"), b"\x00" * 100])
+def test_what_is_no_file_of_results(content: str | bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"{ELSEWHERE}.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert f"pooling.site_results.{ELSEWHERE}" in refusal(tmp_path)
+
+
+def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / f"{ELSEWHERE}.json").open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    assert "a file of more than 20 MB" in refusal(tmp_path)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    return make_key(tmp_path, "harbour")
+
+
+def make_key(folder: Path, name: str) -> Path:
+    key = folder / f"{name}.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True, capture_output=True)
+    key.chmod(0o600)
+    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", folder / f"{name}.pub"], check=True, capture_output=True)
+    return key
+
+
+def sign(path: Path, key: Path) -> None:
+    path.with_name(path.name + SUFFIX).write_bytes(sign_file(path, key=key))
+
+
+def test_a_signed_file(tmp_path: Path, key: Path) -> None:
+    sign(write_results(tmp_path, sound_results()), key)
+    assert read(tmp_path, public_key="harbour.pub").site == ELSEWHERE
+
+
+def test_a_file_altered_after_signing(tmp_path: Path, key: Path) -> None:
+    path = write_results(tmp_path, sound_results())
+    sign(path, key)
+    path.write_text(path.read_text().replace("40", "45", 1))
+    assert "the file was changed after it was signed" in refusal(tmp_path, public_key="harbour.pub")
+
+
+def test_a_file_signed_by_another(tmp_path: Path, key: Path) -> None:
+    sign(write_results(tmp_path, sound_results()), make_key(tmp_path, "stranger"))
+    assert "no signature of this file by this key" in refusal(tmp_path, public_key="harbour.pub")
+
+
+def test_a_file_without_its_signature(tmp_path: Path, key: Path) -> None:
+    write_results(tmp_path, sound_results())
+    assert f"{ELSEWHERE}.json.sig" in refusal(tmp_path, public_key="harbour.pub")
+
+
+def test_a_key_that_is_none(tmp_path: Path, key: Path) -> None:
+    sign(write_results(tmp_path, sound_results()), key)
+    (tmp_path / "harbour.pub").write_text("no key")
+    assert "no public key in PEM" in refusal(tmp_path, public_key="harbour.pub")
+
+
+def test_one_file_under_two_names(tmp_path: Path) -> None:
+    content = sound_results()
+    write_results(tmp_path, content)
+    write_results(tmp_path, copy.deepcopy(content) | {"site": "island"}, name="island")
+    protocol = sound(site_results={name: {"path": f"{name}.json"} for name in (ELSEWHERE, "island")})
+    with pytest.raises(ProtocolError, match="the same answers as at harbour, in all 1 estimates"):
+        read_site_results(protocol, folder=tmp_path)
+
+
+def test_a_site_here_that_is_also_elsewhere(tmp_path: Path) -> None:
+    """Both are compared as they are shown."""
+    write_results(tmp_path, sound_results(estimate=-0.31234567, error=0.10123456))
+    elsewhere = read(tmp_path).combined("real")
+    here = disclose_combined(answers((-0.31234567, 0.10123456)), sound().disclosure)
+    assert [fault.where for fault in find_copies({"clinic": here, ELSEWHERE: elsewhere})] == ["site harbour"]
+    assert not find_copies({"clinic": answers((-0.309, 0.10123456)), ELSEWHERE: elsewhere}), "three hundredths of a standard error apart"
+    assert not find_copies({"clinic": answers((math.nan, math.nan)), ELSEWHERE: elsewhere})
+
+
+def test_the_file_is_json_with_sorted_keys_and_holds_no_path(tmp_path: Path) -> None:
+    content = sound_results()
+    assert "data" not in content["protocol"]
+    assert "patients.csv" not in json.dumps(content)

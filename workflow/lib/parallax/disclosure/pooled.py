@@ -1,0 +1,65 @@
+"""Pooled answers as they may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from parallax.disclosure.combined import describe_suppression, disclose_combined, is_target_in
+from parallax.disclosure.counts import is_small, record_thresholds, suppress_counts
+from parallax.disclosure.numbers import round_digits
+from parallax.protocol.disclosure import DisclosureSection
+from parallax.protocol.question import Hypothesis
+
+_TARGET: Final = ["design", "outcome", "contrast", "horizon_days"]
+_COUNTS: Final = ["n_treated", "n_comparator", "events_treated", "events_comparator"]
+
+
+def disclose_pooled(
+    pooled: pd.DataFrame,
+    disclosure: DisclosureSection,
+    *,
+    sites: Mapping[str, Sequence[pd.DataFrame]],
+    overlap: pd.DataFrame,
+    primary: Hypothesis | None = None,
+) -> pd.DataFrame:
+    """Estimates and counts as in :func:`parallax.disclosure.combined.disclose_combined`, with ``design_failure``.
+
+    Where one site's count is suppressed, the others' and the pooled one would give it away, and so would the estimates: the pooled row is
+    suppressed with it. ``sites`` are the exact COMBINED tables of every site, ``overlap`` (POOLED_OVERLAP) says in which replicates a design is not
+    to be trusted.
+    """
+    failed = overlap[overlap["failure"].notna()].drop_duplicates(["way", "design"]).set_index(["way", "design"])["failure"].to_dict()
+    small = [_small_counts(pooled, tables, disclosure) for tables in sites.values()]
+    alone = pd.DataFrame(np.sum(small, axis=0) == 1 if small else False, index=pooled.index, columns=_COUNTS)
+    shown = disclose_combined(pooled, disclosure, primary=primary, also=alone.reset_index(drop=True))
+    flags = pd.Series([failed.get(key) for key in zip(pooled["way"], pooled["design"], strict=True)], dtype="object")
+    return shown.assign(design_failure=flags)
+
+
+def _small_counts(pooled: pd.DataFrame, tables: Sequence[pd.DataFrame], disclosure: DisclosureSection) -> np.ndarray:
+    """Which counts of a site (rows × counts) are small for the target of each pooled row, in any of the site's tables."""
+    found = np.zeros((len(pooled), len(_COUNTS)), dtype=bool)
+    for table in tables:
+        fewest = table.groupby(_TARGET, sort=False, dropna=False)[_COUNTS].min().reset_index()
+        of_site = pooled[_TARGET].merge(fewest, on=_TARGET, how="left")[_COUNTS].astype("float64")
+        without = np.column_stack([np.full((len(pooled), 2), np.inf), of_site.iloc[:, :2].to_numpy() - of_site.iloc[:, 2:].to_numpy()])
+        found |= is_small(of_site, disclosure) | is_small(without, disclosure)
+    return found
+
+
+def disclose_comparison(
+    comparison: pd.DataFrame, disclosure: DisclosureSection, *, suppressed: Mapping[str, set[tuple[object, ...]]]
+) -> pd.DataFrame:
+    """Ways of pooling compared, to three digits, the effective numbers of patients rounded as counts are; none of a target of which an estimate
+    is ``suppressed`` (targets by dataset), for the shift would tell it."""
+    told = pd.Series(False, index=comparison.index)
+    for dataset, targets in suppressed.items():
+        told |= is_target_in(comparison, targets) & ((comparison["dataset"] == dataset) | (dataset == "real"))
+    numbers = {name: round_digits(comparison[name].mask(told)) for name in ("shift", "width_ratio")}
+    patients = suppress_counts(comparison["effective_patients"].mask(told), disclosure)
+    reason = comparison["reason"].mask(told, describe_suppression(disclosure))
+    return record_thresholds(comparison.assign(**numbers, effective_patients=patients, reason=reason), disclosure)

@@ -1,0 +1,181 @@
+"""Site results from elsewhere: read, verified, and refused with every fault that can be found in them.
+
+A file is checked against its signature, its schema, the protocol of this study and the disclosure rules that all sites share. What it says is
+still only as true as the institution that signed it: numbers made up within what is possible cannot be told from measured ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations, islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from parallax.errors import Fault, ProtocolError, SigningError
+from parallax.protocol.outcomes import asked_of
+from parallax.protocol.pooling import SiteResultsFile
+from parallax.protocol.protocol import Protocol, digest_of
+from parallax.signing import verify_file
+from parallax.sites.site_results import Answer, SiteResults
+from parallax.validation.combining import target_of, to_analysis_scale
+from parallax.validation.registration import differences
+from parallax.validation.rules import COMBINING_RULES
+from parallax.vocabulary import REAL
+
+LARGEST_BYTES: Final = 20_000_000
+#: in standard errors; what is shown is in a file to a thousandth
+AGREEMENT: Final = 2e-3
+_MOST: Final = 12
+_AGAIN: Final = "have the institution run snakemake site_results again and send the file as it was written"
+
+
+def read_site_results(protocol: Protocol, *, folder: Path) -> dict[str, SiteResults]:
+    """Every file of ``pooling.site_results`` by the site's name; paths are relative to ``folder``, the protocol's.
+
+    Raises ``ProtocolError`` with the faults of all files: unreadable, altered or signed by another, of another study, with impossible numbers
+    or cells below the minimum, or copies of each other.
+    """
+    found: dict[str, SiteResults] = {}
+    faults: list[Fault] = []
+    for name, entry in protocol.pooling.site_results.items():
+        try:
+            found[name] = _read_one(name, entry, protocol, folder)
+        except ProtocolError as error:
+            faults += error.faults
+    faults += find_copies({name: results.combined(REAL) for name, results in found.items()})
+    if faults:
+        raise ProtocolError(faults, source="the site results from elsewhere")
+    return found
+
+
+def find_copies(answers: Mapping[str, pd.DataFrame]) -> list[Fault]:
+    """Two sites whose real patients (COMBINED by site) give the same answers with the same errors: the same patients, counted twice.
+
+    ``answers`` are as shown. Assumption: two different cohorts never agree in every estimate, its bounds, standard error and counts as shown.
+    Patients that two sites share in part cannot be seen in aggregates.
+    """
+    numbers = {site: {target_of(row): _as_shown(row) for row in table.to_dict("records") if row["status"] == "ok"} for site, table in answers.items()}
+    faults = []
+    for site, other in combinations(numbers, 2):
+        both = [(numbers[site][target], numbers[other][target]) for target in numbers[site] if target in numbers[other]]
+        if both and all(np.allclose(here, there, rtol=0.0, atol=AGREEMENT * here[0], equal_nan=True) for here, there in both):
+            found = f"the same answers as at {site}, in all {len(both)} estimates"
+            faults.append(Fault(f"site {other}", found, "patients of its own at every site", "remove one of the two: the same patients count once"))
+    return faults
+
+
+def _as_shown(row: Mapping[Any, Any]) -> list[float]:
+    """Standard error, estimate and bounds on the analysis scale, and counts; NaN for a suppressed one."""
+    scaled = to_analysis_scale([row[name] for name in ("estimate", "lower", "upper")], row["contrast"])
+    counts = (row[name] for name in ("n_treated", "n_comparator", "events_treated", "events_comparator"))
+    return [float(row["std_error"]), *map(float, scaled), *(float("nan") if pd.isna(count) else float(count) for count in counts)]
+
+
+def _read_one(name: str, entry: SiteResultsFile, protocol: Protocol, folder: Path) -> SiteResults:
+    where, path = f"pooling.site_results.{name}", folder / Path(entry.path).expanduser()
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise _refused(where, f"{path.name}: a file of more than {LARGEST_BYTES // 1_000_000} MB", "site results, which are small")
+        text = path.read_bytes()
+        if entry.public_key is not None:
+            verify_file(path, public_key=folder / Path(entry.public_key).expanduser())
+    except OSError as error:
+        fault = Fault(where, f"{path.name}: a file that cannot be read ({error.strerror})", "a file of site results", "correct the path")
+        raise ProtocolError([fault]) from None
+    except SigningError as error:
+        found = str(error).replace("\n", f"\n{' ' * 11}")
+        raise _refused(where, found, "a file as the owner of the public key signed it") from None
+    try:
+        results = SiteResults.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ProtocolError(list(_faults_of(error, where, path.name))) from None
+    faults = list(_faults_of_study(results, protocol, where)) or list(_faults_of_content(name, results, protocol, where))
+    if faults:
+        raise ProtocolError(faults)
+    return results
+
+
+def _refused(where: str, found: str, allowed: str) -> ProtocolError:
+    return ProtocolError([Fault(where, found, allowed, _AGAIN)])
+
+
+def _faults_of(error: ValidationError, where: str, file: str) -> Iterator[Fault]:
+    """What is not as the schema has it; texts in the file are not repeated, a stranger wrote them."""
+    details = error.errors(include_url=False, include_context=False)
+    # a list that lost its only entry to a fault of that entry has no fault of its own
+    places = {detail["loc"][:size] for detail in details for size in range(len(detail["loc"]))}
+    for detail in islice((detail for detail in details if detail["loc"] not in places), _MOST):
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step:.40}" for step in detail["loc"]).lstrip(".")
+        value = detail["input"]
+        shown = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+        said = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "value_error":
+            yield Fault(f"{where}: {place}", said, "numbers that can be true together", _AGAIN)
+        else:
+            yield Fault(f"{where}: {place or file}", shown if place else "no site results", said, _AGAIN)
+
+
+def _faults_of_study(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:
+    if digest_of(results.protocol) != results.study_digest:
+        yield Fault(f"{where}: study_digest", "another digest than that of the protocol in the file", "a file as it was written", _AGAIN)
+        return
+    if results.study_digest != protocol.study_digest:
+        keys = [f"{key:.80}" for key in islice(differences(protocol.shared, results.protocol), _MOST + 1)]
+        named = ", ".join(keys[:_MOST]) + (", and more" if len(keys) > _MOST else "")
+        yield Fault(
+            f"{where}: protocol",
+            f"another study: it differs in {named or 'the order of its keys'}",
+            f"the protocol of this study, but for data and pooling (digest {protocol.study_digest[:16]}…)",
+            f"agree on one protocol, and have both run it (the file was written by Parallax {results.parallax:.40})",
+        )
+
+
+def _faults_of_content(name: str, results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:
+    """What a file of this very study cannot say."""
+    if results.site != name:
+        yield Fault(f"{where}: site", f'the results of "{results.site}"', f'those of "{name}"', "correct the name, or the path")
+    seen: set[tuple[Any, ...]] = set()
+    for number, answer in enumerate(results.answers):
+        place = f"{where}: answers[{number}]"
+        yield from _faults_of_answer(place, answer, protocol)
+        if answer.target in seen:
+            yield Fault(place, "the same answer a second time", "every answer once", _AGAIN)
+        seen.add(answer.target)
+    primary = protocol.question.primary
+    if (REAL, primary.design, primary.outcome, primary.contrast, primary.horizon_days) not in seen:
+        yield Fault(f"{where}: answers", "no primary answer of the real patients", "one, were it not estimable", _AGAIN)
+    yield from _faults_of_counts(results, protocol, where)
+    unknown = sorted({row.covariate for row in results.characteristics} - set(protocol.cohort.covariates.names))
+    if unknown or set(results.verdicts) - set(protocol.generators):
+        yield Fault(where, "a covariate or a generator that the protocol does not have", "those of the protocol", _AGAIN)
+
+
+def _faults_of_answer(place: str, answer: Answer, protocol: Protocol) -> Iterator[Fault]:
+    asked = answer.outcome in protocol.outcomes and (answer.contrast, answer.horizon_days) in asked_of(protocol.outcomes[answer.outcome])
+    if not asked or answer.design not in protocol.designs or answer.dataset not in (REAL, *protocol.generators):
+        yield Fault(place, "an answer that the protocol does not ask for", "its datasets, designs, outcomes, contrasts and horizons", _AGAIN)
+    if answer.rule not in (["none"] if answer.dataset == REAL else COMBINING_RULES):
+        yield Fault(f"{place}.rule", answer.rule, "none for the real patients, and a combining rule for synthetic ones", _AGAIN)
+
+
+def _faults_of_counts(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:
+    """Cells below the minimum, or not rounded, would tell of patients what the study promised not to; so would a complement that is small."""
+    least, step = protocol.disclosure.minimum_count, protocol.disclosure.round_to
+    tables = {"answers": results.answers, "characteristics": results.characteristics, "overlap": results.overlap}
+    counted = ("n_treated", "n_comparator", "events_treated", "events_comparator", "n", "count", "ess_treated", "ess_comparator")
+    for table, rows in tables.items():
+        for number, row in enumerate(rows):
+            for name in counted:
+                count = getattr(row, name, None)
+                if count is not None and (count < least or count % step):
+                    allowed = f"null, or a multiple of {step} from {least} on"
+                    yield Fault(f"{where}: {table}[{number}].{name}", "a count that was not disclosure-controlled", allowed, _AGAIN)
+    for number, answer in enumerate(results.answers):
+        for patients, events in ((answer.n_treated, answer.events_treated), (answer.n_comparator, answer.events_comparator)):
+            if patients is not None and events is not None and patients - events < least - step:
+                found = "events that leave fewer patients without one than may be shown"
+                yield Fault(f"{where}: answers[{number}]", found, f"null, or {least} patients without an event", _AGAIN)

@@ -1,0 +1,94 @@
+# the answers of several sites → one: their patients pooled, and every way of pooling held against the real ones
+
+
+# pooled cohorts exist in the job's memory only
+rule pool_patients:
+    input:
+        unpack(pooled_of),
+        real=expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.pooled_sites),
+        targets=f"<exact>/{PROTOCOL.pooled_sites[0]}/real/combined.parquet",
+        unsealed=expand(SEAL, site=PROTOCOL.pooled_sites) if SEAL else [],
+    output:
+        individual="<exact>/pooled/{dataset}/individual.parquet",
+        overlap="<exact>/pooled/{dataset}/overlap.parquet",
+    log:
+        "<logs>/pool_patients/{dataset}.log",
+    benchmark:
+        "<benchmarks>/pool_patients/{dataset}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        sections=sections(
+            "cohort", "designs", "propensity", "outcomes", "validation", "pooling"
+        ),
+        sites=PROTOCOL.pooled_sites,
+        dataset=lambda wildcards: wildcards.dataset,
+        fit=PROTOCOL.synthesis.fit,
+        seed=lambda wildcards: derive_seed(
+            PROTOCOL.study.seed, POOLED, wildcards.dataset, "designs"
+        ),
+        code=code_digest("parallax.validation.ways", "parallax.protocol.sections"),
+    script:
+        "../scripts/pool_patients.py"
+
+
+rule compare_ways:
+    input:
+        verdicts="<exact>/verdicts.json",
+        pooled=POOLED_TABLES,
+    output:
+        comparison="<exact>/pooled/comparison.parquet",
+        verdict=report(
+            "<study>/verdict.json", caption="../report/verdict.rst", category="Results"
+        ),
+    log:
+        "<logs>/compare_ways.log",
+    benchmark:
+        "<benchmarks>/compare_ways.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        primary=section("question")["primary"],
+        gates=section("validation")["gates"],
+        code=code_digest("parallax.validation.pooled"),
+    script:
+        "../scripts/compare_ways.py"
+
+
+rule collect_pooling:
+    input:
+        every("<exact>/{site}/{dataset}/combined.parquet"),
+        overlaps=expand(
+            "<exact>/pooled/{dataset}/overlap.parquet",
+            dataset=PROTOCOL.pooled_datasets,
+        ),
+        pooled=POOLED_TABLES,
+        comparison="<exact>/pooled/comparison.parquet",
+    output:
+        pooled=directory("<study>/pooled"),
+        pooling=report(
+            "<study>/pooling.csv", caption="../report/pooling.rst", category="Results"
+        ),
+    log:
+        "<logs>/collect_pooling.log",
+    benchmark:
+        "<benchmarks>/collect_pooling.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        disclosure=section("disclosure"),
+        primary=section("question")["primary"],
+        sites=PROTOCOL.pooled_sites,
+        exact=lambda wildcards, input: str(Path(input[0]).parents[2]),
+        code=code_digest("parallax.disclosure.pooled", "parallax.reporting.results"),
+    script:
+        "../scripts/collect_pooling.py"

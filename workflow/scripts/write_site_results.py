@@ -1,0 +1,35 @@
+"""Write what a site tells the others, from its tables as they may be shown, and sign it where there is a key."""
+
+from pathlib import Path
+
+from parallax import __version__, tables
+from parallax.disclosure.site import TELLING, disclose_site
+from parallax.job import job
+from parallax.protocol.protocol import Protocol
+from parallax.provenance import read_commit
+from parallax.signing import sign_file
+from parallax.sites.site_results import build_site_results
+from parallax.storage import read_json, read_table, write_bytes, write_json
+from parallax.vocabulary import REAL
+
+
+def read_site(folder, protocol):
+    wanted = [(dataset, name) for dataset in (REAL, *protocol.generators) for name in ("combined", "balance", "overlap")]
+    return {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in dict.fromkeys((*wanted, *TELLING))}
+
+
+def write(input, output, params, log):
+    protocol = Protocol.of(params.protocol)
+    shown = disclose_site(read_site(Path(params.exact), protocol), protocol)
+    judged = read_json(input.verdict)["sites"][params.site]
+    verdicts = {name: judged[name]["verdict"] for name in protocol.generators}
+    made_by = {"parallax": __version__, "commit": read_commit(Path(params.repository))}
+    write_json(output.results, build_site_results(params.site, protocol, shown, verdicts=verdicts, **made_by))
+    if params.key is None:
+        log.warning("not signed: give a key with --config signing_key=FILE")
+    else:
+        write_bytes(output.signature, sign_file(output.results, key=params.key))
+
+
+with job(snakemake.log[0]) as log:
+    write(snakemake.input, snakemake.output, snakemake.params, log)

@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/workflow/lib
 
 .DEFAULT_GOAL := help
-.PHONY: help install run certify twins tune release compare external_control examples test recovery lint bench shift cost truth docs clean
+.PHONY: help install run certify twins tune release compare site_results external_control examples test recovery lint bench shift cost truth docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z_]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ tune: ## a generator's settings tried on simulated studies, within the protocol'
 
 release: ## patients that passed, in a folder that may leave: make release GENERATOR=sequential KEY=signing_key.pem
 	@$(MAKE) --no-print-directory run TARGET=release ARGS="$(if $(GENERATOR),generator=$(GENERATOR)) $(if $(KEY),signing_key=$(KEY)) $(ARGS)"
+
+site_results: ## what each site tells other institutions, in one small file: make site_results KEY=signing_key.pem
+	@$(MAKE) --no-print-directory run TARGET=site_results ARGS="$(if $(KEY),signing_key=$(KEY)) $(ARGS)"
 
 external_control: ## treated patients beside the AI-generated comparators of a release (data.external_controls)
 	@$(MAKE) --no-print-directory run TARGET=external_control

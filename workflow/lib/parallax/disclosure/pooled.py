@@ -36,7 +36,8 @@ def disclose_pooled(
     small = [_small_counts(pooled, tables, disclosure) for tables in sites.values()]
     alone = pd.DataFrame(np.sum(small, axis=0) == 1 if small else False, index=pooled.index, columns=_COUNTS)
     shown = disclose_combined(pooled, disclosure, primary=primary, also=alone.reset_index(drop=True))
-    return shown.assign(design_failure=[failed.get(key) for key in zip(pooled["way"], pooled["design"], strict=True)])
+    flags = pd.Series([failed.get(key) for key in zip(pooled["way"], pooled["design"], strict=True)], dtype="object")
+    return shown.assign(design_failure=flags)
 
 
 def _small_counts(pooled: pd.DataFrame, tables: Sequence[pd.DataFrame], disclosure: DisclosureSection) -> np.ndarray:

@@ -153,7 +153,7 @@ def test_patients_who_are_alike_and_patients_who_are_not() -> None:
 
 
 def test_differences_between_sites_are_shown_as_exactly_as_the_sites_show_themselves() -> None:
-    """−0.2 ± 0.1 is a ratio of 0.8187 with an error of 0.08: its own table says 0.819 and 0.1; of two sites, that is what is left without the other."""
+    """−0.2 ± 0.1 is a ratio of 0.8187 with an error of 0.08: its own table says 0.819. Of two sites it is what is left without the other."""
     found = disclose_heterogeneity(measure_heterogeneity(TWO, excluded={}))
     own = disclose_combined(TWO["clinic"], DisclosureSection()).iloc[0]
     told = ["lower", "upper", "std_error", "p_value"]

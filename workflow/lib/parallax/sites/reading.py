@@ -20,7 +20,7 @@ from parallax.protocol.outcomes import asked_of
 from parallax.protocol.pooling import SiteResultsFile
 from parallax.protocol.protocol import Protocol, digest_of
 from parallax.signing import verify_file
-from parallax.sites.site_results import Answer, SiteResults
+from parallax.sites.site_results import Answer, Balance, Overlap, SiteResults
 from parallax.validation.combining import target_of, to_analysis_scale
 from parallax.validation.registration import differences
 from parallax.validation.rules import COMBINING_RULES
@@ -158,9 +158,9 @@ def _faults_of_content(name: str, results: SiteResults, protocol: Protocol, wher
     if (REAL, primary.design, primary.outcome, primary.contrast, primary.horizon_days) not in seen:
         yield Fault(f"{where}: answers", "no primary answer of the real patients", "one, were it not estimable", _AGAIN)
     yield from _faults_of_counts(results, protocol, where)
-    of_designs = (*results.balance, *results.overlap)
+    of_designs: tuple[Balance | Overlap, ...] = (*results.balance, *results.overlap)
     known = (
-        {row.covariate for row in (*results.characteristics, *results.balance)} <= set(protocol.cohort.covariates.names)
+        {row.covariate for row in results.characteristics} | {row.covariate for row in results.balance} <= set(protocol.cohort.covariates.names)
         and {*results.verdicts, *(row.dataset for row in of_designs)} <= {REAL, *protocol.generators}
         and all(row.design in protocol.designs for row in of_designs)
     )

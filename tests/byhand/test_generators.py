@@ -75,6 +75,31 @@ def test_grids():
     np.testing.assert_array_equal(listed.nearest(np.array([0.6, 0.7, 1.6])), [0.5, 0.75, 2.25])
 
 
+def test_a_value_that_one_patient_has_is_not_on_the_list():
+    listed = Grid.of(np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 9.0]))
+    np.testing.assert_array_equal(listed.nearest(np.array([1.0, 2.0, 9.0])), [1, 2, 2])
+
+
+def test_a_level_that_one_patient_has_becomes_the_commonest():
+    outcomes = OutcomesSection.of({"cured": {"type": "binary", "value": "c", "contrasts": ["risk_difference"]}})
+    cohort = pd.DataFrame({"treated": [True, False] * 3, "code": ["A"] * 3 + ["B"] * 2 + ["rare"], "cured_value": [0.0, 1] * 3})
+    drawn = {"treated": [True] * 4, "code": ["A", "B", "rare", None], "cured_value": [1.0] * 4}
+    restored = RecordForm.of(cohort, Context(Covariates(categorical=("code",)), outcomes)).restore(drawn)
+    assert restored["code"].fillna("-").tolist() == ["A", "B", "A", "-"]
+
+
+def test_a_time_that_one_patient_has_is_spread_to_the_time_before():
+    form = FollowUp.of(np.array([2.0, 2.0, 5.0, 9.0]), np.array([True, False, True, True]))
+    days = form.spread(np.repeat([2.0, 5.0, 9.0, 7.5], 10_000), rng=np.random.default_rng(1)).reshape(4, -1)
+    assert (days[0] == 2).all()
+    assert (days[3] == 7.5).all()  # no time seen
+    for drawn, (low, high) in zip(days[1:3], ((2.0, 5.0), (5.0, 9.0)), strict=True):
+        assert ((low < drawn) & (drawn <= high)).all()
+        assert drawn.mean() == pytest.approx((low + high) / 2, abs=0.05)
+    first = FollowUp.of(np.array([4.0]), np.array([True])).spread(np.full(10_000, 4.0), rng=np.random.default_rng(1))
+    assert first.mean() == pytest.approx(2, abs=0.05)
+
+
 def test_the_study_ends_on_the_last_day_where_at_least_one_in_a_hundred_are_followed_so_far():
     days = np.append(np.arange(1.0, 100.0), 150.0)
     assert FollowUp.of(days, np.zeros(100, dtype=bool)).administrative == 150

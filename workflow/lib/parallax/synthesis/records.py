@@ -15,7 +15,8 @@ from parallax.synthesis.generator import Context
 
 FloatArray = NDArray[np.float64]
 
-#: a column whose values are each shared by this many patients on average holds readings from a list (a scale, a rounded measurement)
+#: a column whose values are each shared by this many patients on average holds readings from a list (a scale, a rounded measurement);
+#: a value or a time that fewer have is one patient's own, and is not handed out as it is
 _SHARED: Final = 2
 #: smallest share of patients censored on the last day that counts as administrative censoring
 _ADMINISTRATIVE: Final = 0.01
@@ -24,7 +25,10 @@ _DECIMALS: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The values that a numeric column can take: those of a list where patients share them, else whole numbers or decimal fractions in the range."""
+    """The values that a numeric column can take: those of a list where patients share them, else whole numbers or decimal fractions in the range.
+
+    A list holds what two patients or more have: a single patient's value becomes its neighbour on the list.
+    """
 
     lower: float
     upper: float
@@ -36,10 +40,10 @@ class Grid:
     @classmethod
     def of(cls, values: FloatArray) -> Self:
         """The grid of the known values of a column."""
-        distinct = np.unique(values)
+        distinct, held = np.unique(values, return_counts=True)
         decimals = next((d for d in range(_DECIMALS + 1) if np.allclose(np.round(distinct, d), distinct, rtol=1e-12, atol=0.0)), None)
-        shared = distinct.size * _SHARED <= values.size
-        return cls(lower=float(distinct[0]), upper=float(distinct[-1]), decimals=decimals, listed=distinct if shared else None)
+        listed = distinct[held >= _SHARED] if distinct.size * _SHARED <= values.size else None
+        return cls(lower=float(distinct[0]), upper=float(distinct[-1]), decimals=decimals, listed=listed)
 
     def without_list(self) -> Self:
         """The same range and digits, every value between them allowed."""
@@ -74,16 +78,33 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """The form of a follow-up time: its grid, and the day on which the study ended for those still followed (``None``: no such day)."""
+    """The form of a follow-up time: its grid, the times seen, and the day on which the study ended for those still followed (``None``: no such day).
+
+    ``seen`` (t,), increasing; ``own`` (t,): whether it is one patient's alone.
+    """
 
     grid: Grid
     administrative: float | None
+    seen: FloatArray
+    own: NDArray[np.bool_]
 
     @classmethod
     def of(cls, days: FloatArray, event: NDArray[np.bool_]) -> Self:
         """The form of observed follow-up; a last day on which 1 % of the patients or more are censored is the study's end."""
         ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE
-        return cls(grid=Grid.of(days).without_list(), administrative=float(days.max()) if ends else None)
+        seen, held = np.unique(days, return_counts=True)
+        return cls(Grid.of(days).without_list(), float(days.max()) if ends else None, seen, held < _SHARED)
+
+    def spread(self, days: FloatArray, *, rng: np.random.Generator) -> FloatArray:
+        """Times drawn from those seen, where a time that is one patient's alone becomes any since the time seen before it.
+
+        A product-limit curve drops at times of single patients; whoever draws from it would hand them out. Between two times seen it tells
+        nothing of when the later event was, so that an even spread is as true to it, and no curve moves by more than one patient's step.
+        """
+        place = np.minimum(np.searchsorted(self.seen, days), self.seen.size - 1)
+        mine = self.own[place] & (self.seen[place] == days)
+        before = np.where(place > 0, self.seen[place - 1], 0.0)
+        return np.where(mine, days - rng.random(days.size) * (days - before), days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +112,12 @@ class RecordForm:
     """The form of a cohort's records; ``restore`` gives it to drawn ones.
 
     ``numeric`` by covariate, ``follow_up`` by survival outcome, ``values`` by column of the other outcomes: values and person-times.
+    ``own_levels`` by categorical covariate: for a level that one patient alone has, the commonest one, which is handed out in its place.
     """
 
     context: Context
     numeric: Mapping[str, Grid]
+    own_levels: Mapping[str, Mapping[str, str]]
     follow_up: Mapping[str, FollowUp]
     values: Mapping[str, Grid]
 
@@ -104,6 +127,7 @@ class RecordForm:
         return cls(
             context=context,
             numeric={name: Grid.of(cohort[name].dropna().to_numpy(float)) for name in context.covariates.numeric},
+            own_levels={name: _own_levels(cohort[name]) for name in context.covariates.categorical},
             follow_up={
                 name: FollowUp.of(cohort[f"{name}_days"].to_numpy(float), cohort[f"{name}_event"].to_numpy() > 0)
                 for name in context.outcomes.survival
@@ -121,13 +145,18 @@ class RecordForm:
         for name, grid in self.numeric.items():
             columns[name] = grid.nearest(np.asarray(drawn[name], dtype=np.float64))
         for name in self.context.covariates.categorical:
-            columns[name] = pd.array(np.asarray(drawn[name], dtype=object), dtype="string")
+            columns[name] = pd.Series(pd.array(np.asarray(drawn[name], dtype=object), dtype="string")).replace(dict(self.own_levels[name])).array
         for name, form in self.follow_up.items():
             columns[f"{name}_days"] = form.grid.above(np.asarray(drawn[f"{name}_days"], dtype=np.float64))
             columns[f"{name}_event"] = np.asarray(drawn[f"{name}_event"], dtype=np.int64)
         for name, grid in self.values.items():
             columns[name] = grid.nearest(np.asarray(drawn[name], dtype=np.float64))
         return pd.DataFrame(columns)[list(self.context.columns)]
+
+
+def _own_levels(values: pd.Series) -> dict[str, str]:
+    held = values.value_counts()
+    return {str(level): str(held.index[0]) for level, patients in held.items() if patients < _SHARED} if len(held) else {}
 
 
 def _value_grid(values: FloatArray, *, count: bool) -> Grid:

@@ -50,11 +50,14 @@ class FittedSequential:
         drawn = self.baseline.draw(patients, rng=rng)
         treated = np.asarray(drawn["treated"], dtype=bool)
         columns = self.columns.of(drawn)
+        (of_times,) = rng.spawn(1)
         for name, outcome in self.form.context.outcomes.items():
             parts = {part: np.empty(patients) for part in outcome.columns}
             for arm, chosen in zip(ARMS, (treated, ~treated), strict=True):
                 for part, values in self.outcomes[arm][name].draw(columns[chosen], rng=rng).items():
                     parts[part][chosen] = values
+            if name in self.form.follow_up:
+                parts["days"] = self.form.follow_up[name].spread(parts["days"], rng=of_times)
             drawn |= {f"{name}_{part}": values for part, values in parts.items()}
         return self.form.restore(drawn)
 

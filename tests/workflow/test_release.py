@@ -179,6 +179,10 @@ def test_other_protocols_are_not_compared(receiver: Study, sender: Study, tmp_pa
     done = sender.run("compare", options=(f"with={other}",))
     assert done.returncode != 0
     assert "does not follow from the lines before it" in done.stdout + done.stderr
+    (other / "estimates.csv").write_bytes(b"site,dataset\n\xff")
+    done = sender.run("compare", options=(f"with={other}",))
+    assert done.returncode != 0
+    assert "results that cannot be read" in done.stdout + done.stderr
     done = sender.run("compare", options=(f"with={tmp_path / 'none'}",))
     assert done.returncode != 0
     assert "the results folder of a finished study" in done.stdout + done.stderr

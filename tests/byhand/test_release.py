@@ -154,6 +154,8 @@ def test_a_release_is_whole_and_the_same_every_time() -> None:
     assert listed == sorted(set(files) - {SUMS})
     assert "aggregates/clinic/combined.csv" in files
     assert "aggregates/clinic/agreement.csv" not in files, "what sets estimates beside the real ones stays"
+    with_pooled = build(verdict_of() | {"pooled": [{"way": "aggregates", "dataset": "tvae", "shift": 0.3}]})
+    assert with_pooled["verdict.json"] == files["verdict.json"], "nothing of other generators, nor of pooled answers"
     assert b"tvae" not in files["verdict.json"]
 
 

@@ -26,6 +26,8 @@ AGGREGATES: Final = (
     "balance", "overlap", "score_histogram", "calibration", "positivity", "curves", "hazard_course", "combined", "subgroups", "interactions",
     "robustness", "fidelity", "privacy",
 )  # fmt: skip
+#: what of the verdict is of no one generator; what is said of pooled answers, of all generators and places, stays
+_OF_STUDY: Final = ("study", "protocol_digest", "registration", "certified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,7 @@ def build_release(
         guarantee=guarantee_of(protocol.synthesis.generators[generator]),
         parallax=parallax,
     )
-    own_verdict = {name: value for name, value in verdict.items() if name != "sites"} | {
-        "sites": {site: {generator: verdict["sites"][site][generator]} for site in sites}
-    }
+    own_verdict = {name: verdict[name] for name in _OF_STUDY} | {"sites": {site: {generator: verdict["sites"][site][generator]} for site in sites}}
     files = {
         "README.md": render_readme(card, signed=signed).encode(),
         "MODEL_CARD.md": render_card(card).encode(),

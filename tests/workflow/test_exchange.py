@@ -188,7 +188,7 @@ def test_a_signature_by_another_key(clinic: Institution, inbox: Path, tmp_path: 
 
 
 def test_another_protocol(clinic: Institution, inbox: Path) -> None:
-    clinic.pools(disclosure={"minimum_count": 20, "round_to": 5})
+    clinic.pools(disclosure={"minimum_count": 20, "round_to": 10})
     said = refused(clinic)
     assert "another study: it differs in disclosure.minimum_count" in said
     assert "Traceback" not in said

@@ -185,9 +185,10 @@ def test_the_card_says_that_rare_levels_leave() -> None:
 def test_a_private_generator_is_told_apart() -> None:
     card = Card(PROTOCOL, "sequential", (), (), "", certified=False, guarantee=None, parallax="1.0")
     assert any("names the seed" in text for text in tell_limits(card))
+    assert any("one column of a synthetic patient may be a real patient's" in text for text in tell_limits(card))
     private = tell_limits(replace(card, guarantee=Guarantee(2.0, 1e-6, "one record", "all replicates", "the verdict")))
     assert any("epsilon 2 and delta 1e-06 (neighbours: one record). Covered: all replicates. Not covered: the verdict." in text for text in private)
-    assert not any("seed" in text for text in private)
+    assert not any("seed" in text or "one column" in text for text in private)
 
 
 def test_the_dictionary_holds_no_smallest_and_no_largest_value() -> None:

@@ -145,6 +145,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
     formal = (
         (
             "No formal privacy guarantee (epsilon: none): privacy was tested by attacks, and an attack that nobody tried is not ruled out.",
+            "What is in one column of a synthetic patient may be a real patient's: values are those that occur, or lie between them.",
             "The protocol names the seed. Whoever holds all real patients but one could make the release anew with a guess of the last, and compare.",
         )
         if promised is None
@@ -166,7 +167,6 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         "fit to all of them.",
         *formal,
         *(("Repeated measurements stay; their baseline summaries are here as covariates.",) if card.protocol.cohort.measurements else ()),
-        "What is in one column of a synthetic patient may be a real patient's: values are those that occur, or lie between them.",
         *(_tell_rare(site, card) for site in card.sites if site.rare_levels),
         f"A replicate has {f'{synthesis.patients:g} times ' if times else ''}as many rows as the real cohort has patients: the number of rows tells "
         "that number exactly.",

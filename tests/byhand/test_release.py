@@ -15,11 +15,13 @@ from parallax.checksums import SUMS
 from parallax.cohort.selection import select_cohort
 from parallax.errors import ReleaseError
 from parallax.protocol import CohortSection, OutcomesSection, Protocol
+from parallax.protocol.checks import check_protocol
 from parallax.protocol.generators import Guarantee
-from parallax.release.card import Card, tell_limits
+from parallax.release.card import Card, count_rare_levels, tell_limits
 from parallax.release.comparison import Results, compare_results
 from parallax.release.contents import SiteRelease, build_release, render_protocol
 from parallax.release.patients import list_applied, restore_source
+from parallax.validation.registration import register_protocol
 from workflow.conftest import PROTOCOL as TINY
 
 COHORT = CohortSection.of(
@@ -115,6 +117,13 @@ SITE = SiteRelease(
     cohort=TINY_DRAWN,
     sha256="a" * 64,
     attrition=pd.DataFrame({"step": [0, 1], "remaining_treated": [400, 185], "remaining_comparator": [400, pd.NA]}),
+    characteristics=pd.DataFrame(
+        {
+            "covariate": ["age", *["stage"] * 3],
+            "kind": ["numeric", "categorical", "categorical", "missing"],
+            "level": [None, "I", "(other levels)", None],
+        }
+    ),
     aggregates={"combined": pd.DataFrame({"estimate": [0.8]}), "agreement": pd.DataFrame({"value": [0.3]})},
 )
 
@@ -125,7 +134,10 @@ def gate(metric: str, value: float, threshold: float) -> dict[str, Any]:
 
 def verdict_of(outcome: str = "release", **changes: object) -> dict[str, Any]:
     gates = [gate("shift_in_real_se", -0.41, 1.0), gate("propensity_c_gap", 0.012, 0.03), gate("membership_auc", 0.52, 0.6)]
-    entry = {"verdict": outcome, "certified": False, "reasons": ["One gate failed.", "Another too."], "gates": gates, "patients_sha256": "a" * 64}
+    gates += [gate("linkability", 0.0, 0.1) | {"outcome": "not_informative"}]
+    passed = ["3 of 4 gates passed, none failed.", "Not informative, which is not the same as safe: linkability."]
+    reasons = passed if outcome == "release" else ["One gate failed.", "Another too."]
+    entry = {"verdict": outcome, "certified": False, "reasons": reasons, "gates": gates, "patients_sha256": "a" * 64}
     registration = {"attempt": 1, "before_effects": True, "changed": []}
     sites = {"clinic": {"sequential": entry | changes, "tvae": {"verdict": "do_not_release"}}}
     return {"study": "tiny", "protocol_digest": PROTOCOL.digest, "registration": registration, "certified": False, "sites": sites}
@@ -142,6 +154,8 @@ def test_a_release_is_whole_and_the_same_every_time() -> None:
     assert listed == sorted(set(files) - {SUMS})
     assert "aggregates/clinic/combined.csv" in files
     assert "aggregates/clinic/agreement.csv" not in files, "what sets estimates beside the real ones stays"
+    with_pooled = build(verdict_of() | {"pooled": [{"way": "aggregates", "dataset": "tvae", "shift": 0.3}]})
+    assert with_pooled["verdict.json"] == files["verdict.json"], "nothing of other generators, nor of pooled answers"
     assert b"tvae" not in files["verdict.json"]
 
 
@@ -155,16 +169,26 @@ def test_the_card_says_what_the_gates_tell() -> None:
         "lies within ±0.03 of the synthetic one (it is -0.012 from it)",
         "report q with the variance v + b/2",
         "Epsilon | none: not differentially private",
+        "Site clinic: **release**. 3 of 4 gates passed, none failed. Not informative, which is not the same as safe: linkability.",
+        "A replicate has as many rows as the real cohort has patients",
     ):
         assert said in card
+
+
+def test_the_card_says_that_rare_levels_leave() -> None:
+    # the site's shown Table 1 names stage I alone; II and III were drawn
+    card = build(verdict_of())["MODEL_CARD.md"].decode()
+    assert "Levels that fewer than 10 real patients at clinic had stand here by name, which the study's own tables keep back: stage (2)." in card
+    assert count_rare_levels(TINY_DRAWN.assign(stage="I"), SITE.characteristics) == {}
 
 
 def test_a_private_generator_is_told_apart() -> None:
     card = Card(PROTOCOL, "sequential", (), (), "", certified=False, guarantee=None, parallax="1.0")
     assert any("names the seed" in text for text in tell_limits(card))
+    assert any("one column of a synthetic patient may be a real patient's" in text for text in tell_limits(card))
     private = tell_limits(replace(card, guarantee=Guarantee(2.0, 1e-6, "one record", "all replicates", "the verdict")))
     assert any("epsilon 2 and delta 1e-06 (neighbours: one record). Covered: all replicates. Not covered: the verdict." in text for text in private)
-    assert not any("seed" in text for text in private)
+    assert not any("seed" in text or "one column" in text for text in private)
 
 
 def test_the_dictionary_holds_no_smallest_and_no_largest_value() -> None:
@@ -202,6 +226,21 @@ def test_the_released_protocol_is_the_study_but_for_its_data() -> None:
         build(verdict_of() | {"protocol_digest": released.digest}, released)
 
 
+def test_what_asks_for_other_places_stays_out_of_the_released_protocol() -> None:
+    content: Any = PROTOCOL.plain()
+    sites = dict.fromkeys(("clinic", "ward"), content["data"]["sites"]["clinic"])
+    pooling = {"here": ["clinic"], "score": "common", "site_results": {"far": {"path": "/home/somebody/far.json", "public_key": "far.pem"}}}
+    protocol = Protocol.of(content | {"data": {"sites": sites}, "pooling": pooling})
+    text = render_protocol(protocol)
+    assert "far" not in text
+    released = Protocol.of(yaml.safe_load(text))
+    assert check_protocol(released) == []
+    assert (released.pooling.score, released.pooling.here) == ("common", ())
+    assert released.study_digest == protocol.study_digest
+    row = results("file", 0.5, 0.1).estimates
+    assert len(compare_results(Results(protocol.plain(), row), Results(released.plain(), row))) == 1
+
+
 def results(source: str, estimate: float, std_error: float, **changes: object) -> Results:
     plain: Any = PROTOCOL.plain()
     data = {"sites": {"clinic": {"source": source}}}
@@ -223,6 +262,29 @@ def test_the_difference_is_in_standard_errors_of_the_real_study() -> None:
         assert table["difference_in_se"].iloc[0] == pytest.approx(sign * 2)
         # intervals on the logarithmic scale in units: real −2 … 2, synthetic 1 … 3 about log 0.5: shared 1 of 4 and of 2
         assert table["ci_overlap"].iloc[0] == pytest.approx((1 / 4 + 1 / 2) / 2)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "estimates"),
+    [
+        ({}, {}),
+        ({"protocol_digest": PROTOCOL.digest}, {"std_error": None}),
+        ({"protocol_digest": PROTOCOL.digest}, {"std_error": "wide"}),
+    ],
+)
+def test_what_is_no_result_is_seen_when_it_is_read(verdict: dict[str, Any], estimates: dict[str, Any]) -> None:
+    register = register_protocol("", PROTOCOL, effects_known=False, registered="2026-01-01T00:00:00+00:00", parallax="1.0", commit=None)
+    table = results("file", 0.5, 0.1).estimates
+    assert Results.of(register, {"protocol_digest": PROTOCOL.digest}, table).sites == ("clinic",)
+    with pytest.raises((KeyError, ValueError)):
+        Results.of(register, verdict, table.assign(**estimates).drop(columns=[name for name, value in estimates.items() if value is None]))
+
+
+def test_pooled_answers_are_not_compared() -> None:
+    study = results("file", 0.5, 0.1)
+    ways = [study.estimates.assign(site="pooled", way=way) for way in ("individual", "aggregates")]
+    with_pooled = Results(study.protocol, pd.concat([study.estimates, *ways]))
+    assert compare_results(with_pooled, with_pooled)["site"].tolist() == ["clinic"]
 
 
 def test_other_studies_are_not_compared_and_the_keys_are_named() -> None:

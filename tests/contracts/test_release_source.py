@@ -10,11 +10,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from parallax.checksums import SUMS
-from parallax.errors import SourceError
+from parallax.errors import ProtocolError, SourceError
+from parallax.extraction.preflight import check_sources
 from parallax.extraction.registry import applied_criteria, read_source
-from parallax.protocol import ReleaseSource
+from parallax.protocol import ReleasedFolder, ReleaseSource
+from parallax.protocol.loading import read_protocol
 from parallax.signing import SUFFIX, sign_file
 from released_folders import PATIENTS, write_folder
+
+FAULTS = Path(__file__).parents[1] / "protocol/faults"
 
 
 def source(**settings: object) -> ReleaseSource:
@@ -97,3 +101,15 @@ def test_columns_of_other_types_are_refused(tmp_path: Path) -> None:
     assert "expected columns of the types BIGINT, DOUBLE, VARCHAR, BOOLEAN, found TIMESTAMP" in refusal(tmp_path)
     write_folder(tmp_path / "received", patients=PATIENTS.drop(columns="replicate"))
     assert 'the file has no column "replicate"' in refusal(tmp_path)
+
+
+def test_a_release_without_the_comparators_that_the_protocol_names_is_no_external_control(tmp_path: Path) -> None:
+    patients = PATIENTS.drop(columns=["stage", "smoker"]).assign(drug="No", days=30.0, dead=0)
+    write_folder(tmp_path / "received", patients=patients)
+    (tmp_path / "patients.csv").write_bytes((FAULTS / "patients.csv").read_bytes())
+    protocol = read_protocol(FAULTS / "data_external_control_missing.yaml")
+    data = protocol.data.model_copy(update={"external_controls": {"clinic": ReleasedFolder(path="received")}})
+    with pytest.raises(ProtocolError, match='a release in which nobody has the drug "no"'):
+        check_sources(protocol.model_copy(update={"data": data}), folder=tmp_path)
+    write_folder(tmp_path / "received", patients=patients.assign(drug="no"))
+    check_sources(protocol.model_copy(update={"data": data}), folder=tmp_path)

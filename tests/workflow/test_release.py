@@ -179,6 +179,10 @@ def test_other_protocols_are_not_compared(receiver: Study, sender: Study, tmp_pa
     done = sender.run("compare", options=(f"with={other}",))
     assert done.returncode != 0
     assert "does not follow from the lines before it" in done.stdout + done.stderr
+    (other / "estimates.csv").write_bytes(b"site,dataset\n\xff")
+    done = sender.run("compare", options=(f"with={other}",))
+    assert done.returncode != 0
+    assert "results that cannot be read" in done.stdout + done.stderr
     done = sender.run("compare", options=(f"with={tmp_path / 'none'}",))
     assert done.returncode != 0
     assert "the results folder of a finished study" in done.stdout + done.stderr
@@ -197,6 +201,8 @@ def test_treated_patients_stand_beside_the_released_comparators(sender: Study, t
     treated = cohort[cohort["treated"]].groupby("replicate")["patient_id"].apply(list)
     assert treated[0] == treated[1]
     assert all(name.startswith("real/") for name in treated[0])
+    concentration = pd.read_parquet(study.results / "exact/clinic/external_control/concentration.parquet")
+    assert set(concentration["arm"]) == {"treated"}, "whose sums few carry is asked of those who lived"
     table = pd.read_csv(study.results / "external_control.csv")
     assert set(table["dataset"]) == {"AI-generated control"}
     assert set(table["rule"]) == {"partial"}

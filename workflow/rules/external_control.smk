@@ -8,6 +8,7 @@ rule join_external_control:
     output:
         cohort="<patients>/{site}/external_control/cohort.parquet",
         record="<exact>/{site}/external_control/joined.json",
+        concentration="<exact>/{site}/external_control/concentration.parquet",
     log:
         "<logs>/join_external_control/{site}.log",
     benchmark:
@@ -22,7 +23,11 @@ rule join_external_control:
         folder=str(PROTOCOL_FILE.parent),
         cohort=section("cohort"),
         outcomes=section("outcomes"),
-        code=code_digest("parallax.external_control", "parallax.extraction.registry"),
+        code=code_digest(
+            "parallax.external_control",
+            "parallax.extraction.registry",
+            "parallax.cohort.concentration",
+        ),
     script:
         "../scripts/join_external_control.py"
 
@@ -32,6 +37,9 @@ rule show_external_control:
         estimates=controlled("<exact>/{site}/external_control/estimates.parquet"),
         overlaps=controlled("<exact>/{site}/external_control/overlap.parquet"),
         records=controlled("<exact>/{site}/external_control/joined.json"),
+        concentrations=controlled(
+            "<exact>/{site}/external_control/concentration.parquet"
+        ),
     output:
         table="<study>/external_control.csv",
         figure="<study>/external_control.svg",

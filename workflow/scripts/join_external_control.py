@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from parallax.cohort.concentration import measure_concentration
 from parallax.external_control import assemble_external_control
 from parallax.extraction.registry import normalise
 from parallax.extraction.release import read_replicates, site_of
@@ -10,7 +11,7 @@ from parallax.protocol.cohort import CohortSection
 from parallax.protocol.data import DataSection
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.storage import read_frame, write_json, write_table
-from parallax.tables import cohort_schema
+from parallax.tables import CONCENTRATION, cohort_schema
 
 
 def join(input, output, params, site):
@@ -27,6 +28,9 @@ def join(input, output, params, site):
         applied=record.criteria_applied,
     )
     write_table(output.cohort, made.cohort, cohort_schema(cohort.covariates, outcomes), restricted=True)
+    # of the treated alone: in all replicates the same, and the only ones who lived
+    concentration = measure_concentration(made.cohort[made.cohort["replicate"] == 0], cohort.covariates, outcomes).query("arm == 'treated'")
+    write_table(output.concentration, concentration, CONCENTRATION, restricted=True)
     write_json(output.record, made.plain(), restricted=True)
 
 

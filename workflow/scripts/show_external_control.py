@@ -8,21 +8,22 @@ from parallax.reporting.figures.external_control import CONTROL, draw_external_c
 from parallax.reporting.results import collect_estimates
 from parallax.reporting.style import to_standalone_svg
 from parallax.storage import read_json, read_table, write_csv, write_text
-from parallax.tables import ESTIMATES, OVERLAP
+from parallax.tables import CONCENTRATION, ESTIMATES, OVERLAP
 from parallax.validation.combining import combine, select_answers
 
 
-def answer(estimates, record, params):
+def answer(estimates, record, concentration, params):
     patients = record["treated"] + record["comparators"]
     made = read_table(estimates, ESTIMATES)
     combined = select_answers(combine(made, patients=patients, synthetic=patients, not_estimable=params.not_estimable))
-    return disclose_combined(combined, DisclosureSection.of(params.disclosure))
+    return disclose_combined(combined, DisclosureSection.of(params.disclosure), concentration=read_table(concentration, CONCENTRATION))
 
 
 def show(input, output, params):
     primary = PrimaryEstimate.of(params.primary)
     keys = [(site, "external_control") for site in params.sites]
-    shown = {key: answer(path, read_json(record), params) for key, path, record in zip(keys, input.estimates, input.records, strict=True)}
+    parts = zip(keys, input.estimates, input.records, input.concentrations, strict=True)
+    shown = {key: answer(path, read_json(record), concentration, params) for key, path, record, concentration in parts}
     table = collect_estimates(shown, {key: read_table(path, OVERLAP) for key, path in zip(keys, input.overlaps, strict=True)})
     write_csv(output.table, table.assign(dataset=CONTROL))
     write_text(output.figure, to_standalone_svg(draw_external_control(table, primary)))

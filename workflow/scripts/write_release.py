@@ -19,6 +19,7 @@ def read_site(cohort, aggregates, generator, schema):
         cohort=read_table(cohort, schema),
         sha256=digest_file(cohort),
         attrition=read_frame(aggregates / REAL / "attrition.parquet"),
+        characteristics=read_frame(aggregates / REAL / "characteristics.parquet"),
         aggregates={name: read_frame(path) for name, path in shown.items() if path.exists()},
     )
 

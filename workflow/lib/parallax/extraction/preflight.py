@@ -70,6 +70,10 @@ def _check_external_controls(protocol: Protocol, folder: Path) -> Iterator[Fault
             yield Fault(where, str(error), "a released folder as it was sent", "correct the path, the site or the key, or have it sent again")
         else:
             yield from (unknown(where, column, released.columns, "column of the release") for column in sorted(used - set(released.columns)))
+            arm, comparator = protocol.cohort.arms.column, level_text(protocol.cohort.arms.comparator)
+            if arm in released.columns and not (category_text(released[arm]) == comparator).any():
+                found = f'a release in which nobody has the {arm} "{comparator}"'
+                yield Fault(where, found, "a release with comparators", "name the arms as the release does, or use another release")
 
 
 def subgroups_of(protocol: Protocol) -> dict[str, str]:

@@ -111,12 +111,18 @@ class Protocol(Section):
     @property
     def shared(self) -> dict[str, object]:
         """What all institutions of a study have in common, as plain content: the protocol without what is ``OF_ONE_PLACE``."""
-        return self.model_dump(mode="json", exclude=dict(OF_ONE_PLACE))
+        return shared_of(self.model_dump(mode="json"))
 
     @property
     def ai_generated(self) -> bool:
         """Whether a site's patients come from a release: they never lived."""
         return any(isinstance(source, ReleaseSource) for source in self.data.sites.values())
+
+
+def shared_of(content: Mapping[str, Any]) -> dict[str, object]:
+    """A protocol's plain content without what is ``OF_ONE_PLACE``."""
+    whole = {name: section for name, section in content.items() if OF_ONE_PLACE.get(name) is not True}
+    return whole | {name: {key: value for key, value in whole[name].items() if key not in OF_ONE_PLACE[name]} for name in whole.keys() & OF_ONE_PLACE}
 
 
 def digest_of(protocol: object) -> str:

@@ -22,13 +22,16 @@ WHAT: Final = "AI-generated patients. No row is a person; none of these patients
 
 @dataclass(frozen=True, slots=True)
 class SiteCard:
-    """One site's part of the card: real patients as they may be shown (None: suppressed), rows of a replicate, and the gates of its verdict."""
+    """One site's part of the card: real patients as they may be shown (None: suppressed), rows of a replicate, its verdict's gates and reasons, and
+    by covariate how many rare levels the synthetic patients have (:func:`count_rare_levels`)."""
 
     site: str
     treated: int | None
     comparator: int | None
     patients_per_replicate: tuple[int, ...]
     gates: tuple[Mapping[str, Any], ...]
+    reasons: tuple[str, ...]
+    rare_levels: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,15 @@ def count_learned_from(attrition: pd.DataFrame) -> tuple[int | None, int | None]
     return treated, comparator
 
 
+def count_rare_levels(drawn: pd.DataFrame, characteristics: pd.DataFrame) -> dict[str, int]:
+    """By covariate the levels of synthetic patients (a cohort table) that the site's disclosed Table 1 does not name: few real patients had them."""
+    named = characteristics[characteristics["kind"] == "categorical"].groupby("covariate", sort=False)["level"].agg(set)
+    found = {str(name): len(set(drawn[name].dropna().astype(str)) - levels) for name, levels in named.items()}
+    return {name: count for name, count in found.items() if count}
+
+
 def tell_gates(card: Card) -> tuple[str, ...]:
-    """What the gates, all passed, tell about the real patients to whoever holds the release."""
+    """What the gates that passed tell about the real patients to whoever holds the release."""
     told = []
     for site in card.sites:
         place = f" at {plain(site.site)}" if len(card.sites) > 1 else ""
@@ -135,6 +145,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
     formal = (
         (
             "No formal privacy guarantee (epsilon: none): privacy was tested by attacks, and an attack that nobody tried is not ruled out.",
+            "What is in one column of a synthetic patient may be a real patient's: values are those that occur, or lie between them.",
             "The protocol names the seed. Whoever holds all real patients but one could make the release anew with a guess of the last, and compare.",
         )
         if promised is None
@@ -156,10 +167,20 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         "fit to all of them.",
         *formal,
         *(("Repeated measurements stay; their baseline summaries are here as covariates.",) if card.protocol.cohort.measurements else ()),
-        f"A replicate has {synthesis.patients:g} times as many rows as the real cohort has patients: the number of rows tells that number exactly.",
+        *(_tell_rare(site, card) for site in card.sites if site.rare_levels),
+        f"A replicate has {f'{synthesis.patients:g} times ' if times else ''}as many rows as the real cohort has patients: the number of rows tells "
+        "that number exactly.",
         "Certified: the false-alarm rate and the detection of the agreement gate were simulated for this study."
         if card.certified
         else "Not certified: that these gates would have caught a bad generator was not simulated for this study.",
+    )
+
+
+def _tell_rare(site: SiteCard, card: Card) -> str:
+    found = ", ".join(f"{name} ({count})" for name, count in site.rare_levels.items())
+    return (
+        f"Levels that fewer than {card.protocol.disclosure.minimum_count} real patients at {plain(site.site)} had stand here by name, which the "
+        f"study's own tables keep back: {found}. See in `dictionary.csv` that none of them names anybody before the folder leaves."
     )
 
 

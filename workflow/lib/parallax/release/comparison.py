@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
 
 from parallax.errors import ReleaseError
-from parallax.protocol.protocol import digest_of
+from parallax.protocol.protocol import digest_of, shared_of
 from parallax.protocol.question import PrimaryEstimate
 from parallax.reporting.wording import describe_effect, estimate_words, plain
-from parallax.validation.registration import differences
+from parallax.validation.registration import differences, find_protocol
 from parallax.vocabulary import RATIO_CONTRASTS, REAL
 
 KEYS: Final = ("site", "design", "outcome", "contrast", "horizon_days")
-_SHOWN: Final = ("estimate", "lower", "upper", "std_error", "status", "reason")
+_NUMBERS: Final = ("estimate", "lower", "upper", "std_error")
+_SHOWN: Final = (*_NUMBERS, "status", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,41 @@ class Results:
     protocol: Mapping[str, Any]
     estimates: pd.DataFrame
 
+    @classmethod
+    def of(cls, register: str, verdict: Mapping[str, Any], estimates: pd.DataFrame) -> Self:
+        """From what a study's folder holds, which may come from anywhere.
+
+        Raises StorageError where the register does not hold the verdict's protocol, KeyError or ValueError where a column is missing or is no number.
+        """
+        table = estimates[["dataset", *KEYS, *_SHOWN]].astype(dict.fromkeys(("horizon_days", *_NUMBERS), "float64"))
+        return cls(find_protocol(register, verdict["protocol_digest"]), table)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites whose patients it has."""
+        return tuple(self.protocol["data"]["sites"])
+
     @property
     def ai_generated(self) -> bool:
         """Whether its patients come from a release."""
         return any(source["source"] == "release" for source in self.protocol["data"]["sites"].values())
 
+    @property
+    def answers(self) -> pd.DataFrame:
+        """What it says of every site's own patients."""
+        return self.estimates[(self.estimates["dataset"] == REAL) & self.estimates["site"].isin(self.sites)]
+
 
 def check_same_study(this: Results, other: Results) -> None:
-    """Raises ReleaseError, with the keys that differ, where the two protocols differ in more than ``data``, or share no site."""
-    mine, theirs = ({name: section for name, section in results.protocol.items() if name != "data"} for results in (this, other))
+    """Raises ReleaseError, with the keys that differ, where the two protocols differ in more than what is of one place, or share no site."""
+    mine, theirs = (shared_of(results.protocol) for results in (this, other))
     if digest_of(mine) != digest_of(theirs):
         raise ReleaseError(
             f"the two studies\n    found    protocols that differ in {', '.join(differences(mine, theirs))}\n"
-            "    allowed  protocols that are equal but for data\n    to do    run one of the two again under the other's protocol, with its own data"
+            "    allowed  protocols that are equal but for data, pooling and synthesis.at_sites\n"
+            "    to do    run one of the two again under the other's protocol, with its own data"
         )
-    here, there = (results.protocol["data"]["sites"] for results in (this, other))
+    here, there = this.sites, other.sites
     if not set(here) & set(there):
         raise ReleaseError(
             f"the two studies\n    found    no site in common: {', '.join(here)}; {', '.join(there)}\n"
@@ -50,7 +71,7 @@ def check_same_study(this: Results, other: Results) -> None:
 
 
 def compare_results(this: Results, other: Results) -> pd.DataFrame:
-    """The two studies' answers on their patients: one row per site, design, outcome, contrast and horizon.
+    """The two studies' answers on their patients: one row per site, design, outcome, contrast and horizon; no pooled ones.
 
     ``difference_in_se``: this estimate less the other, on the analysis scale (logarithm for ratios), in standard errors of the study on real
     patients; of this one where both or neither are. ``ci_overlap``: ½[s/(U₁ − L₁) + s/(U₂ − L₂)] with s = min U − max L, below zero where the
@@ -58,10 +79,7 @@ def compare_results(this: Results, other: Results) -> pd.DataFrame:
     """
     check_same_study(this, other)
     sides = {"this": this, "other": other}
-    answers = {
-        side: results.estimates[results.estimates["dataset"] == REAL].set_index(list(KEYS))[list(_SHOWN)].add_prefix(f"{side}_")
-        for side, results in sides.items()
-    }
+    answers = {side: results.answers.set_index(list(KEYS))[list(_SHOWN)].add_prefix(f"{side}_") for side, results in sides.items()}
     joined = answers["this"].join(answers["other"], how="inner").reset_index()
     ratio = joined["contrast"].isin(RATIO_CONTRASTS).to_numpy(bool)
     scaled = {

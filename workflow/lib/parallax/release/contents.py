@@ -16,7 +16,7 @@ from parallax.errors import ReleaseError
 from parallax.extraction.release import RECORD, REPLICATE, patients_file
 from parallax.protocol.generators import guarantee_of
 from parallax.protocol.protocol import Protocol
-from parallax.release.card import Card, SiteCard, count_learned_from, render_card, render_readme
+from parallax.release.card import Card, SiteCard, count_learned_from, count_rare_levels, render_card, render_readme
 from parallax.release.patients import describe_columns, list_applied, restore_source
 from parallax.reporting.verdicts import describe_registration
 from parallax.reporting.wording import VERDICTS, plain
@@ -26,17 +26,20 @@ AGGREGATES: Final = (
     "balance", "overlap", "score_histogram", "calibration", "positivity", "curves", "hazard_course", "combined", "subgroups", "interactions",
     "robustness", "fidelity", "privacy",
 )  # fmt: skip
+#: what of the verdict is of no one generator; what is said of pooled answers, of all generators and places, stays
+_OF_STUDY: Final = ("study", "protocol_digest", "registration", "certified")
 
 
 @dataclass(frozen=True, slots=True)
 class SiteRelease:
-    """One site's synthetic patients (a cohort table), the SHA-256 of the file that holds them, the real attrition table and the generator's
-    tables by name, all disclosed.
+    """One site's synthetic patients (a cohort table), the SHA-256 of the file that holds them, the real attrition table and Table 1, and the
+    generator's tables by name, all disclosed.
     """
 
     cohort: pd.DataFrame
     sha256: str
     attrition: pd.DataFrame
+    characteristics: pd.DataFrame
     aggregates: Mapping[str, pd.DataFrame]
 
 
@@ -59,6 +62,8 @@ def build_release(
                 *count_learned_from(part.attrition),
                 patients_per_replicate=tuple(released[site].groupby(REPLICATE).size()),
                 gates=tuple(verdict["sites"][site][generator]["gates"]),
+                reasons=tuple(verdict["sites"][site][generator]["reasons"]),
+                rare_levels=count_rare_levels(part.cohort, part.characteristics),
             )
             for site, part in sites.items()
         ),
@@ -68,9 +73,7 @@ def build_release(
         guarantee=guarantee_of(protocol.synthesis.generators[generator]),
         parallax=parallax,
     )
-    own_verdict = {name: value for name, value in verdict.items() if name != "sites"} | {
-        "sites": {site: {generator: verdict["sites"][site][generator]} for site in sites}
-    }
+    own_verdict = {name: verdict[name] for name in _OF_STUDY} | {"sites": {site: {generator: verdict["sites"][site][generator]} for site in sites}}
     files = {
         "README.md": render_readme(card, signed=signed).encode(),
         "MODEL_CARD.md": render_card(card).encode(),
@@ -108,10 +111,13 @@ def check_release(protocol: Protocol, generator: str, *, verdict: Mapping[str, A
 
 
 def render_protocol(protocol: Protocol) -> str:
-    """The protocol with the released folder, in which it lies, as the source of every site; everything else is as it was, defaults included."""
+    """The protocol with the released folder, in which it lies, as the source of every site; everything else is as it was, defaults included.
+
+    What of ``pooling`` asks for real patients here, or for files of this place, stays here.
+    """
     content: Any = protocol.plain()
     sites = {site: {"source": "release", "path": ".", "site": site} for site in protocol.sites}
-    content |= {"data": {"sites": sites}}
+    content |= {"data": {"sites": sites}, "pooling": content["pooling"] | {"here": [], "site_results": {}}}
     head = "# AI-generated patients stand in for the real ones: replicate 0 of the release in this folder.\n"
     return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
 

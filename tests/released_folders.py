@@ -28,6 +28,8 @@ def write_folder(folder: Path, *, patients: pd.DataFrame = PATIENTS, sites: tupl
     patients.to_parquet(buffer, index=False)
     sound = {
         "format": 1,
+        "study_digest": "0" * 64,
+        "generator": "sequential",
         "sites": list(sites),
         "replicates": 2,
         "criteria_applied": ["consent = 1"],

@@ -96,14 +96,14 @@ def test_who_is_in_a_pool_and_what_has_to_leave_a_site() -> None:
     drawn = {site: pd.concat([found, found.assign(replicate=1)]) for site, found in real.items()}
     assert pool_real(real).shared == "real patients of here and there and far"
     verdicts = {"here": "inconclusive", "there": "release", "far": "do_not_release"}
-    synthetic, mixed = pool_generator(real, drawn, verdicts=verdicts, here=("here",))
+    synthetic, mixed = pool_generator(real, drawn, generator="sequential", verdicts=verdicts, here=("here",))
     assert (synthetic.sites, synthetic.known) == (("there",), 6)
     assert synthetic.told == "here: verdict inconclusive; far: verdict do not release"
     assert synthetic.obstacle == f"fewer than two sites have synthetic patients that were released ({synthetic.told})"
     assert (mixed.sites, mixed.known, mixed.shared) == (("here", "there"), 10, "synthetic patients of there")
     assert mixed.told == "far: verdict do not release"
     assert mixed.obstacle is None
-    (only,) = pool_generator(real, drawn, verdicts=dict.fromkeys(real, "release"), here=())
+    (only,) = pool_generator(real, drawn, generator="sequential", verdicts=dict.fromkeys(real, "release"), here=())
     assert (only.way, only.sites, only.known, only.obstacle) == ("individual_synthetic", ("here", "there", "far"), 15, None)
 
 
@@ -148,7 +148,7 @@ def test_a_way_is_judged_by_the_gate_of_a_generators_own_answer(log_ratio: float
 
 def test_a_way_without_an_answer_is_inconclusive_and_says_why() -> None:
     real = {"a": cohort([1.0] * 4), "b": cohort([2.0] * 6)}
-    (pool,) = pool_generator(real, real, verdicts=dict.fromkeys(real, "do_not_release"), here=())
+    (pool,) = pool_generator(real, real, generator="sequential", verdicts=dict.fromkeys(real, "do_not_release"), here=())
     targets = COMBINED.validate(pd.DataFrame([combined(estimate=0.6)], columns=list(COMBINED.columns)))
     settings = pool_settings(PoolingSection(), covariates=Covariates(numeric=("age",)), designs=DESIGNS, propensity=PropensitySection({}))
     found, overlap = answer(pool, settings, targets=targets, outcomes=OUTCOMES, gates=Gates(), fit="single", seed=1)

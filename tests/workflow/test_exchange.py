@@ -196,7 +196,7 @@ def test_another_protocol(clinic: Institution, inbox: Path) -> None:
 
 def test_what_the_own_site_is_called(clinic: Institution, inbox: Path) -> None:
     clinic.pools(pooling={"site_results": {"clinic": {"path": "inbox/harbour.json"}}})
-    assert "a name that is reserved, or that a site or a generator of this protocol has" in refused(clinic)
+    assert "a name that is reserved, or that a site with real patients or a generator of this protocol has" in refused(clinic)
 
 
 def test_a_new_file_reruns_what_pools_it_only(clinic: Institution, inbox: Path) -> None:

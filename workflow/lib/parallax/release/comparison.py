@@ -28,18 +28,18 @@ class Results:
     estimates: pd.DataFrame
 
     @property
-    def ai_generated(self) -> bool:
-        """Whether its patients come from a release."""
-        return any(source["source"] == "release" for source in self.protocol["data"]["sites"].values())
+    def ai_generated(self) -> tuple[str, ...]:
+        """The sites whose patients come from a release."""
+        return tuple(site for site, source in self.protocol["data"]["sites"].items() if source["source"] == "release")
 
 
 def check_same_study(this: Results, other: Results) -> None:
-    """Raises ReleaseError, with the keys that differ, where the two protocols differ in more than ``data``, or share no site."""
-    mine, theirs = ({name: section for name, section in results.protocol.items() if name != "data"} for results in (this, other))
+    """Raises ReleaseError, with the keys that differ, where the two protocols differ in more than ``data`` and ``pooling``, or share no site."""
+    mine, theirs = ({name: part for name, part in results.protocol.items() if name not in ("data", "pooling")} for results in (this, other))
     if digest_of(mine) != digest_of(theirs):
         raise ReleaseError(
             f"the two studies\n    found    protocols that differ in {', '.join(differences(mine, theirs))}\n"
-            "    allowed  protocols that are equal but for data\n    to do    run one of the two again under the other's protocol, with its own data"
+            "    allowed  protocols that are equal but for data and pooling\n    to do    run one of the two again under the other's protocol, with its own data"
         )
     here, there = (results.protocol["data"]["sites"] for results in (this, other))
     if not set(here) & set(there):
@@ -67,13 +67,14 @@ def compare_results(this: Results, other: Results) -> pd.DataFrame:
     scaled = {
         f"{side}_{name}": _analysis(joined[f"{side}_{name}"].to_numpy(float), ratio) for side in sides for name in ("estimate", "lower", "upper")
     }
-    reference = "other" if this.ai_generated and not other.ai_generated else "this"
     shared = np.minimum(scaled["this_upper"], scaled["other_upper"]) - np.maximum(scaled["this_lower"], scaled["other_lower"])
+    told = {side: np.where(joined["site"].isin(results.ai_generated), "AI-generated", "real") for side, results in sides.items()}
+    theirs = (told["this"] != "real") & (told["other"] == "real")
+    error = np.where(theirs, joined["other_std_error"], joined["this_std_error"]).astype(float)
     width = {side: scaled[f"{side}_upper"] - scaled[f"{side}_lower"] for side in sides}
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = (scaled["this_estimate"] - scaled["other_estimate"]) / joined[f"{reference}_std_error"].to_numpy(float)
+        difference = (scaled["this_estimate"] - scaled["other_estimate"]) / error
         overlap = (shared / width["this"] + shared / width["other"]) / 2
-    told = {side: np.where(results.ai_generated, "AI-generated", "real") for side, results in sides.items()}
     placed = joined.assign(difference_in_se=difference, ci_overlap=overlap, this_patients=told["this"], other_patients=told["other"])
     columns = [*KEYS, "difference_in_se", "ci_overlap", *(f"{side}_{name}" for side in sides for name in ("patients", *_SHOWN))]
     return placed[columns].replace([np.inf, -np.inf], np.nan)

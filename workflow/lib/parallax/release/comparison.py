@@ -39,7 +39,8 @@ def check_same_study(this: Results, other: Results) -> None:
     if digest_of(mine) != digest_of(theirs):
         raise ReleaseError(
             f"the two studies\n    found    protocols that differ in {', '.join(differences(mine, theirs))}\n"
-            "    allowed  protocols that are equal but for data and pooling\n    to do    run one of the two again under the other's protocol, with its own data"
+            "    allowed  protocols that are equal but for data and pooling\n"
+            "    to do    run one of the two again under the other's protocol, with its own data"
         )
     here, there = (results.protocol["data"]["sites"] for results in (this, other))
     if not set(here) & set(there):

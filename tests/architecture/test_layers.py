@@ -47,6 +47,7 @@ def test_nothing_is_computed_from_an_aggregate() -> None:
     assert reading == {"render_report", "write_release"}, "a release copies aggregates"
     gates = {script.stem for script in SCRIPTS if re.search(r"import .*\bdisclose_", script.read_text())}
     assert gates == {
+        "collect_heterogeneity",
         "collect_pooling",
         "collect_results",
         "compare_sites",

@@ -176,6 +176,14 @@ def test_a_way_is_judged_by_the_gate_of_a_generators_own_answer(log_ratio: float
     assert ("a +0.10, b +1.70" in found.reason) == (verdict == "differs")
 
 
+def test_a_verdict_names_the_sites_of_the_primary_answer() -> None:
+    """Another answer, from other sites, comes first in the table."""
+    first = answered("aggregates", -0.2, 0.2, rule="fixed_effect", horizon_days=5.0) | {"sites": "a", "left_out": "b: does not answer this"}
+    tables = {"real": pooled(answered("individual_real", -0.5, 0.2), first, answered("aggregates", -0.5, 0.2, rule="fixed_effect"))}
+    (found,) = judge_ways(compare_ways(tables), tables, primary=PRIMARY, gates=Gates(), shifts={})
+    assert (found.way, found.sites, found.left_out) == ("aggregates", "a, b", None)
+
+
 def test_a_way_without_an_answer_is_inconclusive_and_says_why() -> None:
     real = {"a": cohort([1.0] * 4), "b": cohort([2.0] * 6)}
     (pool,) = pool_generator(real, real, generator="sequential", verdicts=dict.fromkeys(real, "do_not_release"), here=())

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.pooled import disclose_heterogeneity, disclose_site_overlap
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.sites.aggregates import list_excluded, pool_aggregates, withhold
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.overlap import compare_sites
+from parallax.tables import SITE_OVERLAP
 from simulated_cohorts import COVARIATES, simulate_cohort
 from site_tables import answers, table_1
 
@@ -63,7 +65,8 @@ def test_a_site_that_does_not_answer_one_target() -> None:
 def test_no_site_is_left() -> None:
     pooled = pool(TWO, excluded={"clinic": "its generator was not released", "harbour": "its generator was not released"})
     assert set(pooled["status"]) == {"not_estimable"}
-    assert set(pooled["reason"]) == {"no site has an estimate"}
+    assert set(pooled["reason"]) == {"no site has an estimate (clinic: its generator was not released; harbour: its generator was not released)"}
+    assert set(pooled["shared"]) == {"nothing"}
     assert pooled["estimate"].isna().all()
 
 
@@ -155,3 +158,26 @@ def test_patients_who_are_alike_and_patients_who_are_not() -> None:
     assert near["common_support"] > 0.95
     assert far["membership_c"] > 0.98
     assert far["common_support"] < 0.1
+
+
+def test_differences_between_sites_are_shown_as_exactly_as_the_sites_show_themselves() -> None:
+    """−0.2 ± 0.1 is a ratio of 0.8187 with an error of 0.08: its own table says 0.819. Of two sites it is what is left without the other."""
+    found = disclose_heterogeneity(measure_heterogeneity(TWO, excluded={}))
+    own = disclose_combined(TWO["clinic"], DisclosureSection()).iloc[0]
+    told = ["lower", "upper", "std_error", "p_value"]
+    for measure, site in (("site", "clinic"), ("left_out", "harbour")):
+        row = found[(found["measure"] == measure) & (found["site"] == site)].iloc[0]
+        assert (row["value"], *row[told]) == (own["estimate"], *own[told])
+    assert own["estimate"] == 0.819
+    rest = found[found["std_error"].isna()].set_index("measure")
+    assert (rest.loc["q", "value"], rest.loc["q", "df"], rest.loc["tau2", "value"], rest.loc["i2", "value"]) == (3.2, 1, 0.055, 0.688)
+
+
+def test_shares_of_patients_at_two_sites_name_no_fraction() -> None:
+    """251 of 400 patients with their like at the other site are 0.63; of how unlike they are no more is said than of the arms within a site."""
+    rows = [("smd", 0.123456), ("membership_c", 0.71234), ("common_support", 251 / 400), ("smd", np.nan)]
+    overlap = SITE_OVERLAP.validate(
+        pd.DataFrame([{"site": "a", "other": "b", "measure": measure, "value": value} for measure, value in rows], columns=list(SITE_OVERLAP.columns))
+    )
+    assert disclose_site_overlap(overlap)["value"].tolist()[:3] == [0.12, 0.712, 0.63]
+    assert disclose_site_overlap(overlap)["value"].isna().tolist() == [False, False, False, True]

@@ -64,9 +64,9 @@ def test_release() -> None:
     record = judge()
     assert record.verdict == "release"
     assert {gate.outcome for gate in record.gates} == {"passed"}
-    assert len(record.gates) == 21
-    assert record.reasons == ("All 21 gates passed; that they would catch a bad generator was not certified.",)
-    assert judge(certified=True).reasons == ("All 21 gates passed.",)
+    assert len(record.gates) == 20
+    assert record.reasons == ("All 20 gates passed; that they would catch a bad generator was not certified.",)
+    assert judge(certified=True).reasons == ("All 20 gates passed.",)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_attack_that_tells_nothing_is_named_and_no_pass() -> None:
     assert record.verdict == "release"
     assert [gate.metric for gate in record.gates if gate.outcome == "not_informative"] == ["linkability"]
     assert record.reasons == (
-        "20 of 21 gates passed, none failed.",
+        "19 of 20 gates passed, none failed.",
         "Not informative, which is not the same as safe: risk that two halves of a record are linked.",
     )
     assert judge(privacy={"linkability": SILENT}, gap=0.2).verdict == "do_not_release"

@@ -76,7 +76,41 @@ def other_protocol(content: Content) -> None:
     content["study_digest"] = digest_of(content["protocol"])
 
 
+def answer(**changed: object) -> Callable[[Content], None]:
+    return lambda content: content["answers"][0].update(changed)
+
+
+def unprintable_protocol(content: Content) -> None:
+    content["protocol"]["designs"]["\x1b[31mred\n"] = {"method": "none"}
+    content["study_digest"] = digest_of(content["protocol"])
+
+
 IMPOSSIBLE = {
+    "variance that would be all of the answer": (answer(variance=1e-12), "an interval of another width than its variance has"),
+    "variance below what events can give": (
+        answer(variance=1e-6, lower=-0.30196, upper=-0.29804),
+        "answers[0].variance\n      found    1e-06, with 90 events",
+    ),
+    "variance too small to divide by": (answer(variance=1e-320), "answers[0].variance\n      found    9.99989e-321"),
+    "variance without end": (answer(variance=1e308), "answers[0].variance\n      found    1e+308"),
+    "ratio without end": (answer(estimate=800.0, lower=799.8, upper=800.2), "a logarithm of a ratio that is no number"),
+    "estimate without end": (answer(estimate=1e300), "answers[0].estimate\n      found    1e+300"),
+    "difference of risks of seven": (
+        answer(contrast="risk_difference", estimate=7.0, lower=6.804, upper=7.196),
+        "a difference of risks beyond −1 … 1",
+    ),
+    "degrees of freedom of nothing": (answer(df=1e-300), "an interval of another width than its variance has"),
+    "count without end": (answer(n_treated=10**400), "answers[0].n_treated\n      found    int"),
+    "replicates without end": (answer(replicates=10**400), "answers[0].replicates\n      found    int"),
+    "mean without end": (change("characteristics", 0, "mean", to=1e308), "characteristics[0].mean\n      found    1e+308"),
+    "spread without end": (change("characteristics", 0, "standard_deviation", to=1e308), "characteristics[0].standard_deviation"),
+    "formula as a level": (change("characteristics", 2, "level", to="=cmd|' /C calc'!A0"), "characteristics[2].level\n      found    str"),
+    "formula behind a sign": (answer(effective_estimand="-2+cmd()"), "answers[0].effective_estimand\n      found    str"),
+    "control characters in a level": (change("characteristics", 2, "level", to="f\x1b[2J"), "characteristics[2].level\n      found    str"),
+    "control characters in a key": (change("\x1b[2Jkey\n", to=1), "?[2Jkey?\n      found    1"),
+    "control characters in a protocol": (unprintable_protocol, "another study: it differs in designs.?[31mred?"),
+    "balance of an unknown covariate": (change("balance", 0, "covariate", to="income"), "a covariate, a design or a generator"),
+    "overlap of an unknown design": (change("overlap", 0, "design", to="greedy"), "a covariate, a design or a generator"),
     "negative variance": (change("answers", 0, "variance", to=-0.01), "answers[0].variance\n      found    -0.01"),
     "no variance": (change("answers", 0, "variance", to=None), "an estimate without its variance"),
     "zero variance": (change("answers", 0, "variance", to=0.0), "answers[0].variance\n      found    0"),
@@ -110,8 +144,8 @@ IMPOSSIBLE = {
     "unknown design": (change("answers", 0, "design", to="greedy"), "an answer that the protocol does not ask for"),
     "unknown dataset": (change("answers", 0, "dataset", to="tvae"), "an answer that the protocol does not ask for"),
     "combining rule of real patients": (change("answers", 0, "rule", to="partial"), "none for the real patients"),
-    "unknown covariate": (change("characteristics", 0, "covariate", to="income"), "a covariate or a generator that the protocol does not have"),
-    "verdict of an unknown generator": (change("verdicts", to={"tvae": "release"}), "a covariate or a generator that the protocol does not have"),
+    "unknown covariate": (change("characteristics", 0, "covariate", to="income"), "a covariate, a design or a generator that the protocol"),
+    "verdict of an unknown generator": (change("verdicts", to={"tvae": "release"}), "a covariate, a design or a generator that the protocol"),
     "another site's": (change("site", to="island"), 'the results of "island"'),
     "another study": (other_protocol, "another study: it differs in designs.matched.caliper_sd, disclosure.minimum_count"),
     "digest of another protocol": (change("study_digest", to="0" * 64), "another digest than that of the protocol in the file"),
@@ -129,6 +163,15 @@ def test_what_cannot_be_true_is_refused(fault: str, tmp_path: Path) -> None:
     assert said in message
     assert f"pooling.site_results.{ELSEWHERE}" in message
     assert "<script>" not in message, "what a stranger wrote is not repeated"
+    assert "\x1b" not in message
+
+
+@pytest.mark.parametrize("level", ["+", "-", "-9", "+1.5", "<=20mm", "no, never"])
+def test_levels_that_are_signs_or_numbers_are_read(level: str, tmp_path: Path) -> None:
+    content = sound_results()
+    content["characteristics"][2]["level"] = level
+    write_results(tmp_path, content)
+    assert level in read(tmp_path).table_1()["level"].tolist()
 
 
 def test_all_faults_of_all_files_in_one_message(tmp_path: Path) -> None:

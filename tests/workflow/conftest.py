@@ -117,7 +117,7 @@ class Study:
 
     def run_command(self, command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=self.folder, env=os.environ | (environment or {}), timeout=280
+            command, capture_output=True, text=True, check=False, cwd=self.folder, env=os.environ | (environment or {}), timeout=880
         )
 
     def write_protocol(self, protocol: dict) -> None:

@@ -134,6 +134,6 @@ rule collect_heterogeneity:
         mem_mb=500,
     params:
         datasets=[REAL, *PROTOCOL.generators],
-        code=code_digest("parallax.reporting.results", "parallax.storage"),
+        code=code_digest("parallax.disclosure.pooled", "parallax.reporting.results"),
     script:
         "../scripts/collect_heterogeneity.py"

@@ -351,6 +351,7 @@ HETEROGENEITY: Final = _table(
         "value": _number(),
         "lower": _number(),
         "upper": _number(),
+        "std_error": _number(minimum=0),
         "df": _number(),
         "p_value": _number(minimum=0),
         "reason": _text(nullable=True),

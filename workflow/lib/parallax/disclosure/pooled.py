@@ -10,12 +10,15 @@ import pandas as pd
 
 from parallax.disclosure.combined import describe_suppression, disclose_combined, is_target_in
 from parallax.disclosure.counts import is_small, record_thresholds, suppress_counts
-from parallax.disclosure.numbers import round_digits
+from parallax.disclosure.numbers import round_digits, round_estimates
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.question import Hypothesis
 
 _TARGET: Final = ["design", "outcome", "contrast", "horizon_days"]
 _COUNTS: Final = ["n_treated", "n_comparator", "events_treated", "events_comparator"]
+_NUMBERS: Final = ["value", "lower", "upper", "std_error", "p_value", "df"]
+#: decimals that name no fraction of a small number of patients, as those of a design's overlap
+_DECIMALS: Final = {"smd": 2, "membership_c": 3, "common_support": 2}
 
 
 def disclose_pooled(
@@ -63,3 +66,16 @@ def disclose_comparison(
     patients = suppress_counts(comparison["effective_patients"].mask(told), disclosure)
     reason = comparison["reason"].mask(told, describe_suppression(disclosure))
     return record_thresholds(comparison.assign(**numbers, effective_patients=patients, reason=reason), disclosure)
+
+
+def disclose_heterogeneity(heterogeneity: pd.DataFrame) -> pd.DataFrame:
+    """Effects at a site and without it to two digits of their standard error, as the sites' own tables show them; all else to three digits."""
+    numbers = {name: round_digits(heterogeneity[name]) for name in _NUMBERS}
+    effects = round_estimates(heterogeneity.rename(columns={"value": "estimate"}).assign(p_adjusted=np.nan)).rename(columns={"estimate": "value"})
+    return heterogeneity.assign(**numbers).where(heterogeneity["std_error"].isna(), effects)
+
+
+def disclose_site_overlap(overlap: pd.DataFrame) -> pd.DataFrame:
+    """Differences and shares with as many decimals as those within a site have."""
+    rounded = [round(value, _DECIMALS[measure]) for measure, value in zip(overlap["measure"], overlap["value"].astype("float64"), strict=True)]
+    return overlap.assign(value=rounded)

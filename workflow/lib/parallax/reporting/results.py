@@ -36,7 +36,8 @@ ENRICHMENT_COLUMNS: Final = (
     "shift_in_real_se", "status", "reason",
 )  # fmt: skip
 HETEROGENEITY_COLUMNS: Final = (
-    "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "site", "value", "lower", "upper", "df", "p_value", "reason",
+    "dataset", "design", "outcome", "contrast", "horizon_days", "measure", "site", "value", "lower", "upper", "std_error", "df", "p_value",
+    "reason",
 )  # fmt: skip
 CERTIFICATION_COLUMNS: Final = (
     "site", "generator", "effect", "rule", "metric", "value", "monte_carlo_error", "lower", "upper", "repetitions",

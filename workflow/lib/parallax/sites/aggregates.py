@@ -113,15 +113,19 @@ def pool_aggregates(answers: Mapping[str, pd.DataFrame], *, way: Way, excluded: 
     ``unverified`` names sites whose files no public key vouches for.
     """
     shared = SHARED + (f"; not verified by a signature: {', '.join(unverified)}" if unverified else "")
-    rows = [{"way": way, "shared": shared} | row for gathered in gather(answers, excluded=excluded) for row in _pooled_rows(gathered)]
+    rows = [
+        {"way": way, "shared": shared if gathered.rows else "nothing"} | row
+        for gathered in gather(answers, excluded=excluded)
+        for row in _pooled_rows(gathered)
+    ]
     return POOLED.validate(pd.DataFrame(rows, columns=list(POOLED.columns)))
 
 
 def _pooled_rows(gathered: Gathered) -> Iterator[dict[str, Any]]:
-    sites = list(gathered.rows)
+    sites, told = list(gathered.rows), "; ".join(f"{site}: {reason}" for site, reason in gathered.left_out.items())
     described: dict[str, Any] = dict(zip(TARGET, gathered.target, strict=True)) | {
         "sites": ", ".join(sites),
-        "left_out": "; ".join(f"{site}: {reason}" for site, reason in gathered.left_out.items()) or None,
+        "left_out": told or None,
         "replicates": max((int(row["replicates"]) for row in gathered.rows.values()), default=0),
         "not_estimable": len(gathered.left_out),
         **{name: sum(_count(row[name]) for row in gathered.rows.values()) if sites else np.nan for name in COUNTS},
@@ -130,7 +134,7 @@ def _pooled_rows(gathered: Gathered) -> Iterator[dict[str, Any]]:
     for rule, pool in POOLING_RULES.items():
         try:
             if not sites:
-                raise NotEstimable("no site has an estimate")
+                raise NotEstimable(f"no site has an estimate ({told})")
             numbers = _finish(pool(gathered.estimates, gathered.std_errors), gathered)
         except NotEstimable as error:
             yield described | {"rule": rule, "status": "not_estimable", "reason": str(error)}

@@ -34,7 +34,7 @@ def measure_heterogeneity(answers: Mapping[str, pd.DataFrame], *, excluded: Mapp
 def _at_sites(gathered: Gathered) -> Iterator[dict[str, Any]]:
     for site, row in gathered.rows.items():
         yield {"measure": "site", "site": site} | {
-            name: row["estimate" if name == "value" else name] for name in ("value", "lower", "upper", "p_value")
+            name: row["estimate" if name == "value" else name] for name in ("value", "lower", "upper", "std_error", "p_value")
         }
 
 
@@ -66,5 +66,5 @@ def _left_out(gathered: Gathered) -> Iterator[dict[str, Any]]:
         pooled = pool_fixed(np.delete(y, place), np.delete(error, place))
         lower, upper = map(gathered.natural, t_interval(pooled.estimate, pooled.std_error, pooled.df))
         p_value = t_p_value(pooled.estimate, pooled.std_error, pooled.df)
-        value = gathered.natural(pooled.estimate)
-        yield {"measure": "left_out", "site": site, "value": value, "lower": lower, "upper": upper, "p_value": p_value}
+        numbers = {"value": gathered.natural(pooled.estimate), "lower": lower, "upper": upper, "std_error": pooled.std_error, "p_value": p_value}
+        yield {"measure": "left_out", "site": site} | numbers

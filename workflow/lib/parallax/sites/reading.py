@@ -20,7 +20,7 @@ from parallax.protocol.outcomes import asked_of
 from parallax.protocol.pooling import SiteResultsFile
 from parallax.protocol.protocol import Protocol, digest_of
 from parallax.signing import verify_file
-from parallax.sites.site_results import Answer, SiteResults
+from parallax.sites.site_results import Answer, Balance, Overlap, SiteResults
 from parallax.validation.combining import target_of, to_analysis_scale
 from parallax.validation.registration import differences
 from parallax.validation.rules import COMBINING_RULES
@@ -29,6 +29,9 @@ from parallax.vocabulary import REAL
 LARGEST_BYTES: Final = 20_000_000
 #: in standard errors; what is shown is in a file to a thousandth
 AGREEMENT: Final = 2e-3
+#: variance of a log hazard ratio times its events: 4 where half of those at risk are treated, more elsewhere; weights and covariates never halve
+#: it three times
+LEAST_OF_EVENTS: Final = 0.5
 _MOST: Final = 12
 _AGAIN: Final = "have the institution run snakemake site_results again and send the file as it was written"
 
@@ -109,9 +112,10 @@ def _faults_of(error: ValidationError, where: str, file: str) -> Iterator[Fault]
     # a list that lost its only entry to a fault of that entry has no fault of its own
     places = {detail["loc"][:size] for detail in details for size in range(len(detail["loc"]))}
     for detail in islice((detail for detail in details if detail["loc"] not in places), _MOST):
-        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step:.40}" for step in detail["loc"]).lstrip(".")
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{_printable(step, 40)}" for step in detail["loc"]).lstrip(".")
         value = detail["input"]
-        shown = f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+        told = isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**300)
+        shown = f"{value:g}" if told else type(value).__name__
         said = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "value_error":
             yield Fault(f"{where}: {place}", said, "numbers that can be true together", _AGAIN)
@@ -119,18 +123,23 @@ def _faults_of(error: ValidationError, where: str, file: str) -> Iterator[Fault]
             yield Fault(f"{where}: {place or file}", shown if place else "no site results", said, _AGAIN)
 
 
+def _printable(text: str, length: int) -> str:
+    """The first characters of a stranger's text, without those that steer a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text[:length])
+
+
 def _faults_of_study(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:
     if digest_of(results.protocol) != results.study_digest:
         yield Fault(f"{where}: study_digest", "another digest than that of the protocol in the file", "a file as it was written", _AGAIN)
         return
     if results.study_digest != protocol.study_digest:
-        keys = [f"{key:.80}" for key in islice(differences(protocol.shared, results.protocol), _MOST + 1)]
+        keys = [_printable(key, 80) for key in islice(differences(protocol.shared, results.protocol), _MOST + 1)]
         named = ", ".join(keys[:_MOST]) + (", and more" if len(keys) > _MOST else "")
         yield Fault(
             f"{where}: protocol",
             f"another study: it differs in {named or 'the order of its keys'}",
             f"the protocol of this study, but for data and pooling (digest {protocol.study_digest[:16]}…)",
-            f"agree on one protocol, and have both run it (the file was written by Parallax {results.parallax:.40})",
+            f"agree on one protocol, and have both run it (the file was written by Parallax {_printable(results.parallax, 40)})",
         )
 
 
@@ -149,9 +158,14 @@ def _faults_of_content(name: str, results: SiteResults, protocol: Protocol, wher
     if (REAL, primary.design, primary.outcome, primary.contrast, primary.horizon_days) not in seen:
         yield Fault(f"{where}: answers", "no primary answer of the real patients", "one, were it not estimable", _AGAIN)
     yield from _faults_of_counts(results, protocol, where)
-    unknown = sorted({row.covariate for row in results.characteristics} - set(protocol.cohort.covariates.names))
-    if unknown or set(results.verdicts) - set(protocol.generators):
-        yield Fault(where, "a covariate or a generator that the protocol does not have", "those of the protocol", _AGAIN)
+    of_designs: tuple[Balance | Overlap, ...] = (*results.balance, *results.overlap)
+    known = (
+        {row.covariate for row in results.characteristics} | {row.covariate for row in results.balance} <= set(protocol.cohort.covariates.names)
+        and {*results.verdicts, *(row.dataset for row in of_designs)} <= {REAL, *protocol.generators}
+        and all(row.design in protocol.designs for row in of_designs)
+    )
+    if not known:
+        yield Fault(where, "a covariate, a design or a generator that the protocol does not have", "those of the protocol", _AGAIN)
 
 
 def _faults_of_answer(place: str, answer: Answer, protocol: Protocol) -> Iterator[Fault]:
@@ -160,6 +174,9 @@ def _faults_of_answer(place: str, answer: Answer, protocol: Protocol) -> Iterato
         yield Fault(place, "an answer that the protocol does not ask for", "its datasets, designs, outcomes, contrasts and horizons", _AGAIN)
     if answer.rule not in (["none"] if answer.dataset == REAL else COMBINING_RULES):
         yield Fault(f"{place}.rule", answer.rule, "none for the real patients, and a combining rule for synthetic ones", _AGAIN)
+    events = (answer.events_treated or 0) + (answer.events_comparator or 0)
+    if answer.contrast == "hazard_ratio" and answer.variance is not None and answer.variance * events < LEAST_OF_EVENTS:
+        yield Fault(f"{place}.variance", f"{answer.variance:g}, with {events} events", "four over the events, or not far below", _AGAIN)
 
 
 def _faults_of_counts(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from parallax.protocol.base import Name, Section
 from parallax.protocol.protocol import Protocol
+from parallax.statistics.intervals import t_interval
 from parallax.tables import COMBINED
 from parallax.validation.combining import select_answers, to_analysis_scale
 from parallax.vocabulary import RATIO_CONTRASTS, REAL, Arm, Contrast, Rule, Verdict
@@ -21,12 +22,20 @@ from parallax.vocabulary import RATIO_CONTRASTS, REAL, Arm, Contrast, Rule, Verd
 FORMAT: Final = "parallax site results 1"
 
 #: on one line, and nothing that a spreadsheet would take for a formula: these texts come to stand in CSV files
-Words = Annotated[str, Field(max_length=1000, pattern=r"^[^=+@\x00-\x1f][^\x00-\x1f]*$")]
-Label = Annotated[str, Field(min_length=1, max_length=200)]
-Count = Annotated[int, Field(ge=0)]
+Words = Annotated[str, Field(max_length=1000, pattern=r"^[^=+\-@\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")]
+#: likewise, but for a sign alone or before a number
+Label = Annotated[str, Field(max_length=200, pattern=r"^([^=+\-@\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*|[+-][0-9.]*)$")]
+#: sizes that no study has and that arithmetic still survives
+Count = Annotated[int, Field(ge=0, le=10**9)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Least = Annotated[float, Field(ge=0)]
+Number = Annotated[float, Field(ge=-1e12, le=1e12)]
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+Least = Annotated[float, Field(ge=0, le=1e12)]
+Variance = Annotated[float, Field(ge=1e-18, le=1e24)]
+#: of the logarithm of a ratio, beyond which the ratio is no number
+LARGEST_LOG: Final = 500.0
+#: an interval as wide as its variance has it, within what rounding to two digits moves both
+_WIDTHS: Final = (0.75, 1.33)
 
 
 class Answer(Section):
@@ -41,13 +50,13 @@ class Answer(Section):
     contrast: Contrast
     horizon_days: Positive | None
     rule: Rule
-    estimate: float | None
-    variance: Positive | None
-    lower: float | None
-    upper: float | None
+    estimate: Number | None
+    variance: Variance | None
+    lower: Number | None
+    upper: Number | None
     p_value: Share | None
     df: Positive | None
-    replicates: Annotated[int, Field(ge=1)]
+    replicates: Annotated[int, Field(ge=1, le=10**6)]
     not_estimable: Count
     n_treated: Count | None
     n_comparator: Count | None
@@ -69,6 +78,13 @@ class Answer(Section):
             raise ValueError("an estimate without its variance or its interval")
         if not self.lower <= self.estimate <= self.upper:
             raise ValueError("an interval that does not contain its estimate")
+        if self.contrast in RATIO_CONTRASTS and max(abs(self.lower), abs(self.upper)) > LARGEST_LOG:
+            raise ValueError("a logarithm of a ratio that is no number")
+        if self.contrast == "risk_difference" and abs(self.estimate) > 1:
+            raise ValueError("a difference of risks beyond −1 … 1")
+        lower, upper = t_interval(0.0, float(np.sqrt(self.variance)), self.df or np.inf)
+        if not _WIDTHS[0] <= (self.upper - self.lower) / (upper - lower) <= _WIDTHS[1]:
+            raise ValueError("an interval of another width than its variance has")
         if self.not_estimable > self.replicates:
             raise ValueError("more replicates left out than there are")
         for patients, events in ((self.n_treated, self.events_treated), (self.n_comparator, self.events_comparator)):
@@ -91,7 +107,7 @@ class Characteristic(Section):
     arm: Arm
     n: Count | None
     count: Count | None
-    mean: float | None
+    mean: Number | None
     standard_deviation: Least | None
 
     @model_validator(mode="after")
@@ -110,7 +126,7 @@ class Balance(Section):
     design: Name
     covariate: Name
     level: Label | None
-    smd: float | None
+    smd: Number | None
 
 
 class Overlap(Section):

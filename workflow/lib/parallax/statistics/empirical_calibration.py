@@ -11,13 +11,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
-from scipy.stats import chi2
+from scipy.special import chdtri, ndtr, ndtri
 
 from parallax.errors import NotEstimable, StatisticsError
 from parallax.statistics.domain import FloatArray, check_vector
 from parallax.statistics.intervals import t_interval
+from parallax.statistics.meta_analysis import profile_variance
 
 #: each narrows σ² by a factor of 32
 _REFINEMENTS: Final = 9
@@ -156,14 +155,6 @@ def _centre(y: FloatArray, variance: FloatArray) -> float:
 
 
 def _solve_sd(y: FloatArray, s: FloatArray, probability: float) -> float:
-    """The σ at which Q(σ²) is the χ² quantile; Q falls in σ²."""
-    asked = float(chi2.ppf(probability, y.size - 1))
-
-    def excess(variance: float) -> float:
-        total = variance + s**2
-        return float(np.sum((y - _centre(y, total)) ** 2 / total)) - asked
-
-    if excess(0.0) <= 0.0:
-        return 0.0
-    # Q(σ²) ≤ Σ(y − ȳ)²/σ²
-    return float(np.sqrt(brentq(excess, 0.0, 2.0 * float(np.sum((y - y.mean()) ** 2)) / asked, xtol=1e-14, rtol=1e-12)))
+    """The σ at which Q(σ²) is the χ² quantile; zero where none is."""
+    variance = profile_variance(y, s**2, float(chdtri(y.size - 1, 1.0 - probability)))
+    return 0.0 if np.isnan(variance) else float(np.sqrt(variance))

@@ -99,7 +99,7 @@ def measure_spread(estimates: ArrayLike, std_errors: ArrayLike) -> Spread:
     """
     y, v = _check(estimates, std_errors, least=2)
     cochran, tau2 = heterogeneity(y, np.sqrt(v)), _tau2(y, v)
-    lower, upper = (_bound(y, v, float(chdtri(cochran.df, tail))) for tail in (0.025, 0.975))
+    lower, upper = (profile_variance(y, v, float(chdtri(cochran.df, tail))) for tail in (0.025, 0.975))
     if np.isnan(upper):
         lower = nan
     elif np.isnan(lower):
@@ -119,6 +119,19 @@ def prediction_interval(estimates: ArrayLike, std_errors: ArrayLike) -> tuple[fl
     tau2 = _tau2(y, v)
     pooled = _pool(y, v, tau2)
     return t_interval(pooled.estimate, sqrt(tau2 + pooled.std_error**2), float(y.size - 2))
+
+
+def profile_variance(y: FloatArray, v: FloatArray, quantile: float) -> float:
+    """The τ² ≥ 0 at which Q(τ²) = Σ w_i(τ²)(y_i − θ(τ²))², which falls, is a ``quantile`` of χ² (Viechtbauer 2007, eq. 5).
+
+    NaN where Q(0) lies below it. Estimates and variances (k,) as checked.
+    """
+    if _generalised_q(y, v, 0.0) < quantile:
+        return nan
+    high = max(float(v.max()), float(np.var(y)), 1e-12)
+    while _generalised_q(y, v, high) > quantile:
+        high *= 4.0
+    return float(brentq(lambda tau2: _generalised_q(y, v, tau2) - quantile, 0.0, high, xtol=1e-15, rtol=1e-13))
 
 
 def _check(estimates: ArrayLike, std_errors: ArrayLike, *, least: int) -> tuple[FloatArray, FloatArray]:
@@ -148,13 +161,3 @@ def _tau2(y: FloatArray, v: FloatArray) -> float:
     w = 1.0 / v
     excess = _generalised_q(y, v, 0.0) - (y.size - 1)
     return max(0.0, excess / float(w.sum() - (w**2).sum() / w.sum()))
-
-
-def _bound(y: FloatArray, v: FloatArray, target: float) -> float:
-    """The τ² ≥ 0 at which Q(τ²), which falls, has the value ``target``; NaN where Q(0) lies below it already."""
-    if _generalised_q(y, v, 0.0) < target:
-        return nan
-    high = max(float(v.max()), float(np.var(y)), 1e-12)
-    while _generalised_q(y, v, high) > target:
-        high *= 4.0
-    return float(brentq(lambda tau2: _generalised_q(y, v, tau2) - target, 0.0, high, xtol=1e-15, rtol=1e-13))

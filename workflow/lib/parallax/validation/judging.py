@@ -1,8 +1,8 @@
 """What an attack's number means for its gate: passed, failed, or no answer, and then why.
 
 A number whose upper bound keeps the threshold passes. One whose lower bound exceeds it fails. In between it fails only where the hold-out is large
-enough that a generator that tells nothing would pass in nineteen of twenty studies; where it is not, the patients are too few to tell. An attack
-that does no better than guessing says nothing at all. Neither is ever a pass.
+enough that a generator that tells nothing would pass in 995 of 1,000 studies, since there are some sixteen gates; where it is not, the patients are
+too few to tell. An attack that does no better than guessing says nothing at all. Neither is ever a pass.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from parallax.protocol.validation import Gates
 from parallax.validation.bounds import Bounded
@@ -23,15 +24,17 @@ from parallax.validation.risk import Outcome, harmless_margin, measure_risk
 #: with fewer patients kept from the generator no attack passes
 LEAST_HOLD_OUT: Final = 30
 
-_SURE_TO_PASS: Final = 0.95
+_SURE_TO_PASS: Final = 0.995
+#: how many margins of a one-sided 95 % bound must lie between chance and the threshold for a harmless generator to be that sure to pass
+_MARGINS: Final = float(1 + ndtri(_SURE_TO_PASS) / ndtri(0.95))
 _TOO_FEW: Final = "the hold-out patients are too few: a harmless generator would often exceed the threshold"
 _FAR_TOO_FEW: Final = f"fewer than {LEAST_HOLD_OUT} patients were kept from the generator"
 
 
 def judge_auc(name: str, found: Bounded, hold_out: int, gates: Gates, *, vital: bool = True) -> dict[str, object]:
-    """An area under the ROC curve. Its normal bound passes a harmless generator surely if it is at most half of what the threshold lies above 0.5."""
+    """An area under the ROC curve. A harmless generator surely passes if the bound's margin fits often enough between 0.5 and the threshold."""
     threshold = METRICS[name].threshold(gates)
-    sure = max(found.value - found.lower, found.upper - found.value) <= (threshold - 0.5) / 2
+    sure = max(found.value - found.lower, found.upper - found.value) <= (threshold - 0.5) / _MARGINS
     return _judge(name, found, threshold, hold_out=hold_out, sure=sure, vital=vital)
 
 
@@ -50,7 +53,7 @@ def judge_risk(name: str, outcome: Outcome, hold_out: int, gates: Gates, *, note
         return _row(name, found, threshold, f"{NOT_INFORMATIVE}the attack does no better than guessing")
     if outcome.control.successes == outcome.control.attempts:
         return _row(name, found, threshold, f"{NOT_INFORMATIVE}the attack gets every patient not seen, so that nothing is left to gain")
-    sure = harmless_margin(outcome) <= threshold / 2
+    sure = harmless_margin(outcome) <= threshold / _MARGINS
     return _judge(name, found, threshold, hold_out=hold_out, sure=sure, vital=False, note=note)
 
 
@@ -67,7 +70,7 @@ def judge_excess(name: str, seen: NDArray[np.bool_], unseen: NDArray[np.bool_], 
     shares = float(seen.mean()), float(unseen.mean())
     found = bound_excess(shares[0], len(seen), shares[1], len(unseen))
     if shares[1] > 0:
-        sure = max(found.value - found.lower, found.upper - found.value) <= threshold / 2
+        sure = max(found.value - found.lower, found.upper - found.value) <= threshold / _MARGINS
         return _judge(name, found, threshold, hold_out=len(unseen), sure=sure, vital=False)
     if found.upper <= threshold or found.lower > 0:
         return _row(name, found, threshold, None)

@@ -90,7 +90,7 @@ def judge_ways(
         compared = of_primary[(of_primary["way"] == way) & (of_primary["dataset"] == dataset) & (of_primary["benchmark"] == benchmark)]
         if compared.empty:
             continue
-        found, answer = compared.iloc[0], rows[0]
+        found, answer = compared.iloc[0], next(row for row in rows if target_of(row) == primary.target)
         shift = float(found["shift"])
         verdict: PooledOutcome = "inconclusive" if math.isnan(shift) else "agrees" if abs(shift) <= threshold else "differs"
         judged.append(

@@ -22,12 +22,16 @@ PATIENTS = pd.DataFrame(
 )
 
 
-def write_folder(folder: Path, *, patients: pd.DataFrame = PATIENTS, sites: tuple[str, ...] = ("clinic",), record: object = None) -> Path:
-    """The folder with its list of digests; ``record`` in place of a sound one."""
+def write_folder(
+    folder: Path, *, patients: pd.DataFrame = PATIENTS, sites: tuple[str, ...] = ("clinic",), record: object = None, protocol: str | None = None
+) -> Path:
+    """The folder with its list of digests; ``record`` in place of a sound one, and ``protocol`` as its protocol.yaml."""
     buffer = io.BytesIO()
     patients.to_parquet(buffer, index=False)
     sound = {
         "format": 1,
+        "study_digest": "0" * 64,
+        "generator": "sequential",
         "sites": list(sites),
         "replicates": 2,
         "criteria_applied": ["consent = 1"],
@@ -37,6 +41,8 @@ def write_folder(folder: Path, *, patients: pd.DataFrame = PATIENTS, sites: tupl
     files = {f"patients/{site}.parquet": buffer.getvalue() for site in sites} | {
         "release.json": record if isinstance(record, bytes) else json.dumps(record or sound).encode()
     }
+    if protocol is not None:
+        files["protocol.yaml"] = protocol.encode()
     for name, content in (files | {SUMS: list_sums(files).encode()}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

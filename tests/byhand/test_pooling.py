@@ -21,7 +21,7 @@ from parallax.reporting.results import collect_estimates
 from parallax.statistics.log_rank import compare_hazards
 from parallax.tables import COMBINED, POOLED, POOLED_COMPARISON, POOLED_OVERLAP, empty_table
 from parallax.validation.pooled import compare_ways, judge_ways
-from parallax.validation.ways import answer, pool_generator, pool_real
+from parallax.validation.ways import Released, answer, pool_generator, pool_real
 from parallax.vocabulary import SITE
 
 OUTCOMES = OutcomesSection.of(
@@ -96,15 +96,45 @@ def test_who_is_in_a_pool_and_what_has_to_leave_a_site() -> None:
     drawn = {site: pd.concat([found, found.assign(replicate=1)]) for site, found in real.items()}
     assert pool_real(real).shared == "real patients of here and there and far"
     verdicts = {"here": "inconclusive", "there": "release", "far": "do_not_release"}
-    synthetic, mixed = pool_generator(real, drawn, verdicts=verdicts, here=("here",))
+    synthetic, mixed = pool_generator(real, drawn, generator="sequential", verdicts=verdicts, here=("here",))
     assert (synthetic.sites, synthetic.known) == (("there",), 6)
     assert synthetic.told == "here: verdict inconclusive; far: verdict do not release"
     assert synthetic.obstacle == f"fewer than two sites have synthetic patients that were released ({synthetic.told})"
     assert (mixed.sites, mixed.known, mixed.shared) == (("here", "there"), 10, "synthetic patients of there")
     assert mixed.told == "far: verdict do not release"
     assert mixed.obstacle is None
-    (only,) = pool_generator(real, drawn, verdicts=dict.fromkeys(real, "release"), here=())
+    (only,) = pool_generator(real, drawn, generator="sequential", verdicts=dict.fromkeys(real, "release"), here=())
     assert (only.way, only.sites, only.known, only.obstacle) == ("individual_synthetic", ("here", "there", "far"), 15, None)
+
+
+def test_a_release_is_in_the_pools_of_its_generator_and_in_none_of_real_patients() -> None:
+    """Four real patients here; a release of three a replicate, made of six (c = 0.5): n = 4 + 6 in both ways."""
+    real = {"here": cohort([1.0] * 4)}
+    drawn = {"here": pd.concat([cohort([1.5] * 2), cohort([1.5] * 2, 1)])}
+    sent = pd.concat([cohort([2.0] * 3), cohort([2.5] * 3, 1)])
+    how = {"verdicts": {"here": "release"}, "here": ("here",), "elsewhere": {"far": Released(sent, "sequential", patients=6, signed=False)}}
+    synthetic, mixed = pool_generator(real, drawn, generator="sequential", **how)
+    assert (synthetic.sites, synthetic.known, synthetic.told) == (("here", "far"), 10, None)
+    assert (mixed.sites, mixed.known) == (("here", "far"), 10)
+    assert mixed.shared == "synthetic patients of far; not verified by a signature: far"
+    pooled = pool_cohorts(mixed.real, mixed.synthetic)
+    assert pooled.loc[pooled["replicate"] == 1, "age"].tolist() == [1.0] * 4 + [2.5] * 3
+    synthetic, mixed = pool_generator(real, drawn, generator="gaussian_copula", **how)
+    assert (synthetic.sites, synthetic.told) == (("here",), "far: its release is of sequential")
+    assert mixed.obstacle == "no other site has synthetic patients that were released (far: its release is of sequential)"
+    only = pool_real(real | {"near": cohort([3.0])}, left_out={"far": "its real patients are elsewhere"})
+    assert (only.sites, only.told, only.shared) == (("here", "near"), "far: its real patients are elsewhere", "real patients of here and near")
+
+
+def test_a_benchmark_without_a_site_of_the_way_and_no_benchmark_decide_nothing() -> None:
+    way = {"generator": pooled(answered("individual_mixed", -0.3, 0.25, rule="partial") | {"sites": "a, b, c"})}
+    tables = {"real": pooled(answered("aggregates", -0.5, 0.2, rule="fixed_effect"))} | way
+    comparison = compare_ways(tables)
+    assert comparison["shift"].isna().all()
+    (found,) = judge_ways(comparison, tables, primary=PRIMARY, gates=Gates(), shifts={})
+    assert (found.verdict, found.reason) == ("inconclusive", "the benchmark is without the real patients of c")
+    (found,) = judge_ways(compare_ways(way), way, primary=PRIMARY, gates=Gates(), shifts={})
+    assert (found.verdict, found.benchmark, found.shift, found.sites) == ("inconclusive", "none", None, "a, b, c")
 
 
 def combined(**values: object) -> dict[str, object]:
@@ -156,7 +186,7 @@ def test_a_verdict_names_the_sites_of_the_primary_answer() -> None:
 
 def test_a_way_without_an_answer_is_inconclusive_and_says_why() -> None:
     real = {"a": cohort([1.0] * 4), "b": cohort([2.0] * 6)}
-    (pool,) = pool_generator(real, real, verdicts=dict.fromkeys(real, "do_not_release"), here=())
+    (pool,) = pool_generator(real, real, generator="sequential", verdicts=dict.fromkeys(real, "do_not_release"), here=())
     targets = COMBINED.validate(pd.DataFrame([combined(estimate=0.6)], columns=list(COMBINED.columns)))
     settings = pool_settings(PoolingSection(), covariates=Covariates(numeric=("age",)), designs=DESIGNS, propensity=PropensitySection({}))
     found, overlap = answer(pool, settings, targets=targets, outcomes=OUTCOMES, gates=Gates(), fit="single", seed=1)

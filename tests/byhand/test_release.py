@@ -222,7 +222,7 @@ def test_the_released_protocol_is_the_study_but_for_its_data() -> None:
     assert released.study_digest == PROTOCOL.study_digest
     assert released.digest != PROTOCOL.digest
     assert (released.ai_generated, PROTOCOL.ai_generated) == (True, False)
-    with pytest.raises(ReleaseError, match="the patients of this study are AI-generated themselves"):
+    with pytest.raises(ReleaseError, match="the patients of clinic are AI-generated themselves"):
         build(verdict_of() | {"protocol_digest": released.digest}, released)
 
 

@@ -11,7 +11,7 @@ import pytest
 from parallax.disclosure.combined import disclose_combined
 from parallax.disclosure.pooled import disclose_heterogeneity, disclose_site_overlap
 from parallax.protocol.disclosure import DisclosureSection
-from parallax.sites.aggregates import list_unreleased, pool_aggregates, withhold
+from parallax.sites.aggregates import list_excluded, pool_aggregates, withhold
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.overlap import compare_sites
 from parallax.tables import SITE_OVERLAP
@@ -79,8 +79,15 @@ def test_a_suppressed_count_stays_suppressed_in_the_sum() -> None:
 def test_who_is_left_out_for_a_generator_that_was_not_released() -> None:
     here = {"clinic": {"sequential": {"verdict": "release"}}, "valley": {"sequential": {"verdict": "do_not_release"}}}
     elsewhere = {"harbour": {"sequential": "release"}, "island": {}}
-    assert list_unreleased("sequential", here, elsewhere) == {"valley": "verdict do not release", "island": "verdict not known"}
-    assert list_unreleased("real", here, elsewhere) == {}
+    nothing = {"island": {}}
+    assert list_excluded("sequential", here, elsewhere, released=()) == {"valley": "verdict do not release", "island": "verdict not known"}
+    assert list_excluded("real", here, elsewhere, released=()) == {}
+    absent = {"harbour": "its real patients are elsewhere, and it sent no site results"}
+    assert list_excluded("real", here, nothing, released=("harbour", "island")) == absent
+    assert list_excluded("sequential", here, nothing, released=("harbour",)) == absent | {
+        "valley": "verdict do not release",
+        "island": "verdict not known",
+    }
 
 
 def test_what_a_site_may_not_tell_is_not_pooled() -> None:

@@ -1,4 +1,4 @@
-"""Two institutions with nothing in common but what one sends the other: a file of site results, its signature and a public key."""
+"""Two institutions with nothing in common but what one sends the other: a release, a file of site results, their signatures and a public key."""
 
 from __future__ import annotations
 
@@ -14,13 +14,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from parallax.pooling import pool_settings
+from parallax.protocol.loading import read_protocol
+from parallax.storage import read_table
+from parallax.tables import COMBINED, POOLED, cohort_schema
+from parallax.validation.ways import answer, pool_generator
 from workflow.conftest import PROTOCOL, REPOSITORY, Study, simulate_patients
+from workflow.test_release import RELEASABLE
 
-pytestmark = pytest.mark.xdist_group("exchange")
+pytestmark = [pytest.mark.xdist_group("exchange"), pytest.mark.timeout(900)]
 
 SENT = ("harbour.json", "harbour.json.sig")
-#: one generator and two designs, so that the study is small; what is asked is the same
+RELEASE = {"source": "release", "path": "inbox/release", "public_key": "inbox/harbour.pub"}
+OF_HARBOUR = {"harbour": {"path": "inbox/harbour.json", "public_key": "inbox/harbour.pub"}}
+#: one generator and two designs, so that the study is small; what is asked is the same. Gates that so few patients can pass: the protocol says so
 SMALL = copy.deepcopy(PROTOCOL) | {
+    "validation": RELEASABLE["validation"],
     "synthesis": {"replicates": 2, "generators": {"sequential": {"method": "sequential"}}},
     "designs": {"crude": {"method": "none"}, "overlap": {"method": "weight", "estimand": "ATO"}},
 }
@@ -39,9 +48,10 @@ class Institution(Study):
         return super().run(*words, options=options, environment={"PYTHONPATH": ""} | (environment or {}))
 
     def pools(self, **changed: object) -> Institution:
-        """The same institution, with what it was sent, before it reads it: a protocol with the key ``site_results``."""
+        """The same institution, with what it was sent, before it reads it: the other's release as a site, and its results."""
         protocol = copy.deepcopy(SMALL) | {
-            "pooling": {"site_results": {"harbour": {"path": "inbox/harbour.json", "public_key": "inbox/harbour.pub"}}}
+            "data": {"sites": PROTOCOL["data"]["sites"] | {"harbour": RELEASE}},
+            "pooling": {"here": ["clinic"], "site_results": OF_HARBOUR},
         }
         for name, value in changed.items():
             protocol[name] = value
@@ -79,7 +89,7 @@ def harbour(tmp_path_factory: pytest.TempPathFactory) -> Institution:
         pytest.skip("needs the program openssl")
     institution = found(tmp_path_factory.mktemp("harbour"), "harbour", seed=2)
     key = make_key(institution.folder, "harbour")
-    done = institution.run("site_results", options=(f"signing_key={key}",))
+    done = institution.run("site_results", "release", options=(f"signing_key={key}",))
     assert done.returncode == 0, done.stdout + done.stderr
     return institution
 
@@ -90,9 +100,10 @@ def clinic(harbour: Institution, tmp_path_factory: pytest.TempPathFactory) -> In
     institution = found(tmp_path_factory.mktemp("clinic"), "clinic", seed=1)
     deliver(harbour, institution)
     pooled = institution.pools()
-    wanted = ["estimates.csv", "pooling.csv", "heterogeneity.csv", "site_overlap.csv"]
-    done = pooled.run(*(f"results/tiny/{name}" for name in wanted))
-    assert done.returncode == 0, done.stdout + done.stderr
+    # in two steps, for each run has its time
+    for wanted in (["exact/verdicts.json"], ["estimates.csv", "pooling.csv", "heterogeneity.csv", "site_overlap.csv"]):
+        done = pooled.run(*(f"results/tiny/{name}" for name in wanted))
+        assert done.returncode == 0, done.stdout + done.stderr
     return pooled
 
 
@@ -101,6 +112,8 @@ def deliver(sender: Institution, receiver: Institution) -> None:
     inbox.mkdir(exist_ok=True)
     for name in SENT:
         shutil.copy(sender.results / "site_results" / name, inbox)
+    shutil.rmtree(inbox / "release", ignore_errors=True)
+    shutil.copytree(sender.results / "release/sequential", inbox / "release")
     shutil.copy(sender.folder / "harbour.pub", inbox)
 
 
@@ -152,9 +165,43 @@ def test_the_pooled_answer_is_that_of_both(clinic: Institution, harbour: Institu
 def test_the_pooled_answer_stands_beside_the_sites(clinic: Institution) -> None:
     estimates = pd.read_csv(clinic.results / "estimates.csv")
     pooled = estimates[estimates["site"] == "pooled"]
-    assert set(zip(pooled["dataset"], pooled["way"], strict=True)) == {("real", "aggregates"), ("sequential", "aggregates_synthetic")}
-    assert set(pooled["rule"]) == {"fixed_effect", "random_effects", "hartung_knapp"}
-    assert set(estimates.loc[estimates["site"] != "pooled", "site"]) == {"clinic"}
+    assert set(zip(pooled["dataset"], pooled["way"], strict=True)) >= {("real", "aggregates"), ("sequential", "aggregates_synthetic")}
+    assert set(pooled.loc[pooled["way"].str.startswith("aggregates"), "rule"]) == {"fixed_effect", "random_effects", "hartung_knapp"}
+    assert "individual_real" not in set(pooled["way"])
+    assert set(estimates.loc[estimates["site"] != "pooled", "site"]) == {"clinic", "harbour"}
+
+
+def test_the_release_is_pooled_with_real_patients_and_with_synthetic_ones(clinic: Institution, harbour: Institution) -> None:
+    """As if both were in one place: the sender's own replicates and number of patients give the same answer."""
+    protocol = read_protocol(clinic.protocol)
+    schema = cohort_schema(protocol.cohort.covariates, protocol.outcomes)
+    ours, theirs = ((study.results / f"patients/{site}", site) for study, site in ((clinic, "clinic"), (harbour, "harbour")))
+    real = {site: read_table(folder / "real/cohort.parquet", schema) for folder, site in (ours, theirs)}
+    drawn = {site: read_table(folder / "sequential/cohort.parquet", schema) for folder, site in (ours, theirs)}
+    pd.testing.assert_frame_equal(read_table(clinic.results / "patients/harbour/released/cohort.parquet", schema), drawn["harbour"])
+    record = json.loads((clinic.results / "exact/harbour/released/record.json").read_text())
+    assert record == {"generator": "sequential", "patients": len(real["harbour"]), "signed": True}
+    verdict = json.loads((clinic.results / "exact/verdicts.json").read_text())["sites"]["clinic"]["sequential"]["verdict"]
+    expected = pool_generator(real, drawn, generator="sequential", verdicts={"clinic": verdict, "harbour": "release"}, here=("clinic",))
+    settings = pool_settings(protocol.pooling, covariates=protocol.cohort.covariates, designs=protocol.designs, propensity=protocol.propensity)
+    found = read_table(clinic.results / "exact/pooled/sequential/individual.parquet", POOLED)
+    targets = read_table(clinic.results / "exact/clinic/real/combined.parquet", COMBINED)
+    for pool in expected:
+        asked = {"targets": targets, "outcomes": protocol.outcomes, "gates": protocol.validation.gates, "fit": "single", "seed": 1}
+        table = answer(pool, settings, **asked)[0]
+        same = found[found["way"] == pool.way].reset_index(drop=True)
+        for name in ("estimate", "std_error"):
+            np.testing.assert_allclose(same[name], table[name], rtol=1e-8)
+        assert same["status"].eq("ok").all()
+        assert set(same["sites"]) == {"clinic, harbour"}
+
+
+def test_what_the_release_answers_is_judged_against_the_aggregates(clinic: Institution) -> None:
+    judged = {entry["way"]: entry for entry in json.loads((clinic.results / "verdict.json").read_text())["pooled"]}
+    assert set(judged) == {"individual_synthetic", "individual_mixed", "aggregates_synthetic"}
+    assert {entry["benchmark"] for entry in judged.values()} == {"aggregates"}
+    assert judged["individual_mixed"]["shift"] is not None
+    assert judged["individual_mixed"]["sites"] == "clinic, harbour"
 
 
 def test_heterogeneity_is_shown(clinic: Institution) -> None:
@@ -170,7 +217,8 @@ def test_nothing_of_the_other_institution_is_here(clinic: Institution, harbour: 
     theirs = pd.read_csv(harbour.folder / "patients.csv")
     ours = pd.read_parquet(clinic.results / "patients/clinic/source/patients.parquet")
     assert not set(theirs["days"].head(5).items()) <= set(ours["days"].items())
-    assert not (clinic.results / "patients/harbour").exists()
+    for path in (clinic.results / "patients/harbour").rglob("cohort.parquet"):
+        assert not set(pd.read_parquet(path)["age"].head(20).items()) <= set(theirs["age"].items())
 
 
 def test_an_altered_file(clinic: Institution, inbox: Path) -> None:
@@ -187,8 +235,34 @@ def test_a_signature_by_another_key(clinic: Institution, inbox: Path, tmp_path: 
     assert "no signature of this file by this key" in refused(clinic)
 
 
+def test_a_release_that_was_altered(clinic: Institution, inbox: Path) -> None:
+    file = inbox / "release/patients/harbour.parquet"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert "patients/harbour.parquet changed since SHA256SUMS was written" in refused(clinic)
+    file.unlink()
+    sums = inbox / "release/SHA256SUMS"
+    sums.write_text("".join(line for line in sums.read_text().splitlines(keepends=True) if "harbour.parquet" not in line))
+    assert "the file was changed after it was signed" in refused(clinic)
+
+
+def test_a_release_by_another_key(clinic: Institution, inbox: Path, tmp_path: Path) -> None:
+    make_key(tmp_path, "stranger")
+    shutil.copy(tmp_path / "stranger.pub", inbox)
+    clinic.pools(data={"sites": PROTOCOL["data"]["sites"] | {"harbour": RELEASE | {"public_key": "inbox/stranger.pub"}}})
+    assert "no signature of this file by this key" in refused(clinic)
+
+
+def test_a_release_of_another_study(clinic: Institution, inbox: Path) -> None:
+    clinic.pools(synthesis=SMALL["synthesis"] | {"replicates": 3}, pooling={"here": ["clinic"]})
+    said = refused(clinic)
+    assert "a release of another study: it differs in synthesis.replicates" in said
+    assert "Traceback" not in said
+
+
 def test_another_protocol(clinic: Institution, inbox: Path) -> None:
-    clinic.pools(disclosure={"minimum_count": 20, "round_to": 10})
+    clinic.pools(disclosure={"minimum_count": 20, "round_to": 10}, data={"sites": PROTOCOL["data"]["sites"]}, pooling={"site_results": OF_HARBOUR})
     said = refused(clinic)
     assert "another study: it differs in disclosure.minimum_count" in said
     assert "Traceback" not in said
@@ -196,7 +270,7 @@ def test_another_protocol(clinic: Institution, inbox: Path) -> None:
 
 def test_what_the_own_site_is_called(clinic: Institution, inbox: Path) -> None:
     clinic.pools(pooling={"site_results": {"clinic": {"path": "inbox/harbour.json"}}})
-    assert "a name that is reserved, or that a site or a generator of this protocol has" in refused(clinic)
+    assert "a name that is reserved, or that a site with real patients or a generator of this protocol has" in refused(clinic)
 
 
 def test_a_new_file_reruns_what_pools_it_only(clinic: Institution, inbox: Path) -> None:

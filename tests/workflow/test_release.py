@@ -153,7 +153,7 @@ def test_a_study_runs_on_a_release_and_says_what_its_patients_are(receiver: Stud
 def test_patients_made_from_a_release_are_not_released(receiver: Study) -> None:
     done = receiver.run("release")
     assert done.returncode != 0
-    assert "the patients of this study are AI-generated themselves" in done.stdout + done.stderr
+    assert "the patients of clinic are AI-generated themselves" in done.stdout + done.stderr
     assert not (receiver.results / "release/sequential").exists()
 
 

@@ -39,6 +39,10 @@ try:
             from parallax.signing import read_private_key
 
             read_private_key(str(config["signing_key"]))
+        for site in PROTOCOL.joining_sites:
+            from parallax.sites.released import read_released
+
+            read_released(site, PROTOCOL, folder=PROTOCOL_FILE.parent)
         if PROTOCOL.pooling.site_results:
             from parallax.sites.reading import read_site_results
 
@@ -83,7 +87,11 @@ POOLED_TABLES = [
     f"<exact>/pooled/{dataset}/{way}.parquet"
     for dataset in (REAL, *PROTOCOL.generators)
     for way in ("individual", "aggregates")
-    if way == "aggregates" or dataset in PROTOCOL.pooled_datasets
+    if (
+        PROTOCOL.pools_aggregates
+        if way == "aggregates"
+        else dataset in PROTOCOL.pooled_datasets
+    )
 ]
 
 
@@ -331,6 +339,12 @@ def pooled_of(wildcards):
     return {
         "synthetic": expand(
             "<patients>/{site}/{{dataset}}/cohort.parquet", site=PROTOCOL.pooled_sites
+        ),
+        "released": expand(
+            "<patients>/{site}/released/cohort.parquet", site=PROTOCOL.joining_sites
+        ),
+        "records": expand(
+            "<exact>/{site}/released/record.json", site=PROTOCOL.joining_sites
         ),
         "verdicts": SITE_VERDICTS,
     }

@@ -1,12 +1,37 @@
 # the answers of several sites → one: their patients pooled, and every way of pooling held against the real ones
 
 
+# all replicates of a release from elsewhere, as they were drawn there
+rule take_release:
+    input:
+        lambda wildcards: source_files(wildcards.site),
+    output:
+        cohort="<patients>/{site}/released/cohort.parquet",
+        record="<exact>/{site}/released/record.json",
+    log:
+        "<logs>/take_release/{site}.log",
+    benchmark:
+        "<benchmarks>/take_release/{site}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        protocol=PROTOCOL.plain(),
+        folder=str(PROTOCOL_FILE.parent),
+        site=lambda wildcards: wildcards.site,
+        code=code_digest("parallax.sites.released"),
+    script:
+        "../scripts/take_release.py"
+
+
 # pooled cohorts exist in the job's memory only
 rule pool_patients:
     input:
         unpack(pooled_of),
         real=expand("<patients>/{site}/real/cohort.parquet", site=PROTOCOL.pooled_sites),
-        targets=f"<exact>/{PROTOCOL.pooled_sites[0]}/real/combined.parquet",
+        targets=f"<exact>/{PROTOCOL.sites[0]}/real/combined.parquet",
         unsealed=expand(SEAL, site=PROTOCOL.pooled_sites) if SEAL else [],
     output:
         individual="<exact>/pooled/{dataset}/individual.parquet",
@@ -25,6 +50,7 @@ rule pool_patients:
             "cohort", "designs", "propensity", "outcomes", "validation", "pooling"
         ),
         sites=PROTOCOL.pooled_sites,
+        joining=PROTOCOL.joining_sites,
         dataset=lambda wildcards: wildcards.dataset,
         fit=PROTOCOL.synthesis.fit,
         seed=lambda wildcards: derive_seed(
@@ -56,6 +82,7 @@ rule compare_ways:
     params:
         primary=section("question")["primary"],
         gates=section("validation")["gates"],
+        sites=PROTOCOL.pooled_sites,
         code=code_digest("parallax.validation.pooled"),
     script:
         "../scripts/compare_ways.py"

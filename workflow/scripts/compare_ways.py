@@ -21,10 +21,10 @@ def read_pooled(paths):
     return {dataset: pd.concat(tables, ignore_index=True) for dataset, tables in parts.items()}
 
 
-def read_shifts(verdicts):
+def read_shifts(verdicts, sites):
     shifts = {}
-    for site, generators in verdicts["sites"].items():
-        for name, entry in generators.items():
+    for site in sites:
+        for name, entry in verdicts["sites"][site].items():
             values = [gate["value"] for gate in entry["gates"] if gate["metric"] == "shift_in_real_se"]
             shifts.setdefault(name, {})[site] = math.nan if not values or values[0] is None else values[0]
     return shifts
@@ -33,8 +33,8 @@ def read_shifts(verdicts):
 with job(snakemake.log[0]):
     verdicts, pooled = read_json(snakemake.input.verdicts), read_pooled(snakemake.input.pooled)
     comparison = compare_ways(pooled)
-    asked = {"primary": PrimaryEstimate.of(snakemake.params.primary), "gates": Gates.of(snakemake.params.gates), "shifts": read_shifts(verdicts)}
-    judged = [verdict.plain() for verdict in judge_ways(comparison, pooled, **asked)]
-    judged = [entry | {"shift": None if entry["shift"] is None else float(round_digits([entry["shift"]])[0])} for entry in judged]
+    gates, shifts = Gates.of(snakemake.params.gates), read_shifts(verdicts, snakemake.params.sites)
+    found = judge_ways(comparison, pooled, primary=PrimaryEstimate.of(snakemake.params.primary), gates=gates, shifts=shifts)
+    judged = [each.plain() | {"shift": None if each.shift is None else float(round_digits([each.shift])[0])} for each in found]
     write_table(snakemake.output.comparison, comparison, POOLED_COMPARISON, restricted=True)
     write_json(snakemake.output.verdict, verdicts | {"pooled": judged})

@@ -7,7 +7,7 @@ from parallax.disclosure.site import TELLING, disclose_site
 from parallax.errors import ProtocolError
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
-from parallax.sites.aggregates import list_unreleased, pool_aggregates, withhold
+from parallax.sites.aggregates import list_excluded, pool_aggregates, withhold
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.reading import find_copies, read_site_results
 from parallax.storage import read_json, read_table, write_table
@@ -30,7 +30,7 @@ def pool(input, output, params):
         raise ProtocolError(copies, source="the sites' answers")
     answers = {site: select_answers(withhold(*tables_of)) for site, tables_of in found.items()} | told
     judged = {site: entries for site, entries in read_json(input.verdict)["sites"].items() if site in found}
-    asked = {"excluded": list_unreleased(dataset, judged, {site: results.verdicts for site, results in elsewhere.items()})}
+    asked = {"excluded": list_excluded(dataset, judged, {site: each.verdicts for site, each in elsewhere.items()}, released=protocol.joining_sites)}
     named = {"way": "aggregates" if dataset == REAL else "aggregates_synthetic", "unverified": protocol.pooling.unverified}
     write_table(output.aggregates, pool_aggregates(answers, **named, **asked), tables.POOLED, restricted=True)
     write_table(output.heterogeneity, measure_heterogeneity(answers, **asked), tables.HETEROGENEITY, restricted=True)

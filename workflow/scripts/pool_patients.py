@@ -7,21 +7,23 @@ from parallax.job import job
 from parallax.pooling import pool_settings
 from parallax.protocol.sections import read_sections
 from parallax.storage import read_json, read_table, write_table
-from parallax.validation.ways import answer, pool_generator, pool_real
+from parallax.validation.ways import ELSEWHERE, Released, answer, pool_generator, pool_real
+from parallax.vocabulary import REAL
 
 
 def pool(input, params):
     study = read_sections(params.sections)
     schema = tables.cohort_schema(study["cohort"].covariates, study["outcomes"])
-    real, synthetic = (
-        {site: read_table(path, schema) for site, path in zip(params.sites, paths, strict=bool(paths))}
-        for paths in (input.real, input.get("synthetic", []))
-    )
-    if not synthetic:
-        return study, [pool_real(real)]
+    real = {site: read_table(path, schema) for site, path in zip(params.sites, input.real, strict=True)}
+    if params.dataset == REAL:
+        return study, [pool_real(real, left_out=dict.fromkeys(params.joining, ELSEWHERE))]
+    synthetic = {site: read_table(path, schema) for site, path in zip(params.sites, input.synthetic, strict=True)}
+    releases = zip(params.joining, input.get("released", []), input.get("records", []), strict=True)
+    elsewhere = {site: Released(read_table(path, schema), **read_json(record)) for site, path, record in releases}
     judged = read_json(input.verdicts)["sites"]
     verdicts = {site: judged[site][params.dataset]["verdict"] for site in params.sites}
-    return study, pool_generator(real, synthetic, verdicts=verdicts, here=study["pooling"].here)
+    how = {"generator": params.dataset, "verdicts": verdicts, "here": study["pooling"].here}
+    return study, pool_generator(real, synthetic, **how, elsewhere=elsewhere)
 
 
 with job(snakemake.log[0]):

@@ -45,6 +45,8 @@ REAL: Final = "real"
 #: the site of all sites' answers together, and the column of a pooled cohort that says where a patient is from
 POOLED: Final = "pooled"
 SITE: Final = "pooled_site"
+#: the folder of the replicates that a release from elsewhere brings into a pool
+RELEASED: Final = "released"
 #: the dataset of cohorts resampled from the real patients
 FLOOR: Final = "floor"
 #: the folder of a site's simulated studies, and the two generators that a certificate holds the gate against
@@ -54,7 +56,7 @@ FLAT_COPULA: Final = "flat_copula"
 #: the dataset of real treated patients beside AI-generated comparators
 EXTERNAL_CONTROL: Final = "external_control"
 #: folders and datasets of a study: neither a site nor a generator can be called so
-RESERVED_NAMES: Final = frozenset({"real", "source", POOLED, FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA, EXTERNAL_CONTROL})
+RESERVED_NAMES: Final = frozenset({"real", "source", POOLED, RELEASED, FLOOR, CERTIFICATION, CORRECT, FLAT_COPULA, EXTERNAL_CONTROL})
 
 #: contrasts whose estimate is a ratio: the standard error is that of the logarithm, the null is one
 RATIO_CONTRASTS: Final = frozenset(

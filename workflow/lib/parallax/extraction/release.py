@@ -43,6 +43,8 @@ class ReleaseRecord(Section):
     """What a program must know of a release; ``release.json`` holds more, for people."""
 
     format: Literal[1]
+    study_digest: str
+    generator: Name
     sites: tuple[Name, ...]
     replicates: int
     learned_from: dict[Name, LearnedFrom]

@@ -332,10 +332,11 @@ def _check_names(data: DataSection, synthesis: SynthesisSection) -> Iterator[Fau
 
 
 def _check_site_results(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
-    taken = {*RESERVED_NAMES, *data.sites, *synthesis.generators}
+    real = {site for site, source in data.sites.items() if not isinstance(source, ReleaseSource)}
+    taken = {*RESERVED_NAMES, *real, *synthesis.generators}
     for name in pooling.site_results:
         if name in taken:
-            found = "a name that is reserved, or that a site or a generator of this protocol has"
+            found = "a name that is reserved, or that a site with real patients or a generator of this protocol has"
             yield Fault(f"pooling.site_results.{name}", found, "the name of a site elsewhere", "rename the other one, or remove the entry")
 
 

@@ -69,10 +69,13 @@ class ReleasedFolder(Section):
 
 
 class ReleaseSource(ReleasedFolder):
-    """A released folder of another study on the same question: one replicate of its AI-generated patients stands in for the real ones."""
+    """A released folder of another study on the same question: one replicate of its AI-generated patients stands in for the real ones.
+
+    Beside a site with real patients all its replicates take part in pooling.
+    """
 
     source: Literal["release"]
-    replicate: int = Field(default=0, ge=0, description="the replicate that stands in for the patients")
+    replicate: int = Field(default=0, ge=0, description="the replicate that stands in for the patients; pooled are all")
 
     @property
     def patient_id(self) -> str:

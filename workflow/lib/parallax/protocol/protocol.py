@@ -58,17 +58,33 @@ class Protocol(Section):
     @property
     def pools(self) -> bool:
         """Whether there are answers of several sites to become one, those of sites elsewhere among them."""
+        return self.pools_aggregates or bool(self.pooled_datasets)
+
+    @property
+    def pools_aggregates(self) -> bool:
+        """Whether the real patients of more than one site have an answer, here or in site results."""
         return len(self.pooled_sites) + len(self.pooling.site_results) > 1
 
     @property
     def pooled_sites(self) -> tuple[str, ...]:
-        """The sites whose answers may be pooled: AI-generated patients of a release, analysed as if they had lived, are no answer of another site."""
-        return tuple(site for site, source in self.data.sites.items() if not isinstance(source, ReleaseSource))
+        """The sites whose real patients are here, and whose answers may be pooled."""
+        return tuple(site for site in self.sites if site not in self.released_sites)
+
+    @property
+    def released_sites(self) -> tuple[str, ...]:
+        """The sites whose patients come from a release: AI-generated ones, who are in a pool of synthetic patients and never in one of real ones."""
+        return tuple(site for site, source in self.data.sites.items() if isinstance(source, ReleaseSource))
+
+    @property
+    def joining_sites(self) -> tuple[str, ...]:
+        """The sites whose release takes part in pooling; none where no real patients are here, for the study is then run on the releases."""
+        return self.released_sites if self.pooled_sites else ()
 
     @property
     def pooled_datasets(self) -> tuple[str, ...]:
         """The datasets of which the sites' patients are pooled; none where nothing is pooled, the real ones where the protocol allows it."""
-        return ((REAL,) if self.pooling.individual_real else ()) + self.generators if len(self.pooled_sites) > 1 else ()
+        real = (REAL,) if self.pooling.individual_real and len(self.pooled_sites) > 1 else ()
+        return real + (self.generators if len(self.pooled_sites) + len(self.joining_sites) > 1 else ())
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -116,7 +132,7 @@ class Protocol(Section):
     @property
     def ai_generated(self) -> bool:
         """Whether a site's patients come from a release: they never lived."""
-        return any(isinstance(source, ReleaseSource) for source in self.data.sites.values())
+        return bool(self.released_sites)
 
 
 def shared_of(content: Mapping[str, Any]) -> dict[str, object]:

@@ -43,9 +43,9 @@ class Results:
         return tuple(self.protocol["data"]["sites"])
 
     @property
-    def ai_generated(self) -> bool:
-        """Whether its patients come from a release."""
-        return any(source["source"] == "release" for source in self.protocol["data"]["sites"].values())
+    def ai_generated(self) -> tuple[str, ...]:
+        """The sites whose patients come from a release."""
+        return tuple(site for site, source in self.protocol["data"]["sites"].items() if source["source"] == "release")
 
     @property
     def answers(self) -> pd.DataFrame:
@@ -85,13 +85,14 @@ def compare_results(this: Results, other: Results) -> pd.DataFrame:
     scaled = {
         f"{side}_{name}": _analysis(joined[f"{side}_{name}"].to_numpy(float), ratio) for side in sides for name in ("estimate", "lower", "upper")
     }
-    reference = "other" if this.ai_generated and not other.ai_generated else "this"
     shared = np.minimum(scaled["this_upper"], scaled["other_upper"]) - np.maximum(scaled["this_lower"], scaled["other_lower"])
+    told = {side: np.where(joined["site"].isin(results.ai_generated), "AI-generated", "real") for side, results in sides.items()}
+    theirs = (told["this"] != "real") & (told["other"] == "real")
+    error = np.where(theirs, joined["other_std_error"], joined["this_std_error"]).astype(float)
     width = {side: scaled[f"{side}_upper"] - scaled[f"{side}_lower"] for side in sides}
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = (scaled["this_estimate"] - scaled["other_estimate"]) / joined[f"{reference}_std_error"].to_numpy(float)
+        difference = (scaled["this_estimate"] - scaled["other_estimate"]) / error
         overlap = (shared / width["this"] + shared / width["other"]) / 2
-    told = {side: np.where(results.ai_generated, "AI-generated", "real") for side, results in sides.items()}
     placed = joined.assign(difference_in_se=difference, ci_overlap=overlap, this_patients=told["this"], other_patients=told["other"])
     columns = [*KEYS, "difference_in_se", "ci_overlap", *(f"{side}_{name}" for side in sides for name in ("patients", *_SHOWN))]
     return placed[columns].replace([np.inf, -np.inf], np.nan)

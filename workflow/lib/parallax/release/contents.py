@@ -92,7 +92,9 @@ def check_release(protocol: Protocol, generator: str, *, verdict: Mapping[str, A
     """Raises ReleaseError, with every reason, where the patients whose SHA-256 by site is in ``digests`` may not be released."""
     if protocol.ai_generated:
         raise _refusal(
-            generator, ["the patients of this study are AI-generated themselves: they come from a release"], "release from the real patients"
+            generator,
+            [f"the patients of {' and '.join(protocol.released_sites)} are AI-generated themselves: they come from a release"],
+            "release from a study of the real patients alone",
         )
     if verdict["protocol_digest"] != protocol.digest:
         raise _refusal(generator, ["verdict.json is of another protocol"], "run the study again")
@@ -111,13 +113,13 @@ def check_release(protocol: Protocol, generator: str, *, verdict: Mapping[str, A
 
 
 def render_protocol(protocol: Protocol) -> str:
-    """The protocol with the released folder, in which it lies, as the source of every site; everything else is as it was, defaults included.
-
-    What of ``pooling`` asks for real patients here, or for files of this place, stays here.
+    """The protocol with the released folder, in which it lies, as the source of every site, and without ``pooling``, which is of one place;
+    everything else is as it was, defaults included.
     """
     content: Any = protocol.plain()
     sites = {site: {"source": "release", "path": ".", "site": site} for site in protocol.sites}
-    content |= {"data": {"sites": sites}, "pooling": content["pooling"] | {"here": [], "site_results": {}}}
+    content |= {"data": {"sites": sites}}
+    del content["pooling"]
     head = "# AI-generated patients stand in for the real ones: replicate 0 of the release in this folder.\n"
     return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
 

@@ -98,10 +98,13 @@ def _picture(inputs: ReportInputs) -> Picture:
     primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
     rows = []
     for site, tables in inputs.sites.items():
-        for dataset in (REAL, *protocol.generators):
+        released = site in protocol.released_sites
+        block = plain(site).capitalize() + (" (AI-generated, one replicate)" if released else "")
+        # of a release what was fitted to it here is nothing that is pooled
+        for dataset in (REAL,) if released else (REAL, *protocol.generators):
             found = primary_estimate(tables.combined.get(dataset), protocol)
             numbers = (found["estimate"], found["lower"], found["upper"]) if found else _UNKNOWN
-            rows.append(PoolingRow(plain(site).capitalize(), "", dataset, *numbers, note="", pooled=False))
+            rows.append(PoolingRow(block, "", dataset, *numbers, note="", pooled=False))
     for way, dataset, row in _answers(inputs.pooled, protocol):
         numbers = _UNKNOWN
         if row["status"] == "ok":

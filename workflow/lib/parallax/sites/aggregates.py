@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final
@@ -16,6 +16,7 @@ from parallax.statistics.intervals import t_interval, t_p_value
 from parallax.statistics.meta_analysis import Pooled, pool_fixed, pool_random
 from parallax.tables import POOLED
 from parallax.validation.combining import TARGET, target_of, to_analysis_scale
+from parallax.validation.ways import ELSEWHERE
 from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS, REAL, Way
 
 COUNTS: Final = ("n_treated", "n_comparator", "events_treated", "events_comparator")
@@ -89,16 +90,18 @@ def withhold(exact: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
     return exact.reset_index(drop=True).assign(**{name: shown[name].array for name in (*COUNTS, "status", "reason")})
 
 
-def list_unreleased(dataset: str, here: Mapping[str, Any], elsewhere: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """The sites that may not take part with this dataset, and why: those whose generator was not released; none of the real patients.
+def list_excluded(dataset: str, here: Mapping[str, Any], elsewhere: Mapping[str, Mapping[str, str]], *, released: Collection[str]) -> dict[str, str]:
+    """The sites that may not take part with this dataset, and why: those ``released`` that sent no site results, whose AI-generated patients are no
+    answer of theirs, and but for the real patients those whose generator was not released.
 
     ``here`` are the entries of verdict.json by site and generator, ``elsewhere`` the verdicts in site results by site and generator.
     """
+    absent = {site: f"{ELSEWHERE}, and it sent no site results" for site in released if site not in elsewhere}
     if dataset == REAL:
-        return {}
+        return absent
     verdicts = {site: str(entries[dataset]["verdict"]) for site, entries in here.items()}
     verdicts |= {site: found.get(dataset, "not known") for site, found in elsewhere.items()}
-    return {site: f"verdict {verdict.replace('_', ' ')}" for site, verdict in verdicts.items() if verdict != "release"}
+    return absent | {site: f"verdict {verdict.replace('_', ' ')}" for site, verdict in verdicts.items() if verdict != "release"}
 
 
 def pool_aggregates(answers: Mapping[str, pd.DataFrame], *, way: Way, excluded: Mapping[str, str], unverified: tuple[str, ...] = ()) -> pd.DataFrame:

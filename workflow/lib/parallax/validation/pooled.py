@@ -18,6 +18,8 @@ from parallax.vocabulary import REAL, Way
 #: what a way is held against, the better one first
 BENCHMARKS: Final[tuple[Way, ...]] = ("individual_real", "aggregates")
 
+_NO_BENCHMARK: Final = "no real patients of two sites answer, neither pooled nor as aggregates, so that there is nothing to hold it against"
+
 PooledOutcome = Literal["agrees", "differs", "inconclusive"]
 
 
@@ -49,7 +51,8 @@ def compare_ways(pooled: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     * width_ratio of the 95 % intervals, 1 where synthesis costs no precision,
     * effective_patients n·V/T: so many real patients pooled would tell as much.
 
-    A target without an estimate on either side has missing numbers and the reason.
+    A target without an estimate on either side has missing numbers and the reason, and so has one whose benchmark is without a site of the way: what
+    its patients say is no cost of synthesis.
     """
     answers = _answers(pooled)
     rows = []
@@ -72,19 +75,23 @@ def judge_ways(
     gates: Gates,
     shifts: Mapping[str, Mapping[str, float]],
 ) -> tuple[PooledVerdict, ...]:
-    """Every way's primary answer against the best benchmark that there is, by the gate that a generator's own answer has.
+    """Every way's primary answer against the best benchmark that there is, by the gate that a generator's own answer has; inconclusive without one.
 
     ``shifts`` by dataset and site: how far the site's own synthetic answer is from its real one, which says whose patients carry a difference.
     """
     answers, judged = _answers(pooled), []
     benchmark = next((way for way in BENCHMARKS if (way, REAL) in answers), None)
     of_primary = comparison[[target_of(row) == primary.target for row in comparison[TARGET].to_dict("records")]]
+    threshold = gates.shift_in_real_se
     for (way, dataset), rows in answers.items():
+        if benchmark is None:
+            judged.append(PooledVerdict(way, dataset, "none", "inconclusive", None, threshold, *_named(rows[0]), _NO_BENCHMARK))
+            continue
         compared = of_primary[(of_primary["way"] == way) & (of_primary["dataset"] == dataset) & (of_primary["benchmark"] == benchmark)]
         if compared.empty:
             continue
         found, answer = compared.iloc[0], next(row for row in rows if target_of(row) == primary.target)
-        shift, threshold = float(found["shift"]), gates.shift_in_real_se
+        shift = float(found["shift"])
         verdict: PooledOutcome = "inconclusive" if math.isnan(shift) else "agrees" if abs(shift) <= threshold else "differs"
         judged.append(
             PooledVerdict(
@@ -94,12 +101,16 @@ def judge_ways(
                 verdict,
                 None if math.isnan(shift) else shift,
                 threshold,
-                str(answer["sites"]),
-                None if pd.isna(answer["left_out"]) else str(answer["left_out"]),
+                *_named(answer),
                 _tell(found, verdict, threshold, shifts.get(dataset, {}), str(answer["sites"]).split(", ")),
             )
         )
     return tuple(judged)
+
+
+def _named(answer: Any) -> tuple[str, str | None]:
+    """The sites in an answer, and those left out."""
+    return str(answer["sites"]), None if pd.isna(answer["left_out"]) else str(answer["left_out"])
 
 
 def _tell(found: Any, verdict: PooledOutcome, threshold: float, shifts: Mapping[str, float], sites: list[str]) -> str:
@@ -129,6 +140,8 @@ def _compare(row: Any, known: Any) -> dict[str, object]:
         missing = "the benchmark has no estimate" + (f": {known['reason']}" if known is not None else "")
     elif row["status"] != "ok":
         missing = f"not estimable: {row['reason']}"
+    elif absent := [site for site in str(row["sites"]).split(", ") if site not in str(known["sites"]).split(", ")]:
+        missing = f"the benchmark is without the real patients of {' and '.join(absent)}"
     elif min(float(known["std_error"]), float(row["std_error"])) <= 0:
         missing = "an estimate has no standard error"
     if missing is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import pandas as pd
 
@@ -17,16 +18,36 @@ from parallax.validation.combining import combine, leave_out, take_real
 from parallax.validation.rules import Fit
 from parallax.vocabulary import Way
 
+ELSEWHERE: Final = "its real patients are elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A site's replicates from its release: of which ``generator``, from how many real ``patients`` (n), and whether a signature was checked."""
+
+    cohort: pd.DataFrame
+    generator: str
+    patients: int
+    signed: bool
+
+
+_NO_RELEASE: Final[Mapping[str, Released]] = MappingProxyType({})
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Who is pooled: cohorts by site, the ``patients`` (real ones) that a synthetic cohort was made from, and whom the way leaves out, and why."""
+    """Who is pooled: cohorts by site, the ``patients`` (real ones) that a synthetic cohort was made from, and whom the way leaves out, and why.
+
+    ``unverified`` names sites whose release no public key vouches for.
+    """
 
     way: Way
     real: Mapping[str, pd.DataFrame]
     synthetic: Mapping[str, pd.DataFrame]
     patients: Mapping[str, int]
     left_out: Mapping[str, str]
+    unverified: tuple[str, ...] = ()
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -45,7 +66,8 @@ class Pool:
             return "nothing"
         moved = "real" if self.way == "individual_real" else "synthetic"
         sites = self.real if self.way == "individual_real" else self.synthetic
-        return f"{moved} patients of {' and '.join(sites)}"
+        unverified = [site for site in self.unverified if site in sites]
+        return f"{moved} patients of {' and '.join(sites)}" + (f"; not verified by a signature: {', '.join(unverified)}" if unverified else "")
 
     @property
     def obstacle(self) -> str | None:
@@ -61,26 +83,36 @@ class Pool:
         return "; ".join(f"{site}: {reason}" for site, reason in self.left_out.items()) or None
 
 
-def pool_real(real: Mapping[str, pd.DataFrame]) -> Pool:
-    """Way 1: every site's real patients."""
-    return Pool("individual_real", real, {}, {}, {})
+def pool_real(real: Mapping[str, pd.DataFrame], *, left_out: Mapping[str, str] = _NOBODY) -> Pool:
+    """Way 1: every site's real patients; ``left_out``, and why: sites whose real patients are not here."""
+    return Pool("individual_real", real, {}, {}, left_out)
 
 
 def pool_generator(
-    real: Mapping[str, pd.DataFrame], synthetic: Mapping[str, pd.DataFrame], *, verdicts: Mapping[str, str], here: tuple[str, ...]
+    real: Mapping[str, pd.DataFrame],
+    synthetic: Mapping[str, pd.DataFrame],
+    *,
+    generator: str,
+    verdicts: Mapping[str, str],
+    here: tuple[str, ...],
+    elsewhere: Mapping[str, Released] = _NO_RELEASE,
 ) -> tuple[Pool, ...]:
     """Ways 3 and 4 of one generator: the sites' synthetic patients, and beside the real ones of the sites ``here``, where there are any.
 
-    ``verdicts`` by site: a site whose generator may not be released is left out with that reason.
+    ``verdicts`` by site: a site whose generator may not be released is left out with that reason. ``elsewhere``: the releases of sites whose real
+    patients are not here, by site; one of another generator is left out.
     """
     kept_back = {site: f"verdict {verdict.replace('_', ' ')}" for site, verdict in verdicts.items() if verdict != "release"}
-    released = {site: cohort for site, cohort in synthetic.items() if site not in kept_back and len(cohort)}
-    patients = {site: len(cohort) for site, cohort in real.items()}
-    ways = [Pool("individual_synthetic", {}, released, patients, kept_back)]
+    kept_back |= {site: f"its release is of {found.generator}" for site, found in elsewhere.items() if found.generator != generator}
+    drawn = {**synthetic, **{site: found.cohort for site, found in elsewhere.items()}}
+    released = {site: cohort for site, cohort in drawn.items() if site not in kept_back and len(cohort)}
+    patients = {site: len(cohort) for site, cohort in real.items()} | {site: found.patients for site, found in elsewhere.items()}
+    unverified = tuple(site for site, found in elsewhere.items() if not found.signed)
+    ways = [Pool("individual_synthetic", {}, released, patients, kept_back, unverified)]
     if here:
-        elsewhere = {site: cohort for site, cohort in released.items() if site not in here}
+        others = {site: cohort for site, cohort in released.items() if site not in here}
         missing = {site: reason for site, reason in kept_back.items() if site not in here}
-        ways.append(Pool("individual_mixed", {site: real[site] for site in here}, elsewhere, patients, missing))
+        ways.append(Pool("individual_mixed", {site: real[site] for site in here}, others, patients, missing, unverified))
     return tuple(ways)
 
 

@@ -113,13 +113,13 @@ def check_release(protocol: Protocol, generator: str, *, verdict: Mapping[str, A
 
 
 def render_protocol(protocol: Protocol) -> str:
-    """The protocol with the released folder, in which it lies, as the source of every site, and without ``pooling``, which is of one place;
-    everything else is as it was, defaults included.
+    """The protocol with the released folder, in which it lies, as the source of every site; everything else is as it was, defaults included.
+
+    What of ``pooling`` asks for real patients here, or for files of this place, stays here.
     """
     content: Any = protocol.plain()
     sites = {site: {"source": "release", "path": ".", "site": site} for site in protocol.sites}
-    content |= {"data": {"sites": sites}}
-    del content["pooling"]
+    content |= {"data": {"sites": sites}, "pooling": content["pooling"] | {"here": [], "site_results": {}}}
     head = "# AI-generated patients stand in for the real ones: replicate 0 of the release in this folder.\n"
     return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
 

@@ -88,16 +88,15 @@ def test_a_level_that_one_patient_has_becomes_the_commonest():
     assert restored["code"].fillna("-").tolist() == ["A", "B", "A", "-"]
 
 
-def test_a_time_that_one_patient_has_is_spread_to_the_time_before():
-    form = FollowUp.of(np.array([2.0, 2.0, 5.0, 9.0]), np.array([True, False, True, True]))
-    days = form.spread(np.repeat([2.0, 5.0, 9.0, 7.5], 10_000), rng=np.random.default_rng(1)).reshape(4, -1)
-    assert (days[0] == 2).all()
-    assert (days[3] == 7.5).all()  # no time seen
-    for drawn, (low, high) in zip(days[1:3], ((2.0, 5.0), (5.0, 9.0)), strict=True):
+def test_a_time_that_one_patient_has_is_spread_among_its_neighbours():
+    seen = np.append(np.arange(10.0, 210.0, 10.0), 55.0)  # 10, 20 … 200, and 55
+    form = FollowUp.of(np.append(seen, 55.0), np.ones(22, dtype=bool))
+    days = form.spread(np.repeat([120.0, 10.0, 200.0, 55.0, 7.5], 10_000), rng=np.random.default_rng(1)).reshape(5, -1)
+    for drawn, (low, high) in zip(days[:3], ((70.0, 170.0), (0.0, 55.0), (150.0, 200.0)), strict=True):
         assert ((low < drawn) & (drawn <= high)).all()
-        assert drawn.mean() == pytest.approx((low + high) / 2, abs=0.05)
-    first = FollowUp.of(np.array([4.0]), np.array([True])).spread(np.full(10_000, 4.0), rng=np.random.default_rng(1))
-    assert first.mean() == pytest.approx(2, abs=0.05)
+        assert drawn.mean() == pytest.approx((low + high) / 2, abs=1.5)
+    assert (days[3] == 55).all()  # of two patients
+    assert (days[4] == 7.5).all()  # no time seen
 
 
 def test_the_study_ends_on_the_last_day_where_at_least_one_in_a_hundred_are_followed_so_far():

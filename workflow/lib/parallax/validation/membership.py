@@ -16,6 +16,7 @@ from parallax.validation.neighbours import find_nearest
 
 #: the share of non-members whom the attack may take for members
 FALSE_POSITIVES: Final = 0.01
+_DRAWS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,24 @@ def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITI
 
 
 def harmless_pass_rate(attack: Attack, threshold: float) -> float:
-    """Chance that a generator that tells nothing passes ``threshold`` with its upper bound on the true positives, members taken as many.
+    """Chance that a generator that tells nothing passes ``threshold`` with its upper bound on the true positives.
 
-    Such a generator's bound is the share of people beyond the r-th largest of N non-members, whatever the distribution: it stays below the
-    threshold if at least r of N exceed the threshold's quantile, r as in ``measure_true_positives``.
+    Members and non-members of such a generator have scores of one distribution, whatever it is, so that the bound depends on ranks alone: the
+    shares of people beyond the two non-members' scores that ``measure_true_positives`` looks at are uniform order statistics (Beta; David and
+    Nagaraja 2003, section 2.2), the members beyond them binomial given these. Drawn 20,000 times from one stream: the chance is a property of the two
+    numbers of patients. A member's two scores are taken for one.
     """
-    size = sum(len(part) for part in attack.others)
-    rank = _threshold_rank(size, FALSE_POSITIVES)
-    return float(bdtrc(rank - 1, size, threshold)) if rank <= size else 0.0
+    size, n = sum(len(part) for part in attack.others), attack.members.shape[1]
+    first, last = math.floor(FALSE_POSITIVES * size) + 1, _threshold_rank(size, FALSE_POSITIVES)
+    if last > size:
+        return 0.0
+    rng = np.random.default_rng(0)
+    beyond = rng.beta(first, size + 1 - first, _DRAWS)
+    further = rng.beta(last - first, size + 1 - last, _DRAWS) if last > first else np.zeros(_DRAWS)
+    members = rng.binomial(n, beyond)
+    value, loose = members / n, (members + rng.binomial(n - members, further)) / n
+    wilson = np.array([wilson_bound(count / n, n, upper=True) for count in range(n + 1)])[members]
+    return float((value + np.hypot(loose - value, wilson - value) <= threshold).mean())
 
 
 def _threshold_rank(size: int, false_positives: float) -> int:

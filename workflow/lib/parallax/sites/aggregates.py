@@ -21,6 +21,8 @@ from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS, REAL, Way
 
 COUNTS: Final = ("n_treated", "n_comparator", "events_treated", "events_comparator")
 SHARED: Final = "estimates, variances and counts"
+#: sites below which nothing is pooled
+_FEWEST: Final = 2
 
 #: how aggregates are pooled, the answer first
 POOLING_RULES: Final[Mapping[str, Callable[[ArrayLike, ArrayLike], Pooled]]] = {
@@ -114,7 +116,7 @@ def pool_aggregates(answers: Mapping[str, pd.DataFrame], *, way: Way, excluded: 
     """
     shared = SHARED + (f"; not verified by a signature: {', '.join(unverified)}" if unverified else "")
     rows = [
-        {"way": way, "shared": shared if gathered.rows else "nothing"} | row
+        {"way": way, "shared": shared if len(gathered.rows) >= _FEWEST else "nothing"} | row
         for gathered in gather(answers, excluded=excluded)
         for row in _pooled_rows(gathered)
     ]
@@ -133,8 +135,8 @@ def _pooled_rows(gathered: Gathered) -> Iterator[dict[str, Any]]:
     }
     for rule, pool in POOLING_RULES.items():
         try:
-            if not sites:
-                raise NotEstimable(f"no site has an estimate ({told})")
+            if len(sites) < _FEWEST:
+                raise NotEstimable("fewer than two sites have an estimate" + (f" ({told})" if told else ""))
             numbers = _finish(pool(gathered.estimates, gathered.std_errors), gathered)
         except NotEstimable as error:
             yield described | {"rule": rule, "status": "not_estimable", "reason": str(error)}

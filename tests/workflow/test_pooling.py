@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROTOCOL, Study, make_study, simulate_patients
 
 from parallax.analysis import analyse
 from parallax.pooling import pool_cohorts, pool_settings
 from parallax.protocol.loading import read_protocol
 from parallax.storage import read_json
+from workflow.conftest import PROTOCOL, Study, make_study, simulate_patients
 
 MONTH = 30.4375
 #: gates that let every generator pass: what is tested is the way of the data

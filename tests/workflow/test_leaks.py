@@ -20,7 +20,7 @@ import pytest
 
 from workflow.conftest import PROTOCOL, Study, make_study, simulate_patients
 
-pytestmark = [pytest.mark.xdist_group("workflow"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.xdist_group("leaks"), pytest.mark.timeout(1800), pytest.mark.slow]
 
 #: a level of a free text that one patient has, and one that few have
 ALONE, FEW = "Mr Quillfeather", "lives in Nether Wallop"

@@ -160,7 +160,7 @@ class RecordForm:
 
 def _own_levels(values: pd.Series) -> dict[str, str]:
     held = values.value_counts()
-    return {str(level): str(held.index[0]) for level, patients in held.items() if patients < _SHARED} if len(held) else {}
+    return {str(level): str(held.index[0]) for level, patients in held.items() if patients < _SHARED}
 
 
 def _value_grid(values: FloatArray, *, count: bool) -> Grid:

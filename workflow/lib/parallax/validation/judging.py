@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from parallax.protocol.validation import Gates
-from parallax.validation.bounds import Bounded
+from parallax.validation.bounds import CONFIDENCE, Bounded
 from parallax.validation.copies import bound_excess
 from parallax.validation.membership import Attack, harmless_pass_rate, measure_true_positives
 from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, metric_row
@@ -26,7 +26,7 @@ LEAST_HOLD_OUT: Final = 30
 
 _SURE_TO_PASS: Final = 0.995
 #: how many margins of a one-sided 95 % bound must lie between chance and the threshold for a harmless generator to be that sure to pass
-_MARGINS: Final = float(1 + ndtri(_SURE_TO_PASS) / ndtri(0.95))
+_MARGINS: Final = float(1 + ndtri(_SURE_TO_PASS) / ndtri(CONFIDENCE))
 _TOO_FEW: Final = "the hold-out patients are too few: a harmless generator would often exceed the threshold"
 _FAR_TOO_FEW: Final = f"fewer than {LEAST_HOLD_OUT} patients were kept from the generator"
 
@@ -34,8 +34,7 @@ _FAR_TOO_FEW: Final = f"fewer than {LEAST_HOLD_OUT} patients were kept from the 
 def judge_auc(name: str, found: Bounded, hold_out: int, gates: Gates, *, vital: bool = True) -> dict[str, object]:
     """An area under the ROC curve. A harmless generator surely passes if the bound's margin fits often enough between 0.5 and the threshold."""
     threshold = METRICS[name].threshold(gates)
-    sure = max(found.value - found.lower, found.upper - found.value) <= (threshold - 0.5) / _MARGINS
-    return _judge(name, found, threshold, hold_out=hold_out, sure=sure, vital=vital)
+    return _judge(name, found, threshold, hold_out=hold_out, sure=_margin(found) <= (threshold - 0.5) / _MARGINS, vital=vital)
 
 
 def judge_positives(name: str, attack: Attack, gates: Gates) -> dict[str, object]:
@@ -70,13 +69,16 @@ def judge_excess(name: str, seen: NDArray[np.bool_], unseen: NDArray[np.bool_], 
     shares = float(seen.mean()), float(unseen.mean())
     found = bound_excess(shares[0], len(seen), shares[1], len(unseen))
     if shares[1] > 0:
-        sure = max(found.value - found.lower, found.upper - found.value) <= threshold / _MARGINS
-        return _judge(name, found, threshold, hold_out=len(unseen), sure=sure, vital=False)
+        return _judge(name, found, threshold, hold_out=len(unseen), sure=_margin(found) <= threshold / _MARGINS, vital=False)
     if found.upper <= threshold or found.lower > 0:
         return _row(name, found, threshold, None)
     if shares[0] > 0:
         return _row(name, found, threshold, "the patients are too few to tell copies from coincidences")
     return _row(name, found, threshold, f"{NOT_INFORMATIVE}nobody was copied, but the patients are too few to bound it")
+
+
+def _margin(found: Bounded) -> float:
+    return max(found.value - found.lower, found.upper - found.value)
 
 
 def _judge(name: str, found: Bounded, threshold: float, *, hold_out: int, sure: bool, vital: bool, note: str | None = None) -> dict[str, object]:

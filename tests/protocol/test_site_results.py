@@ -88,7 +88,7 @@ def unprintable_protocol(content: Content) -> None:
 IMPOSSIBLE = {
     "variance that would be all of the answer": (answer(variance=1e-12), "an interval of another width than its variance has"),
     "variance below what events can give": (
-        answer(variance=1e-6, lower=-0.30196, upper=-0.29804),
+        answer(variance=1e-6, lower=-0.30196, upper=-0.29804, p_value=0.0),
         "answers[0].variance\n      found    1e-06, with 90 events",
     ),
     "variance too small to divide by": (answer(variance=1e-320), "answers[0].variance\n      found    9.99989e-321"),
@@ -114,6 +114,13 @@ IMPOSSIBLE = {
     "negative variance": (change("answers", 0, "variance", to=-0.01), "answers[0].variance\n      found    -0.01"),
     "no variance": (change("answers", 0, "variance", to=None), "an estimate without its variance"),
     "zero variance": (change("answers", 0, "variance", to=0.0), "answers[0].variance\n      found    0"),
+    "interval that leans to one side": (
+        answer(lower=-0.3 - 0.098, upper=-0.3 + 0.294),
+        "an interval whose middle is not its estimate",
+    ),
+    "p-value of no difference": (answer(p_value=0.9), "a p-value that its estimate and its variance do not give"),
+    "p-value of far more patients": (answer(p_value=1e-9), "a p-value that its estimate and its variance do not give"),
+    "p-value of a normal where few replicates are": (answer(df=2.0, lower=-0.73027, upper=0.13027, p_value=0.0027), "a p-value that its estimate"),
     "interval beside the estimate": (change("answers", 0, "lower", to=-0.2), "an interval that does not contain its estimate"),
     "not a number": (change("answers", 0, "estimate", to=math.nan), "answers[0].estimate\n      found    nan"),
     "infinite": (change("answers", 0, "upper", to=math.inf), "answers[0].upper\n      found    inf"),
@@ -227,6 +234,24 @@ def test_a_file_altered_after_signing(tmp_path: Path, key: Path) -> None:
     sign(path, key)
     path.write_text(path.read_text().replace("40", "45", 1))
     assert "the file was changed after it was signed" in refusal(tmp_path, public_key="harbour.pub")
+
+
+def test_what_was_checked_is_what_is_read(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is another one whenever it is read again."""
+    path = write_results(tmp_path, sound_results())
+    sign(path, key)
+    read_bytes, times = Path.read_bytes, []
+
+    def read_and_swap(self: Path) -> bytes:
+        content = read_bytes(self)
+        if self == path:
+            times.append(1)
+            self.write_text(json.dumps(sound_results(estimate=-0.9)))
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_swap)
+    assert read(tmp_path, public_key="harbour.pub").answers[0].estimate == pytest.approx(-0.3, abs=1e-3)
+    assert len(times) == 1
 
 
 def test_a_file_signed_by_another(tmp_path: Path, key: Path) -> None:

@@ -83,9 +83,8 @@ def _read_one(name: str, entry: SiteResultsFile, protocol: Protocol, folder: Pat
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise _refused(where, f"{path.name}: a file of more than {LARGEST_BYTES // 1_000_000} MB", "site results, which are small")
-        text = path.read_bytes()
-        if entry.public_key is not None:
-            verify_file(path, public_key=folder / Path(entry.public_key).expanduser())
+        key = entry.public_key
+        text = path.read_bytes() if key is None else verify_file(path, public_key=folder / Path(key).expanduser())
     except OSError as error:
         fault = Fault(where, f"{path.name}: a file that cannot be read ({error.strerror})", "a file of site results", "correct the path")
         raise ProtocolError([fault]) from None

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from parallax.protocol.base import Name, Section
 from parallax.protocol.protocol import Protocol
-from parallax.statistics.intervals import t_interval
+from parallax.statistics.intervals import t_interval, t_p_value
 from parallax.tables import COMBINED
 from parallax.validation.combining import select_answers, to_analysis_scale
 from parallax.vocabulary import RATIO_CONTRASTS, REAL, Arm, Contrast, Rule, Verdict
@@ -36,6 +36,10 @@ Variance = Annotated[float, Field(ge=1e-18, le=1e24)]
 LARGEST_LOG: Final = 500.0
 #: an interval as wide as its variance has it, within what rounding to two digits moves both
 _WIDTHS: Final = (0.75, 1.33)
+#: in standard errors: how far rounding moves an interval's middle from its estimate, at most a tenth, and more
+_CENTRE: Final = 0.25
+#: how far rounding moves a test statistic, absolutely and relatively: a twentieth of the estimate's and of the error's own last digit, twice
+_STATISTIC: Final = 0.1
 
 
 class Answer(Section):
@@ -85,12 +89,24 @@ class Answer(Section):
         lower, upper = t_interval(0.0, float(np.sqrt(self.variance)), self.df or np.inf)
         if not _WIDTHS[0] <= (self.upper - self.lower) / (upper - lower) <= _WIDTHS[1]:
             raise ValueError("an interval of another width than its variance has")
+        if abs((self.lower + self.upper) / 2 - self.estimate) > _CENTRE * np.sqrt(self.variance):
+            raise ValueError("an interval whose middle is not its estimate")
+        if not self._agrees_with_p_value(abs(self.estimate) / float(np.sqrt(self.variance))):
+            raise ValueError("a p-value that its estimate and its variance do not give")
         if self.not_estimable > self.replicates:
             raise ValueError("more replicates left out than there are")
         for patients, events in ((self.n_treated, self.events_treated), (self.n_comparator, self.events_comparator)):
             if events is not None and (patients is None or events > patients):
                 raise ValueError("more events than patients")
         return self
+
+    def _agrees_with_p_value(self, statistic: float) -> bool:
+        """Whether the p-value, which has two digits, is that of some statistic as near as rounding lets it be."""
+        if self.p_value is None:
+            return True
+        ends = (max(statistic * (1 - _STATISTIC) - _STATISTIC, 0.0), statistic * (1 + _STATISTIC) + _STATISTIC)
+        largest, least = (t_p_value(end, 1.0, self.df or np.inf) for end in ends)
+        return 0.8 * least <= self.p_value <= 1.25 * largest
 
     @property
     def target(self) -> tuple[str, str, str, str, float | None]:

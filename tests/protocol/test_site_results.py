@@ -14,6 +14,7 @@ import pytest
 
 from parallax.disclosure.combined import disclose_combined
 from parallax.errors import ProtocolError
+from parallax.protocol.checks import SourceFacts
 from parallax.protocol.protocol import digest_of
 from parallax.signing import SUFFIX, sign_file
 from parallax.sites.reading import LARGEST_BYTES, find_copies, read_site_results
@@ -152,6 +153,11 @@ IMPOSSIBLE = {
     "unknown dataset": (change("answers", 0, "dataset", to="tvae"), "an answer that the protocol does not ask for"),
     "combining rule of real patients": (change("answers", 0, "rule", to="partial"), "none for the real patients"),
     "unknown covariate": (change("characteristics", 0, "covariate", to="income"), "a covariate, a design or a generator that the protocol"),
+    "follow-up as it is": (change("follow_up", 0, "median_days", to=69.0), "follow_up[0].median_days\n      found    a number that was not"),
+    "follow-up beyond the study's": (change("follow_up", 0, "median_days", to=501.0), "follow_up[0].median_days\n      found    501 days"),
+    "follow-up of nobody": (change("follow_up", to=[]), "follow_up\n      found    other outcomes than the protocol's"),
+    "follow-up of another outcome": (change("follow_up", 0, "outcome", to="relapse"), "follow_up\n      found    other outcomes than the"),
+    "follow-up of no time": (change("follow_up", 0, "median_days", to=0.0), "follow_up[0].median_days\n      found    0"),
     "verdict of an unknown generator": (change("verdicts", to={"tvae": "release"}), "a covariate, a design or a generator that the protocol"),
     "another site's": (change("site", to="island"), 'the results of "island"'),
     "another study": (other_protocol, "another study: it differs in designs.matched.caliper_sd, disclosure.minimum_count"),
@@ -268,6 +274,56 @@ def test_a_key_that_is_none(tmp_path: Path, key: Path) -> None:
     sign(write_results(tmp_path, sound_results()), key)
     (tmp_path / "harbour.pub").write_text("no key")
     assert "no public key in PEM" in refusal(tmp_path, public_key="harbour.pub")
+
+
+MONTHS = """1 fault in the site results from elsewhere:
+  pooling.site_results.harbour
+      found    a median follow-up 30 times as short as at site "clinic" (outcome death): one of the two does not count in days, harbour perhaps in months
+      allowed  a median follow-up within a factor of 5 (data.follow_up_ratio) of every other site's
+      to do    have the institution give the factor of its unit, such as 30.4375, run the study again and send its results again, or raise data.follow_up_ratio if the sites do differ so"""
+
+
+def facts(days: float) -> dict[str, SourceFacts]:
+    return {"clinic": SourceFacts(median_follow_up={"death": days})}
+
+
+def test_months_for_days_elsewhere(tmp_path: Path) -> None:
+    """100 days are 3.29 months, which is told as 3.16."""
+    content = sound_results()
+    content["follow_up"][0]["median_days"] = 3.16
+    write_results(tmp_path, content)
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
+    with pytest.raises(ProtocolError) as caught:
+        read_site_results(protocol, folder=tmp_path, here=facts(94.8))
+    assert str(caught.value) == MONTHS
+    wider = protocol.model_copy(update={"data": protocol.data.model_copy(update={"follow_up_ratio": 31.0})})
+    assert list(read_site_results(wider, folder=tmp_path, here=facts(94.8))) == [ELSEWHERE]
+
+
+def test_months_for_days_here(tmp_path: Path) -> None:
+    write_results(tmp_path, sound_results())
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
+    with pytest.raises(ProtocolError, match=r'data.sites.clinic.mapping.days\n .* 31.6 times as short as at site "harbour"'):
+        read_site_results(protocol, folder=tmp_path, here=facts(100 / 31.6))
+    assert list(read_site_results(protocol, folder=tmp_path, here=facts(21.0))) == [ELSEWHERE]
+
+
+def test_months_for_days_between_two_sites_elsewhere(tmp_path: Path) -> None:
+    """The other answers are another site's, so that the two are no copies."""
+    write_results(tmp_path, sound_results())
+    other = sound_results(estimate=-0.5) | {"site": "island", "follow_up": [{"outcome": "death", "median_days": 3.16}]}
+    write_results(tmp_path, other, name="island")
+    protocol = sound(site_results={name: {"path": f"{name}.json"} for name in (ELSEWHERE, "island")})
+    with pytest.raises(ProtocolError, match='pooling.site_results.island\n .* at site "harbour"'):
+        read_site_results(protocol, folder=tmp_path)
+
+
+def test_follow_up_that_is_not_told_is_not_compared(tmp_path: Path) -> None:
+    content = sound_results()
+    content["follow_up"][0]["median_days"] = None
+    write_results(tmp_path, content)
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
+    assert read_site_results(protocol, folder=tmp_path, here=facts(1.0))[ELSEWHERE].median_follow_up == {}
 
 
 def test_one_file_under_two_names(tmp_path: Path) -> None:

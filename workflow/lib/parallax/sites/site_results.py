@@ -159,6 +159,13 @@ class Overlap(Section):
     failure: Words | None
 
 
+class FollowUp(Section):
+    """Median follow-up of both arms for a survival outcome, rounded (parallax.disclosure.follow_up); null where suppressed."""
+
+    outcome: Name
+    median_days: Positive | None
+
+
 class SiteResults(Section):
     """Everything in the file; ``protocol`` is the study's without what is of one place, ``study_digest`` its digest."""
 
@@ -173,6 +180,7 @@ class SiteResults(Section):
     characteristics: tuple[Characteristic, ...]
     balance: tuple[Balance, ...]
     overlap: tuple[Overlap, ...]
+    follow_up: tuple[FollowUp, ...]
     verdicts: dict[Name, Verdict]
 
     def combined(self, dataset: str) -> pd.DataFrame:
@@ -184,6 +192,11 @@ class SiteResults(Section):
             if row["contrast"] in RATIO_CONTRASTS:
                 row |= {name: None if row[name] is None else float(np.exp(row[name])) for name in ("estimate", "lower", "upper")}
         return COMBINED.validate(pd.DataFrame(rows, columns=list(COMBINED.columns)).infer_objects().astype(dict.fromkeys(_COUNTS, float)))
+
+    @property
+    def median_follow_up(self) -> dict[str, float]:
+        """In days, by survival outcome, where it is told."""
+        return {row.outcome: row.median_days for row in self.follow_up if row.median_days is not None}
 
     def table_1(self) -> pd.DataFrame:
         """The characteristics as rows."""
@@ -198,12 +211,14 @@ def build_site_results(
     protocol: Protocol,
     shown: Mapping[tuple[str, str], pd.DataFrame],
     *,
+    follow_up: Mapping[str, float | None],
     verdicts: Mapping[str, str],
     parallax: str,
     commit: str | None,
 ) -> dict[str, Any]:
     """The file's content from a site's shown tables by (dataset, table): ``combined``, ``balance`` and ``overlap`` of each dataset, and of the
-    real patients ``characteristics``. Only the answers by the study's own rule are in it.
+    real patients ``characteristics``; ``follow_up`` as :func:`parallax.disclosure.follow_up.disclose_follow_up` has it. Only the answers by the
+    study's own rule are in it.
 
     Rounding: as shown, an estimate to two digits of its standard error; on the analysis scale to a thousandth of it, other numbers to four digits.
     """
@@ -220,6 +235,7 @@ def build_site_results(
         "characteristics": [_pick(Characteristic, row) for row in _records(shown, REAL, "characteristics")],
         "balance": [_pick(Balance, row | {"dataset": name}) for name in datasets for row in _records(shown, name, "balance")],
         "overlap": [_pick(Overlap, row | {"dataset": name}) for name in datasets for row in _records(shown, name, "overlap")],
+        "follow_up": [{"outcome": outcome, "median_days": days} for outcome, days in follow_up.items()],
         "verdicts": dict(verdicts),
     }
     return SiteResults.model_validate(content).model_dump(mode="json")

@@ -63,6 +63,9 @@ def test_the_site_is_the_stratum_of_hazards() -> None:
 def test_the_same_patients_twice_and_other_numbers_of_replicates_are_refused() -> None:
     with pytest.raises(CohortError, match="the same patients at both"):
         pool_cohorts({"a": cohort([1.0, 2.0]), "b": cohort([1.0, 2.0]).iloc[::-1]})
+    drawn = pd.concat([cohort([1.0, 2.0]), cohort([3.0, 4.0], 1)])
+    with pytest.raises(CohortError, match="the same patients at both"):
+        pool_cohorts({"here": cohort([50.0])}, {"a": drawn, "b": drawn.assign(patient_id=drawn["patient_id"].iloc[::-1].to_numpy())})
     with pytest.raises(StatisticsError, match="1 of a, 2 of b"):
         pool_cohorts({}, {"a": cohort([1.0]), "b": pd.concat([cohort([2.0]), cohort([2.0], 1)])})
 

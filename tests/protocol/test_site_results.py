@@ -276,11 +276,15 @@ def test_a_key_that_is_none(tmp_path: Path, key: Path) -> None:
     assert "no public key in PEM" in refusal(tmp_path, public_key="harbour.pub")
 
 
-MONTHS = """1 fault in the site results from elsewhere:
-  pooling.site_results.harbour
-      found    a median follow-up 30 times as short as at site "clinic" (outcome death): one of the two does not count in days, harbour perhaps in months
-      allowed  a median follow-up within a factor of 5 (data.follow_up_ratio) of every other site's
-      to do    have the institution give the factor of its unit, such as 30.4375, run the study again and send its results again, or raise data.follow_up_ratio if the sites do differ so"""
+MONTHS = (
+    "1 fault in the site results from elsewhere:\n"
+    "  pooling.site_results.harbour\n"
+    '      found    a median follow-up 30 times as short as at site "clinic" (outcome death): one of the two does not count in days, '
+    "harbour perhaps in months\n"
+    "      allowed  a median follow-up within a factor of 5 (data.follow_up_ratio) of every other site's\n"
+    "      to do    have the institution give the factor of its unit, such as 30.4375, run the study again and send its results again, "
+    "or raise data.follow_up_ratio if the sites do differ so"
+)
 
 
 def facts(days: float) -> dict[str, SourceFacts]:
@@ -303,7 +307,7 @@ def test_months_for_days_elsewhere(tmp_path: Path) -> None:
 def test_months_for_days_here(tmp_path: Path) -> None:
     write_results(tmp_path, sound_results())
     protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
-    with pytest.raises(ProtocolError, match=r'data.sites.clinic.mapping.days\n .* 31.6 times as short as at site "harbour"'):
+    with pytest.raises(ProtocolError, match=r'data\.sites\.clinic\.mapping\.days\n .* 31.6 times as short as at site "harbour"'):
         read_site_results(protocol, folder=tmp_path, here=facts(100 / 31.6))
     assert list(read_site_results(protocol, folder=tmp_path, here=facts(21.0))) == [ELSEWHERE]
 
@@ -314,7 +318,7 @@ def test_months_for_days_between_two_sites_elsewhere(tmp_path: Path) -> None:
     other = sound_results(estimate=-0.5) | {"site": "island", "follow_up": [{"outcome": "death", "median_days": 3.16}]}
     write_results(tmp_path, other, name="island")
     protocol = sound(site_results={name: {"path": f"{name}.json"} for name in (ELSEWHERE, "island")})
-    with pytest.raises(ProtocolError, match='pooling.site_results.island\n .* at site "harbour"'):
+    with pytest.raises(ProtocolError, match=r'pooling\.site_results\.island\n .* at site "harbour"'):
         read_site_results(protocol, folder=tmp_path)
 
 

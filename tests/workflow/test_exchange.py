@@ -60,9 +60,9 @@ class Institution(Study):
 
 
 def found(folder: Path, site: str, *, seed: int) -> Institution:
-    """A folder with a copy of the project, a protocol, and patients."""
+    """A folder with a copy of the project, compiled, a protocol, and patients."""
     for name in ("workflow", "config", "envs", "profiles"):
-        shutil.copytree(REPOSITORY / name, folder / "parallax" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPOSITORY / name, folder / "parallax" / name)
     shutil.copy(REPOSITORY / "Snakefile", folder / "parallax")
     simulate_patients(300, seed=seed).to_csv(folder / "patients.csv", index=False)
     institution = Institution(folder, folder / "tiny.yaml")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,15 +12,15 @@ import pandas as pd
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.answers import of_target
 from parallax.reporting.figures.pooling import PoolingRow, draw_pooling
-from parallax.reporting.heterogeneity import tabulate_heterogeneity, tabulate_site_overlap
+from parallax.reporting.heterogeneity import primary_measures, tabulate_heterogeneity, tabulate_site_overlap
 from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.numbers import NOT_AVAILABLE, format_number, format_signed
 from parallax.reporting.pictures import Picture, competing_outcomes, inline, primary_estimate
 from parallax.reporting.sections import Cell, Table
-from parallax.reporting.style import dataset_styles
+from parallax.reporting.style import SOFT, DatasetStyle, dataset_styles
 from parallax.reporting.verdicts import sentence
-from parallax.reporting.wording import describe_effect, estimate_words, plain
-from parallax.vocabulary import REAL, WAYS
+from parallax.reporting.wording import describe_effect, estimate_words, name_site, name_sites, plain
+from parallax.vocabulary import POOLED, REAL, RELEASED, WAYS
 
 #: a way of pooling in words
 _WAYS: Final[Mapping[str, str]] = {
@@ -31,6 +31,8 @@ _WAYS: Final[Mapping[str, str]] = {
     "aggregates_synthetic": "aggregates of synthetic patients",
 }
 _UNKNOWN: Final = (math.nan, math.nan, math.nan)
+#: nobody in it ever lived, so that it does not look like the real patients of a site
+_RELEASED_STYLE: Final = DatasetStyle("AI-generated", SOFT, "o", ())
 _VERDICTS: Final[Mapping[str, tuple[str, str, str]]] = {
     "agrees": ("release", "Agrees", "✓"),
     "differs": ("do_not_release", "Differs", "✕"),
@@ -58,6 +60,7 @@ class PooledPage:
     forest: Picture
     ways: Table
     costs: Table | None
+    times: Table | None
     heterogeneity: Table | None
     overlap: Table | None
 
@@ -73,13 +76,25 @@ def describe_pooled(inputs: ReportInputs) -> PooledPage | None:
             *_VERDICTS[entry["verdict"]],
             name=_WAYS[entry["way"]],
             dataset=styles[entry["dataset"]].label,
-            reason=sentence(entry["reason"] + (f"; left out: {entry['left_out']}" if entry["left_out"] and entry["shift"] is not None else "")),
+            reason=sentence(name_sites(_reason(entry), inputs.protocol.named_sites)),
         )
         for entry in judged
     )
     return PooledPage(
-        cards, _picture(inputs), _tabulate_ways(inputs), _tabulate_costs(inputs), _tabulate_heterogeneity(inputs), _tabulate_overlap(inputs)
+        cards,
+        _picture(inputs),
+        _tabulate_ways(inputs),
+        _tabulate_costs(inputs),
+        _tabulate_times(inputs),
+        _tabulate_heterogeneity(inputs),
+        _tabulate_overlap(inputs),
     )
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    """Why a way has its verdict; one that has no answer says itself who is left out."""
+    said = str(entry["reason"])
+    return said if entry["verdict"] == "inconclusive" or not entry["left_out"] else f"{said}; left out: {entry['left_out']}"
 
 
 def _answers(pooled: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[tuple[str, str, Mapping[Any, Any]]]:
@@ -93,33 +108,52 @@ def _answers(pooled: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[tup
     return sorted(found, key=lambda entry: (entry[1] != REAL, WAYS.index(entry[0])))
 
 
+def _rows_of_site(site: str, inputs: ReportInputs) -> Iterator[PoolingRow]:
+    """A site's own answers: here of every dataset; elsewhere what its results say, and one replicate of its release."""
+    protocol, block = inputs.protocol, name_site(site)
+    if site in protocol.pooled_sites:
+        for dataset in (REAL, *protocol.generators):
+            yield PoolingRow(
+                block, "", dataset, *_numbers(primary_estimate(inputs.sites[site].combined.get(dataset), protocol)), note="", pooled=False
+            )
+        return
+    block += " (elsewhere)"
+    if site in protocol.pooling.site_results:
+        told = dict(list(inputs.heterogeneity.groupby("dataset", sort=False))) if inputs.heterogeneity is not None else {}
+        for dataset in (REAL, *protocol.generators):
+            found = primary_measures(told[dataset], protocol.question.primary).get(("site", site)) if dataset in told else None
+            if found is not None or dataset == REAL:
+                numbers = _numbers(found and {"estimate": found["value"], "lower": found["lower"], "upper": found["upper"]})
+                yield PoolingRow(block, "its site results", dataset, *numbers, note="", pooled=False)
+    if site in protocol.released_sites:
+        found = primary_estimate(inputs.sites[site].combined.get(REAL), protocol)
+        yield PoolingRow(block, "one replicate of its release", RELEASED, *_numbers(found), note="", pooled=False)
+
+
+def _numbers(found: Mapping[str, float] | None) -> tuple[float, float, float]:
+    return (float(found["estimate"]), float(found["lower"]), float(found["upper"])) if found else _UNKNOWN
+
+
 def _picture(inputs: ReportInputs) -> Picture:
     protocol = inputs.protocol
-    primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
-    rows = []
-    for site, tables in inputs.sites.items():
-        released = site in protocol.released_sites
-        block = plain(site).capitalize() + (" (AI-generated, one replicate)" if released else "")
-        # of a release what was fitted to it here is nothing that is pooled
-        for dataset in (REAL,) if released else (REAL, *protocol.generators):
-            found = primary_estimate(tables.combined.get(dataset), protocol)
-            numbers = (found["estimate"], found["lower"], found["upper"]) if found else _UNKNOWN
-            rows.append(PoolingRow(block, "", dataset, *numbers, note="", pooled=False))
+    primary, styles = protocol.question.primary, dataset_styles(protocol.generators) | {RELEASED: _RELEASED_STYLE}
+    rows = [row for site in protocol.named_sites for row in _rows_of_site(site, inputs)]
     for way, dataset, row in _answers(inputs.pooled, protocol):
-        numbers = _UNKNOWN
-        if row["status"] == "ok":
-            numbers = (float(row["estimate"]), float(row["lower"]), float(row["upper"]))
-        rows.append(PoolingRow("All sites", _WAYS[way], dataset, *numbers, note=_brief(str(row["shared"])), pooled=True))
+        numbers = _numbers(row if row["status"] == "ok" else None)
+        shared = name_sites(str(row["shared"]), protocol.named_sites)
+        rows.append(PoolingRow("All sites", _WAYS[way], dataset, *numbers, note=_brief(shared), pooled=True))
     figure = draw_pooling(rows, contrast=primary.contrast, styles=styles)
     effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
     told = "; ".join(
-        f"{row.label or row.block} ({styles[row.dataset].label}) {estimate_words(primary.contrast, row.estimate, row.lower, row.upper)}"
+        f"{', '.join(filter(None, (row.block, row.label)))} ({styles[row.dataset].label}) "
+        f"{estimate_words(primary.contrast, row.estimate, row.lower, row.upper)}"
         for row in rows
         if math.isfinite(row.estimate)
     )
     caption = (
         f"{effect[0].upper()}{effect[1:]}, design {plain(primary.design)}, by site and by way of pooling, with 95% intervals; on the right what had "
         "to leave a site. Diamonds are of several sites; the grey band is the first of them. Hazards are compared within sites."
+        + (" One replicate of a release is AI-generated: its interval is naive, and too narrow." if protocol.joining_sites else "")
     )
     return Picture(inline(figure, "pooling", f"Forest plot by site and way of pooling: {told}."), caption)
 
@@ -130,14 +164,23 @@ def _brief(shared: str) -> str:
 
 def _tabulate_ways(inputs: ReportInputs) -> Table:
     styles, primary = dataset_styles(inputs.protocol.generators), inputs.protocol.question.primary
+
+    def name(text: object) -> str:
+        return name_sites(str(text), inputs.protocol.named_sites)
+
     rows = []
     for way, dataset, row in _answers(inputs.pooled, inputs.protocol):
-        left_out = "" if pd.isna(row["left_out"]) else f"left out: {row['left_out']}"
+        left_out = "" if pd.isna(row["left_out"]) else f"left out: {name(row['left_out'])}"
         answer = Cell(estimate_words(primary.contrast, row["estimate"], row["lower"], row["upper"]))
         if row["status"] != "ok":
-            answer = Cell("not estimable", note=str(row["reason"]))
+            answer = Cell(plain(str(row["status"])), note=name(row["reason"]))
         rows.append(
-            (Cell(_WAYS[way], note=styles[dataset].label), Cell(str(row["shared"])), Cell(str(row["sites"]) or NOT_AVAILABLE, note=left_out), answer)
+            (
+                Cell(_WAYS[way], note=styles[dataset].label),
+                Cell(name(row["shared"])),
+                Cell(name(row["sites"]) or NOT_AVAILABLE, note=left_out),
+                answer,
+            )
         )
     return Table("The ways of pooling", ("Way", "What left a site", "Sites in it", "Primary estimate"), tuple(rows))
 
@@ -168,6 +211,22 @@ def _tabulate_costs(inputs: ReportInputs) -> Table | None:
         return None
     caption = f"What synthesis costs the pooled answer, design {plain(primary.design)}"
     return Table(caption, ("Contrast", "Shift in benchmark SE", "Width of the interval, ratio", "Effective patients"), tuple(rows), groups)
+
+
+def _tabulate_times(inputs: ReportInputs) -> Table | None:
+    """Jobs and time of every way, at each site and where the answers meet; None where no job was measured."""
+    costs, styles = inputs.pooling_costs, dataset_styles(inputs.protocol.generators)
+    if costs is None or costs.empty:
+        return None
+    places = list(dict.fromkeys(costs["site"]))
+    rows = []
+    for (way, dataset), part in costs.groupby(["way", "dataset"], sort=False):
+        at = part.set_index("site")
+        cells = [Cell(f"{at.loc[site, 'jobs']} · {at.loc[site, 'cpu_seconds']:.0f} s" if site in at.index else NOT_AVAILABLE) for site in places]
+        total = Cell(f"{part['jobs'].sum()} · {part['cpu_seconds'].sum():.0f} s", note=f"{part['seconds'].sum():.0f} s by the clock")
+        rows.append((Cell(_WAYS[str(way)], note=styles[str(dataset)].label), *cells, total))
+    named = ["Where they meet" if site == POOLED else name_site(str(site)) for site in places]
+    return Table("What each way took: jobs · CPU time", ("Way", *named, "In all"), tuple(rows))
 
 
 def _tabulate_heterogeneity(inputs: ReportInputs) -> Table | None:

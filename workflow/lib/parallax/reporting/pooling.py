@@ -218,7 +218,7 @@ def _tabulate_times(inputs: ReportInputs) -> Table | None:
     costs, styles = inputs.pooling_costs, dataset_styles(inputs.protocol.generators)
     if costs is None or costs.empty:
         return None
-    places = list(dict.fromkeys(costs["site"]))
+    places = sorted(dict.fromkeys(costs["site"]), key=lambda site: site == POOLED)
     rows = []
     for (way, dataset), part in costs.groupby(["way", "dataset"], sort=False):
         at = part.set_index("site")

@@ -31,6 +31,8 @@ _WAYS: Final[Mapping[str, str]] = {
     "aggregates_synthetic": "aggregates of synthetic patients",
 }
 _UNKNOWN: Final = (math.nan, math.nan, math.nan)
+#: characters of a note beside the forest
+_LINE: Final = 43
 #: nobody in it ever lived, so that it does not look like the real patients of a site
 _RELEASED_STYLE: Final = DatasetStyle("AI-generated", SOFT, "o", ())
 _VERDICTS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -159,7 +161,12 @@ def _picture(inputs: ReportInputs) -> Picture:
 
 
 def _brief(shared: str) -> str:
-    return shared if len(shared) <= 40 else shared.replace(" patients of ", ": ")[:39].rstrip() + ("…" if len(shared) > 50 else "")
+    """What was shared on one line of the figure; the table has it in full."""
+    told, _, unverified = shared.partition("; ")
+    ending = ", unverified" if unverified else ""
+    room = _LINE - len(ending)
+    told = told if len(told) <= room else told.replace(" patients of ", ": ")
+    return (told if len(told) <= room else f"{told[: room - 1].rstrip()}…") + ending
 
 
 def _tabulate_ways(inputs: ReportInputs) -> Table:

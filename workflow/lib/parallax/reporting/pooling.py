@@ -177,7 +177,8 @@ def _tabulate_ways(inputs: ReportInputs) -> Table:
 
     rows = []
     for way, dataset, row in _answers(inputs.pooled, inputs.protocol):
-        left_out = "" if pd.isna(row["left_out"]) else f"left out: {name(row['left_out'])}"
+        # a way without an answer says itself who is left out
+        left_out = "" if pd.isna(row["left_out"]) or row["status"] != "ok" else f"left out: {name(row['left_out'])}"
         answer = Cell(estimate_words(primary.contrast, row["estimate"], row["lower"], row["upper"]))
         if row["status"] != "ok":
             answer = Cell(plain(str(row["status"])), note=name(row["reason"]))

@@ -34,7 +34,7 @@ try:
     if workflow.is_main_process:
         from parallax.extraction.preflight import check_sources
 
-        check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
+        FACTS = check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
         if config.get("signing_key"):
             from parallax.signing import read_private_key
 
@@ -46,7 +46,7 @@ try:
         if PROTOCOL.pooling.site_results:
             from parallax.sites.reading import read_site_results
 
-            read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent)
+            read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent, here=FACTS)
 except Exception as error:
     # in words, without places in this file, and without a value that another exception may hold
     sys.exit(describe_failure(error))

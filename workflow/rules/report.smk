@@ -71,6 +71,7 @@ rule render_report:
         certification="<study>/certification.csv" if CERTIFIED else [],
         pooled="<study>/pooled" if PROTOCOL.pools else [],
         pooling="<study>/pooling.csv" if PROTOCOL.pools else [],
+        pooling_costs="<study>/pooling_costs.csv" if PROTOCOL.pools else [],
         heterogeneity="<study>/heterogeneity.csv" if PROTOCOL.pools else [],
         site_overlap="<study>/site_overlap.csv" if PROTOCOL.pools else [],
     output:
@@ -114,6 +115,7 @@ rule write_manifest:
             *(
                 [
                     "<study>/pooling.csv",
+                    "<study>/pooling_costs.csv",
                     "<study>/heterogeneity.csv",
                     "<study>/site_overlap.csv",
                 ]

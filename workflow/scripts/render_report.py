@@ -29,7 +29,7 @@ def render(input, output, params):
     certification = read_csv(input.certification) if input.get("certification") else None
     pools = [Path(input.pooled) / f"{name}.parquet" for name in (REAL, *protocol.generators)] if protocol.pools else []
     pooled = {path.stem: read_frame(path) for path in pools if path.exists()}
-    beside = {name: read_csv(input[name]) for name in ("pooling", "heterogeneity", "site_overlap") if protocol.pools}
+    beside = {name: read_csv(input[name]) for name in ("pooling", "pooling_costs", "heterogeneity", "site_overlap") if protocol.pools}
     inputs = ReportInputs(protocol, sites, read_json(input.verdict), run, certification, pooled, **beside)
     write_text(output[0], render_report(inputs))
 

@@ -64,8 +64,11 @@ def sign(content: bytes, *, key: str | Path) -> bytes:
     return read_private_key(key).sign(content)
 
 
-def verify_file(path: str | Path, *, public_key: str | Path) -> None:
-    """Check that ``<path>.sig`` is the signature of the file's bytes by the owner of ``public_key``. Raises ``SigningError`` where it is not."""
+def verify_file(path: str | Path, *, public_key: str | Path) -> bytes:
+    """The file's bytes, of which ``<path>.sig`` is the signature by the owner of ``public_key``: use these, for a file read again may be another.
+
+    Raises ``SigningError`` where it is not.
+    """
     signed = Path(path)
     public = _public_key(Path(public_key).expanduser())
     content = _content(signed, allowed="a signed file", remedy="have it sent again")
@@ -78,6 +81,7 @@ def verify_file(path: str | Path, *, public_key: str | Path) -> None:
             beside, "no signature of this file by this key", f"the signature of {signed.name} by the owner of {public_key}",
             "check that the public key is the sender's; if it is, the file was changed after it was signed: do not use it",
         ) from None  # fmt: skip
+    return content
 
 
 def _public_key(path: Path) -> Ed25519PublicKey:

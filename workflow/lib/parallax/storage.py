@@ -54,6 +54,18 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
+def read_benchmarks(folder: str | Path) -> dict[str, tuple[float, float]]:
+    """CPU seconds and seconds by the clock of every job that Snakemake measured, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1").
+
+    Snakemake samples CPU time, so that a job's last moments are missed, and all of a very short one.
+    """
+    found = {}
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        measured = pd.read_csv(path, sep="\t", na_values=["-"])
+        found[path.relative_to(folder).with_suffix("").as_posix()] = (float(measured["cpu_time"].fillna(0).sum()), float(measured["s"].sum()))
+    return found
+
+
 def write_json(path: str | Path, content: Mapping[str, object], *, restricted: bool = False) -> None:
     """Write JSON with sorted keys, so that equal content is equal bytes; ``restricted`` as for tables."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", restricted=restricted)

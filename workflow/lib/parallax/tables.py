@@ -304,6 +304,18 @@ _ESTIMATES: Final = (
 #: ``std_error`` is that of the logarithm for ratios; ``horizon_days`` is missing where all follow-up counts
 ESTIMATES: Final = _table(_ESTIMATES)
 
+#: what a way of pooling takes at a ``site``, or where the answers meet (``pooled``): jobs, their CPU seconds, and their seconds one after the other
+POOLING_COSTS: Final = _table(
+    {
+        "way": _text(allowed=WAYS),
+        "dataset": _text(),
+        "site": _text(),
+        "jobs": _count(),
+        "cpu_seconds": _number(minimum=0),
+        "seconds": _number(minimum=0),
+    }
+)
+
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
 SUBGROUP_ESTIMATES: Final = _table({"subgroup": _text(), "level": _text()} | _ESTIMATES)
 

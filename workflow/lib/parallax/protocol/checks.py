@@ -156,24 +156,43 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
 
 def check_sites(protocol: Protocol, facts: Mapping[str, SourceFacts]) -> Iterator[Fault]:
     """Every contradiction between the data of several sites: a unit that cannot be the same, and the same patients twice."""
-    allowed = protocol.data.follow_up_ratio
-    for name, outcome in protocol.outcomes.survival.items():
-        typical = {site: found.median_follow_up[name] for site, found in facts.items() if found.median_follow_up.get(name, 0) > 0}
-        short, long = (min(typical, key=typical.__getitem__), max(typical, key=typical.__getitem__)) if typical else ("", "")
-        if typical and (ratio := typical[long] / typical[short]) > allowed:
-            unit = min(_UNITS, key=lambda factor: abs(log(ratio / factor)))
-            yield Fault(
-                f"data.sites.{short}.mapping.{outcome.days}",
-                f'a median follow-up {ratio:.3g} times as short as at site "{long}" (outcome {name}): one of the two does not count in days, '
-                f"{short} perhaps in {_UNITS[unit]}",
-                f"a median follow-up within a factor of {allowed:g} (data.follow_up_ratio) of every other site's",
-                f"give the factor of the site's unit, such as {unit:g}, or raise data.follow_up_ratio if the sites do differ so",
-            )
+    yield from check_follow_up(protocol, {("data.sites", site): found.median_follow_up for site, found in facts.items()})
     first: dict[str, str] = {}
     for site, found in facts.items():
         if found.digest is not None and (other := first.setdefault(found.digest, site)) != site:
             told = f'the same patients as site "{other}": arms, covariates and outcomes of every eligible row are equal'
             yield Fault(f"data.sites.{site}", told, "other patients at every site", "correct the source of one of the two, or drop the site")
+
+
+def check_follow_up(protocol: Protocol, medians: Mapping[tuple[str, str], Mapping[str, float]]) -> Iterator[Fault]:
+    """A unit that cannot be the same: median follow-up in days by survival outcome, of every site by the section that names it and its name.
+
+    Follow-up is the one quantity whose scale all sites share; the site with the shortest is named, and with it the unit that comes nearest.
+    """
+    allowed = protocol.data.follow_up_ratio
+    for name, outcome in protocol.outcomes.survival.items():
+        typical = {place: found[name] for place, found in medians.items() if found.get(name, 0) > 0}
+        if not typical:
+            continue
+        short, long = min(typical, key=typical.__getitem__), max(typical, key=typical.__getitem__)
+        ratio = typical[long] / typical[short]
+        if ratio <= allowed:
+            continue
+        unit = min(_UNITS, key=lambda factor: abs(log(ratio / factor)))
+        where, remedy = ".".join(short), f"have the institution give the factor of its unit, such as {unit:g}, "
+        if short[0] != "data.sites":
+            remedy += "run the study again and send its results again"
+        elif short[1] in protocol.released_sites:
+            remedy += "run the study again and make a new release"
+        else:
+            where, remedy = f"{where}.mapping.{outcome.days}", f"give the factor of the site's unit, such as {unit:g}"
+        yield Fault(
+            where,
+            f'a median follow-up {ratio:.3g} times as short as at site "{long[1]}" (outcome {name}): one of the two does not count in days, '
+            f"{short[1]} perhaps in {_UNITS[unit]}",
+            f"a median follow-up within a factor of {allowed:g} (data.follow_up_ratio) of every other site's",
+            f"{remedy}, or raise data.follow_up_ratio if the sites do differ so",
+        )
 
 
 def _check_primary(question: QuestionSection, designs: DesignsSection, outcomes: OutcomesSection) -> Iterator[Fault]:

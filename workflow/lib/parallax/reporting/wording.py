@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -276,6 +277,17 @@ def metric_meaning(metric: str) -> str:
 def plain(name: str) -> str:
     """A protocol's name as words."""
     return name.replace("_", " ")
+
+
+def name_site(site: str) -> str:
+    """A site as the headings name it."""
+    return plain(site).capitalize()
+
+
+def name_sites(text: str, sites: Iterable[str]) -> str:
+    """A text in which sites stand by their names in the protocol, with the names of the headings."""
+    names = "|".join(sorted(map(re.escape, sites), key=len, reverse=True))
+    return re.sub(rf"(?<![\w-])(?:{names})(?![\w-])", lambda found: name_site(found[0]), text) if names else text
 
 
 def describe_variable(variable: str | None, arm_labels: Mapping[str, str]) -> str:

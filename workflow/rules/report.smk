@@ -73,6 +73,9 @@ rule render_report:
         pooling="<study>/pooling.csv" if PROTOCOL.pools else [],
         heterogeneity="<study>/heterogeneity.csv" if PROTOCOL.pools else [],
         site_overlap="<study>/site_overlap.csv" if PROTOCOL.pools else [],
+        external_control=(
+            "<study>/external_control.csv" if PROTOCOL.data.external_controls else []
+        ),
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -118,6 +121,11 @@ rule write_manifest:
                     "<study>/site_overlap.csv",
                 ]
                 if PROTOCOL.pools
+                else []
+            ),
+            *(
+                ["<study>/external_control.csv"]
+                if PROTOCOL.data.external_controls
                 else []
             ),
             *every("<exact>/{site}/{generator}/model.json"),

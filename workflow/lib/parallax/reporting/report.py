@@ -27,6 +27,7 @@ from parallax.reporting.answers import (
 )
 from parallax.reporting.certificates import tell_certificate
 from parallax.reporting.enrichment import tabulate_enrichment
+from parallax.reporting.external_control import describe_external_control
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.measurements import describe_measurements, tabulate_measurement_counts
 from parallax.reporting.numbers import format_number, format_signed, spell
@@ -67,6 +68,7 @@ from parallax.reporting.sections import (
 from parallax.reporting.style import dataset_styles
 from parallax.reporting.verdicts import (
     NOT_CERTIFIED,
+    Gate,
     GeneratorVerdict,
     decisive_reason,
     describe_registration,
@@ -193,6 +195,7 @@ def render_report(inputs: ReportInputs) -> str:
             for site, tables in inputs.sites.items()
         ],
         pooled=describe_pooled(inputs),
+        external_control=describe_external_control(inputs),
         protocol_text=yaml.safe_dump(protocol.plain(), sort_keys=False, allow_unicode=True, width=110),
         provenance=inputs.provenance,
     )
@@ -394,7 +397,7 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
             GATE_OUTCOMES[gate.outcome][1],
             (metric_words(gate.metric).brief or metric_words(gate.metric).label)
             + (f", {gate.variable.rpartition('/')[2]}" if gate.variable else "")
-            + f" {_judged(gate.metric, gate.judged, gate.direction)}"
+            + f" {_judged(gate)}"
             + f" ({'≥' if gate.direction == 'at_least' else '≤'} {gate.threshold:.3g}{metric_words(gate.metric).unit})",
             f"{metric_words(gate.metric).label}: {describe_bound(gate.threshold, gate.direction)} is allowed",
         )
@@ -412,11 +415,12 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
     )
 
 
-def _judged(metric: str, value: float, direction: str | None) -> str:
-    if not math.isfinite(value):
-        return "not evaluated"
-    decimals = metric_words(metric).decimals
-    return format_signed(value, decimals=decimals) if direction == "absolute_at_most" else format_number(value, decimals=decimals)
+def _judged(gate: Gate) -> str:
+    """The number that was held against the threshold, or that there was none to hold."""
+    if gate.outcome not in ("passed", "failed"):
+        return GATE_OUTCOMES[gate.outcome][0]
+    decimals = metric_words(gate.metric).decimals
+    return format_signed(gate.judged, decimals=decimals) if gate.direction == "absolute_at_most" else format_number(gate.judged, decimals=decimals)
 
 
 def _crash(generation: pd.DataFrame | None, generator: str) -> str | None:

@@ -101,8 +101,8 @@ def find_formulas(released: Iterable[pd.DataFrame]) -> tuple[str, ...]:
     """The columns with text that a spreadsheet takes for a formula: its first character is one of ``= + - @``, a tab or a return."""
     found: dict[str, None] = {}
     for frame in released:
-        texts = frame.select_dtypes("string")
-        found |= {str(name): None for name in texts.columns if texts[name].str.startswith(_FORMULA).fillna(value=False).any()}
+        texts = [str(name) for name, kind in frame.dtypes.items() if kind == "string"]
+        found |= {name: None for name in texts if frame[name].str.startswith(_FORMULA).fillna(value=False).any()}
     return tuple(found)
 
 

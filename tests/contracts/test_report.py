@@ -17,6 +17,7 @@ from parallax.errors import StorageError
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.protocol import Protocol
+from parallax.reporting.external_control import render_external_control
 from parallax.reporting.figures.external_control import CONTROL
 from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.report import render_report
@@ -283,6 +284,7 @@ def test_an_external_control_is_called_ai_generated(inputs: ReportInputs, report
     assert "Patients, treated / AI-generated" in words
     assert "All estimates against the AI-generated control" in words
     assert section.count("2,185 / 3,550") > 4
+    assert section in render_external_control(table, inputs.protocol), "a single-arm trial has the section as a page"
     assert '<a href="#external-control">AI-generated control</a>' in text
     assert "external_control.csv" in text
     assert "synthetic control" not in text

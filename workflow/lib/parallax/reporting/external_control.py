@@ -10,8 +10,8 @@ import pandas as pd
 
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.figures.external_control import CONTROL, draw_external_control, of_primary
-from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.numbers import format_count, format_number
+from parallax.reporting.page import render_page
 from parallax.reporting.pictures import Picture, competing_outcomes, inline
 from parallax.reporting.sections import Cell, Table
 from parallax.reporting.wording import CONTRASTS, describe_effect, describe_failure, describe_missing, estimate_words, plain
@@ -19,7 +19,7 @@ from parallax.vocabulary import ARMS
 
 
 @dataclass(frozen=True, slots=True)
-class ControlPage:
+class ControlSection:
     """The section's heading, its figure and table of the primary contrast, and the table of all."""
 
     heading: str
@@ -28,13 +28,15 @@ class ControlPage:
     estimates: Table
 
 
-def describe_external_control(inputs: ReportInputs) -> ControlPage | None:
-    """The section; None where no release stands beside the treated patients of a site."""
-    table, protocol = inputs.external_control, inputs.protocol
-    if table is None:
-        return None
+def describe_external_control(table: pd.DataFrame, protocol: Protocol) -> ControlSection:
+    """The section from the content of external_control.csv."""
     of_first = _tabulate(of_primary(table, protocol.question.primary), protocol, caption="Patients and events behind the figure")
-    return ControlPage(CONTROL, _picture(table, protocol), of_first, _tabulate(table, protocol, caption="All estimates, replicates combined"))
+    return ControlSection(CONTROL, _picture(table, protocol), of_first, _tabulate(table, protocol, caption="All estimates, replicates combined"))
+
+
+def render_external_control(table: pd.DataFrame, protocol: Protocol) -> str:
+    """The section as a page of its own: a single-arm trial has no other report."""
+    return render_page("external_control_page.html.j2", protocol=protocol, external_control=describe_external_control(table, protocol))
 
 
 def _picture(table: pd.DataFrame, protocol: Protocol) -> Picture:

@@ -196,7 +196,7 @@ def test_the_search_finds_what_is_there(marked: tuple[Study, str]) -> None:
     study, _ = marked
     words = (study.folder / "patients.csv").read_text().splitlines()[1].split(",")
     packed = base64.b64encode(zlib.compress((study.folder / "patients.csv").read_bytes())).decode()
-    assert find_leaks(study, f"the patient {words[0]}") == {f"the console: {words[0]}"}
+    assert find_leaks(study, f"the patient {words[0]}", accepted=(FEW,)) == {f"the console: {words[0]}"}
     assert any(words[0] in text for text in texts(f'<img src="data:image/png;base64,{packed}">'.encode()))
     frame = pd.read_parquet(study.results / "patients/clinic/real/cohort.parquet")
     assert {ALONE, FEW} <= set(frame["note"])

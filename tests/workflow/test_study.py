@@ -319,6 +319,19 @@ def test_a_file_in_the_place_of_the_studys_results_is_told_in_words(fresh: Study
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_closed_folder_is_no_link(fresh: Study, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    fresh.results.mkdir(parents=True)
+    (fresh.results / "patients").symlink_to(elsewhere)
+    done = fresh.run()
+    assert done.returncode != 0
+    assert "results/tiny/patients\n    found    a link" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert elsewhere.stat().st_mode & 0o777 == 0o755
+    assert not list(elsewhere.iterdir())
+
+
 def test_prints_verdicts_and_the_reports_path_at_the_end(finished: Study) -> None:
     done = finished.run("--forcerun", "write_manifest")
     assert done.returncode == 0, done.stderr

@@ -406,10 +406,16 @@ def restrict_folders():
     STUDY.mkdir(parents=True, exist_ok=True)
     os.umask(0o077)
     for folder in (STUDY / "patients", STUDY / "exact"):
+        if folder.is_symlink():
+            sys.exit(
+                f"{folder}\n    found    a link\n    allowed  a folder of its own, which is closed to others\n"
+                "    to do    remove it, and name the results folder where there is room: --config results=FOLDER"
+            )
         folder.mkdir(exist_ok=True)
-        # also what an older version or another hand left open
+        # also what an older version or another hand left open; what a link leads to is not this study's
         for part in (folder, *folder.rglob("*")):
-            part.chmod(0o700 if part.is_dir() else 0o600)
+            if not part.is_symlink():
+                part.chmod(0o700 if part.is_dir() else 0o600)
 
 
 def register():

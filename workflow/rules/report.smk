@@ -74,6 +74,9 @@ rule render_report:
         pooling_costs="<study>/pooling_costs.csv" if PROTOCOL.pools else [],
         heterogeneity="<study>/heterogeneity.csv" if PROTOCOL.pools else [],
         site_overlap="<study>/site_overlap.csv" if PROTOCOL.pools else [],
+        external_control=(
+            "<study>/external_control.csv" if PROTOCOL.data.external_controls else []
+        ),
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -120,6 +123,11 @@ rule write_manifest:
                     "<study>/site_overlap.csv",
                 ]
                 if PROTOCOL.pools
+                else []
+            ),
+            *(
+                ["<study>/external_control.csv"]
+                if PROTOCOL.data.external_controls
                 else []
             ),
             *every("<exact>/{site}/{generator}/model.json"),

@@ -69,9 +69,15 @@ def verify_file(path: str | Path, *, public_key: str | Path) -> bytes:
 
     Raises ``SigningError`` where it is not.
     """
+    content = _content(Path(path), allowed="a signed file", remedy="have it sent again")
+    verify(content, path, public_key=public_key)
+    return content
+
+
+def verify(content: bytes, path: str | Path, *, public_key: str | Path) -> None:
+    """Check bytes that were read from the file ``path`` as :func:`verify_file` does."""
     signed = Path(path)
     public = _public_key(Path(public_key).expanduser())
-    content = _content(signed, allowed="a signed file", remedy="have it sent again")
     beside = signed.with_name(signed.name + SUFFIX)
     signature = _content(beside, allowed="the file's signature", remedy="have it sent again with its signature, or leave public_key out")
     try:
@@ -81,7 +87,6 @@ def verify_file(path: str | Path, *, public_key: str | Path) -> bytes:
             beside, "no signature of this file by this key", f"the signature of {signed.name} by the owner of {public_key}",
             "check that the public key is the sender's; if it is, the file was changed after it was signed: do not use it",
         ) from None  # fmt: skip
-    return content
 
 
 def _public_key(path: Path) -> Ed25519PublicKey:

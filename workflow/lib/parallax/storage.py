@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -27,6 +28,12 @@ def write_table(path: str | Path, table: pd.DataFrame, schema: pa.DataFrameSchem
 def read_table(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a Parquet table and check it against its schema."""
     return _check(read_frame(path), schema, Path(path))
+
+
+def read_table_and_digest(path: str | Path, schema: pa.DataFrameSchema) -> tuple[pd.DataFrame, str]:
+    """A table as :func:`read_table` gives it and the SHA-256 of the very bytes that it was read from."""
+    content = Path(path).read_bytes()
+    return _check(pd.read_parquet(io.BytesIO(content)), schema, Path(path)), hashlib.sha256(content).hexdigest()
 
 
 def write_frame(path: str | Path, frame: pd.DataFrame, *, restricted: bool = False) -> None:

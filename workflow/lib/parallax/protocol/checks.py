@@ -114,6 +114,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_site_results, ("pooling", "data", "synthesis")),
         (_check_pooling, ("pooling", "data", "synthesis")),
         (_check_external_controls, ("data", "cohort")),
+        (_check_rare_levels, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (check_private_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
@@ -385,6 +386,15 @@ def _check_external_controls(data: DataSection, cohort: CohortSection) -> Iterat
             yield Fault(where, found, "a site with real treated patients", "remove it, or name the site's real source")
     if data.external_controls and cohort.measurements:
         yield Fault("data.external_controls", "repeated measurements as well", "one of the two", "remove it, or leave cohort.measurements out")
+
+
+def _check_rare_levels(data: DataSection, cohort: CohortSection) -> Iterator[Fault]:
+    known = cohort.covariates.categorical
+    for site, names in data.rare_levels.items():
+        where = f"data.rare_levels.{site}"
+        if site not in data.sites:
+            yield unknown(where, site, data.sites, "site")
+        yield from (unknown(where, name, known, "categorical covariate") for name in names if name not in known)
 
 
 def _check_certification(

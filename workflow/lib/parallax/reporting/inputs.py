@@ -78,6 +78,7 @@ class ReportInputs:
     ``certification`` the content of certification.csv; None where the study is not certified. ``pooled`` has the shown POOLED tables by dataset
     and ``pooling``, ``pooling_costs``, ``heterogeneity`` and ``site_overlap`` the contents of the files of these names; empty and None where
     nothing is pooled.
+    ``external_control`` is the content of external_control.csv; None where no release stands beside a site's treated patients.
     """
 
     protocol: Protocol
@@ -90,3 +91,4 @@ class ReportInputs:
     pooling_costs: pd.DataFrame | None = None
     heterogeneity: pd.DataFrame | None = None
     site_overlap: pd.DataFrame | None = None
+    external_control: pd.DataFrame | None = None

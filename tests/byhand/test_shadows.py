@@ -41,20 +41,20 @@ def test_nearness_of_two_replicates() -> None:
 
 
 def test_likelihood_ratios_of_two_pairs() -> None:
-    # of the first pair, from the second: μ = 4 and 4, changes −4 and 0, so δ = −2, 2Σ = 8, and a score is −(t − 4)/2
-    # of the second, from the first: μ = 2 and 3, changes −2 and −4, so δ = −3, 2Σ = 2, and a score is −3(t − μ)
+    # of the first pair, from the second: μ = 4 and 4, changes −4 and 0, so δ = −2, 2Σ = 8, and a ratio is −(t − 4)/2: 3/2, 3/2 and 1/2, −1/2
+    # of the second, from the first: μ = 2 and 3, changes −2 and −4, so δ = −3, 2Σ = 2, and a ratio is −3(t − μ): 0, −3 and −12, −3
     attack = attack_pairs(STATISTICS, MEMBER)
-    np.testing.assert_allclose(attack.members, [[1.5, 1.5], [0, -3]])
-    np.testing.assert_allclose(attack.others, [[0.5, -0.5], [-12, -3]])
+    assert attack.members.tolist() == [[3 / 4, 3 / 4], [7 / 8, 1 / 2]]
+    assert attack.others.tolist() == [[3 / 8, 1 / 8], [1 / 8, 1 / 2]]
 
 
 def test_area_with_the_patient_as_unit() -> None:
     found = measure_shadow_auc(attack_pairs(STATISTICS, MEMBER))
-    # members above others: all 4, all 4, 3, and 1 with a tie, of 4 each
-    assert found.value == pytest.approx(12.5 / 16)
-    # placement sums A 3/2, 7/4, B 7/4, 5/4: patients' means 13/8 and 3/2, variance 1/128 over two; the pairs' means vary by no more than that
-    assert found.lower == pytest.approx(12.5 / 16 - Z95 / 16)
-    assert found.upper == pytest.approx(12.5 / 16 + Z95 / 16)
+    # three members above all four others, the last above three and tied with one
+    assert found.value == pytest.approx(15.5 / 16)
+    # placement sums A 1 + 1, 1 + 1, B 1 + 1, 7/8 + 7/8: patients' means 2 and 15/8, variance 1/128 over two; the pairs' means vary by no more
+    assert found.lower == pytest.approx(15.5 / 16 - Z95 / 16)
+    assert found.upper == 1.0
 
 
 def test_what_pairs_vary_by_is_added() -> None:
@@ -81,7 +81,7 @@ def test_true_positives_take_each_patient_once() -> None:
     wilson = (0.04 + z2 / 200 + Z95 * np.sqrt(0.04 * 0.96 / 100 + z2 / 40000)) / (1 + z2 / 100)
     # all eight are in the first pair: the pairs' means 0.08 and 0 have variance 0.0032 over two, less 0.08·0.92·100/99 of single scores over 400
     shared = 0.0032 / 2 - 0.08 * 0.92 * 100 / 99 / 2 / 200
-    assert found.upper == pytest.approx(0.04 + np.sqrt(0.03**2 + (wilson - 0.04) ** 2 + T95**2 * shared))
+    assert found.upper == pytest.approx(0.04 + np.sqrt(0.03**2 + (wilson - 0.04) ** 2 + Z95**2 * shared))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_shadow_model_that_failed_leaves_the_gates_open() -> None:
 
 def test_few_patients_are_no_pass() -> None:
     rows = {row["metric"]: row for row in attack_by_shadows([nearness(v[:, 0], m) for v, m in zip(STATISTICS, MEMBER, strict=True)], Gates())}
-    assert rows["shadow_auc"]["value"] == pytest.approx(12.5 / 16)  # two equal statistics tell what one does
+    assert rows["shadow_auc"]["value"] == pytest.approx(15.5 / 16)  # two equal statistics tell what one does
     assert pd.isna(rows["shadow_tpr_at_1pct_fpr"]["passed"])
     assert rows["shadow_outlier_auc"]["reason"].startswith(NOT_INFORMATIVE)
 

@@ -50,7 +50,8 @@ def attack_pairs(statistics: NDArray[np.float64], member: NDArray[np.bool_]) -> 
     Score
         t the patient's statistics in the target; log N(t; μ + δ/2, Σ) − log N(t; μ − δ/2, Σ) = δᵀΣ⁻¹(t − μ). μ is the patient's own mean over the
         other pairs; δ, what seeing a patient changes, and Σ are those of all patients in the other pairs, from the differences within pairs
-        (mean δ, covariance 2Σ). A direction in which Σ has no spread is left out.
+        (mean δ, covariance 2Σ). A direction in which Σ has no spread is left out. The scale of the ratio rests on δ, which few pairs tell badly: the
+        score is its rank among the target pair's, as a share.
     Assumption
         none for a harmless generator: both models of the target's pair are left out, so that every patient was seen by half of the models that are
         left, and the target's two scores could be exchanged. With the target alone left out the means with and without the patient would rest on
@@ -68,7 +69,8 @@ def attack_pairs(statistics: NDArray[np.float64], member: NDArray[np.bool_]) -> 
         changes = (known[0] - known[1]).reshape(-1, pairs.shape[3])
         spread = np.atleast_2d(np.cov(changes, rowvar=False)) / 2
         weights = np.linalg.pinv(spread, hermitian=True) @ changes.mean(axis=0)
-        scores[:, target] = (pairs[:, target] - known.mean(axis=(0, 1))) @ weights
+        ratios = ((pairs[:, target] - known.mean(axis=(0, 1))) @ weights).ravel()
+        scores[:, target] = share_below(ratios, ratios).reshape(2, -1)
     return ShadowAttack(scores[0], scores[1])
 
 
@@ -87,7 +89,7 @@ def measure_shadow_auc(attack: ShadowAttack) -> Bounded:
     passed = 1 - share_below(others, members).reshape(attack.others.shape)
     value, told = float(placed.mean()), placed + passed
     own = float(ndtri(CONFIDENCE)) * math.sqrt(told.mean(axis=0).var(ddof=1) / told.shape[1])
-    margin = math.hypot(own, _margin_of_pairs(told))
+    margin = math.hypot(own, _margin_of_pairs(told, float(stdtrit(len(told) - 1, CONFIDENCE))))
     return Bounded(value, max(0.0, value - margin), min(1.0, value + margin))
 
 
@@ -96,12 +98,13 @@ def measure_shadow_positives(attack: ShadowAttack, false_positives: float = FALS
 
     Bounds
         as in ``measure_true_positives``, with the n patients for the number of scores on either side, whatever the number of pairs: a mean of a
-        patient's P scores varies at most as much as one of them. What pairs vary by beyond it is joined by squares.
+        patient's P scores varies at most as much as one of them. What pairs vary by beyond it is joined by squares, with the normal quantile, since
+        the rest is more than enough already.
     """
     pairs, n = attack.members.shape
     others = np.sort(attack.others.ravel())[::-1]
     caught = attack.members > others[math.floor(false_positives * len(others))]
-    value, shared = float(caught.mean()), _margin_of_pairs(caught.astype(np.float64))
+    value, shared = float(caught.mean()), _margin_of_pairs(caught.astype(np.float64), float(ndtri(CONFIDENCE)))
     low, high = rank_below_quantile(n, false_positives), rank_above_quantile(n, false_positives)
     loose = float((attack.members > others[low * pairs - 1]).mean()) if low <= n else 1.0
     strict = float((attack.members > others[high * pairs - 1]).mean()) if high >= 1 else 0.0
@@ -143,8 +146,8 @@ def _unmeasured(gates: Gates, reason: str) -> list[dict[str, object]]:
     return [metric_row(name, math.nan, threshold=METRICS[name].threshold(gates), reason=reason) for name in SHADOWED]
 
 
-def _margin_of_pairs(values: NDArray[np.float64]) -> float:
+def _margin_of_pairs(values: NDArray[np.float64], quantile: float) -> float:
     """The margin that pairs add to the mean of ``values`` (P, n): what the pairs' means vary by, less what patients alone cause."""
     pairs, n = values.shape
     excess = values.mean(axis=1).var(ddof=1) / pairs - values.var(axis=1, ddof=1).mean() / (pairs * n)
-    return float(stdtrit(pairs - 1, CONFIDENCE)) * math.sqrt(max(0.0, float(excess)))
+    return quantile * math.sqrt(max(0.0, float(excess)))

@@ -62,9 +62,9 @@ def test_a_harmless_generator_passes() -> None:
     tables = [attack(500, None, seed, models=4, replicates=2) for seed in range(40)]
     assert sum(bool(failures(table)) for table in tables) == 0
     auc = pd.DataFrame([table.loc["shadow_auc"] for table in tables])
-    # one-sided 95 % either way: more than 6 of 40 beyond a bound have a chance of 3 in 1,000
-    assert (auc["upper"] < 0.5).sum() <= 6
-    assert (auc["lower"] > 0.5).sum() <= 6
+    # measured beyond the bounds: 12 and 17 of 200 (decision 0061); more than 9 of 40 have a chance of 3 in 1,000
+    assert (auc["upper"] < 0.5).sum() <= 9
+    assert (auc["lower"] > 0.5).sum() <= 9
     # a false alarm of the bound on true positives, which is conservative
     assert sum(table.loc["shadow_tpr_at_1pct_fpr", "lower"] > 0.01 for table in tables) <= 6
 

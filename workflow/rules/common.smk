@@ -118,6 +118,7 @@ FIT_BATCHES = (
 
 wildcard_constraints:
     scatteritem="[0-9]+-of-[0-9]+",
+    shadow="[0-9]+",
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
     dataset="|".join((REAL, EXTERNAL_CONTROL, *PROTOCOL.generators)),
@@ -239,6 +240,12 @@ def batches(pattern):
     """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
     items = [f"{number}-of-{FIT_BATCHES}" for number in range(1, FIT_BATCHES + 1)]
     return expand(pattern, scatteritem=items, allow_missing=True)
+
+
+def shadows(pattern):
+    """The pattern for every shadow model that the protocol asks for, in their order."""
+    numbers = range(PROTOCOL.privacy.shadow_models)
+    return expand(pattern, shadow=numbers, allow_missing=True)
 
 
 def fit_seeds(wildcards, *purpose):
@@ -374,7 +381,17 @@ def synthesis_of(site, generator):
 
 
 def state_costs():
-    """What certifying a network will take, before it starts: from the study's own fit, where there is one."""
+    """What is costly, before it starts: shadow models, and certifying a network."""
+    if number := PROTOCOL.privacy.shadow_models:
+        print(
+            f"privacy.shadow_models fits every generator {number} times more at each site, to half of its patients: as many jobs, together "
+            f"{number / 2:g} times the study's own fits where a fit's time grows with the patients"
+        )
+    state_certification_costs()
+
+
+def state_certification_costs():
+    """What certifying a network will take: from the study's own fit, where there is one."""
     settings, synthesis = PROTOCOL.synthesis.generators, PROTOCOL.synthesis
     for name in PROTOCOL.certified_generators:
         done = list((STUDY / "exact").glob(f"*/certification/{name}/*.parquet"))

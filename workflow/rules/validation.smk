@@ -163,7 +163,11 @@ rule attack_generator:
         real_cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
         cohorts=batches("<patients>/{site}/{generator}/refits/{scatteritem}.parquet"),
-        refits=batches("<exact>/{site}/{generator}/refits/{scatteritem}.parquet"),
+        shadows=shadows("<patients>/{site}/{generator}/shadows/{shadow}.parquet"),
+        refits=[
+            *batches("<exact>/{site}/{generator}/refits/{scatteritem}.parquet"),
+            *shadows("<exact>/{site}/{generator}/shadows/{shadow}.parquet"),
+        ],
     output:
         privacy="<exact>/{site}/{generator}/privacy.parquet",
         generation="<exact>/{site}/{generator}/refit.parquet",

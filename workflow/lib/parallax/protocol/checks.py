@@ -512,6 +512,9 @@ def _check_privacy(privacy: PrivacySection, cohort: CohortSection, outcomes: Out
         if column in privacy.sensitive:
             found = f'"{column}", which is a quasi-identifier too'
             yield Fault("privacy.sensitive", found, "what an intruder does not know yet", "remove it from one of the two")
+    if privacy.shadow_models % 2 or privacy.shadow_models == 2:
+        allowed = "0, or an even number of at least 4: every patient is in one half of each pair, and one pair is attacked by the others"
+        yield Fault("privacy.shadow_models", str(privacy.shadow_models), allowed, "set it to 8, or to more where a fit is cheap")
     for column in privacy.widths:
         numeric = [name for name in privacy.quasi_identifiers if name in covariates.numeric]
         if column not in numeric:

@@ -88,6 +88,7 @@ STAGES: Final[Mapping[str, str]] = {
     "fit": "fitting it to the patients",
     "draw": "drawing its patients",
     "refit": "refitting it for the privacy attack",
+    "shadow": "fitting a shadow model for the privacy attack",
 }
 
 
@@ -231,6 +232,30 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         "an attacker may tell which of the rarest patients the generator saw: AUC up to {value} ({bound} is allowed)",
         brief="rarest AUC",
     ),
+    "shadow_auc": MetricWords(
+        "Shadow-model attack, AUC",
+        "an attacker with shadow models may tell whom the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="shadow AUC",
+    ),
+    "shadow_tpr_at_1pct_fpr": MetricWords(
+        "Shadow-model attack, TPR at 1% FPR",
+        "shadow models may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
+        brief="shadow TPR",
+    ),
+    "shadow_tpr_at_01pct_fpr": MetricWords("Shadow-model attack, TPR at 0.1% FPR"),
+    "shadow_outlier_auc": MetricWords(
+        "Shadow-model attack on outliers, AUC",
+        "an attacker with shadow models may tell which outliers the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="shadow outlier AUC",
+    ),
+    "shadow_rare_auc": MetricWords(
+        "Shadow-model attack on the rarest, AUC",
+        "an attacker with shadow models may tell which of the rarest patients the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="shadow rarest AUC",
+    ),
+    "membership_f1": MetricWords("Nearest-record attack, F1"),
+    "naive_f1": MetricWords("F1 of naming everybody a member"),
+    "relative_f1": MetricWords("Nearest-record attack, relative F1 (below 0.2 good)"),
     "singling_out_univariate": MetricWords(
         "Singling out by one column",
         "patients may be singled out by one column: risk up to {value} ({bound} is allowed)",

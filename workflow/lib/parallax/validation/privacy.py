@@ -19,21 +19,24 @@ from parallax.protocol.validation import Gates
 from parallax.tables import PRIVACY
 from parallax.validation import singling_out
 from parallax.validation.copies import bound_excess, find_copied
+from parallax.validation.disclosure_f1 import measure_f1
 from parallax.validation.inference import attack_attribute
 from parallax.validation.judging import judge_auc, judge_excess, judge_positives, judge_risk
 from parallax.validation.linkability import attack_links
 from parallax.validation.membership import attack_by_density, attack_by_distance, measure_auc, measure_distances, measure_true_positives
-from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, metric_row
+from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, SHADOWED, metric_row
 from parallax.validation.neighbours import RecordSpace, find_distance_ratios
 from parallax.validation.quasi_identifiers import coarsen, find_replicated_uniques, measure_anonymity
 from parallax.validation.records import RecordColumns, Secret
 from parallax.validation.risk import Outcome, measure_risk
+from parallax.validation.shadow_attack import attack_by_shadows
 from parallax.validation.similarity import measure_closeness
 from parallax.validation.vulnerable import find_outliers, find_rare
 
 Row = dict[str, object]
-_METRICS: Final = tuple(metric.name for metric in METRICS.values() if metric.table == "privacy")
+_METRICS: Final = tuple(metric.name for metric in METRICS.values() if metric.table == "privacy" and metric.name not in SHADOWED)
 _OF_MEMBERSHIP: Final = ("membership_auc_upper", "membership_tpr_at_1pct_fpr_upper", "vulnerable_auc_upper")
+_REPORTED_OF_MEMBERSHIP: Final = ("membership_tpr_at_01pct_fpr", "membership_f1", "naive_f1", "relative_f1")
 #: more patients of a part are not attacked for membership, more of a side not for the other risks; more synthetic records are not compared
 _MEMBERS: Final = 5_000
 _TARGETS: Final = 2_000
@@ -87,24 +90,26 @@ def measure_privacy(
     gates: Gates,
     rng: np.random.Generator,
     privacy: PrivacySection | None = None,
+    shadows: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
     """The PRIVACY table of a generator, one row per metric.
 
     ``real`` and ``synthetic`` are cohort tables, ``split`` (SPLIT) names the part of each real patient: the generator behind ``synthetic``
     saw ``train`` only. A record is a patient's arm, covariates and outcomes. All replicates are attacked together, since together they are
     released. What is tested is the procedure (a generator fitted to ``train``), not the very draw that would be released. ``rng`` picks
-    whom a costly attack is made on, and the attackers' guesses.
+    whom a costly attack is made on, and the attackers' guesses. ``shadows`` are the tables of the shadow models (SHADOW), where there are any.
     """
     stated = PrivacySection() if privacy is None else privacy
     columns = RecordColumns.of(covariates, outcomes)
     try:
         attacked = Attacked.of(real, split, synthetic, columns)
     except NotEstimable as error:
-        return _frame([_unmeasured(name, gates, str(error)) for name in _METRICS])
+        return _frame([*(_unmeasured(name, gates, str(error)) for name in _METRICS), *attack_by_shadows(shadows, gates)])
     rows: list[Row] = []
     attacks: tuple[Callable[[], list[Row]], ...] = (
         lambda: _copies(attacked, covariates, gates),
-        lambda: _membership(attacked, gates, rng),
+        lambda: _membership(attacked, stated, gates, rng),
+        lambda: attack_by_shadows(shadows, gates),
         lambda: _singling_out(attacked, gates, rng),
         lambda: _links(attacked, stated, gates, rng),
         lambda: _inference(attacked, stated, columns.secrets(stated.sensitive, outcomes), gates, rng),
@@ -133,21 +138,26 @@ def _copies(attacked: Attacked, covariates: Covariates, gates: Gates) -> list[Ro
     return rows
 
 
-def _membership(attacked: Attacked, gates: Gates, rng: np.random.Generator) -> list[Row]:
+def _membership(attacked: Attacked, stated: PrivacySection, gates: Gates, rng: np.random.Generator) -> list[Row]:
     train, control, reference = (_sample(part, _MEMBERS, rng) for part in (attacked.train, attacked.control, attacked.reference))
-    names = [name for name in _METRICS if METRICS[name].gate in _OF_MEMBERSHIP or name == "membership_tpr_at_01pct_fpr"]
+    names = [name for name in _METRICS if METRICS[name].gate in _OF_MEMBERSHIP or name in _REPORTED_OF_MEMBERSHIP]
     try:
         distances = measure_distances(attacked.records[train], attacked.records[control], attacked.records[reference], attacked.drawn)
     except NotEstimable as error:
         return [_unmeasured(name, gates, str(error)) for name in names]
     density, nearest = attack_by_density(distances), attack_by_distance(distances)
     rarely = measure_true_positives(density, 0.001)
+    share = stated.member_share or len(attacked.train) / (len(attacked.train) + len(attacked.hold_out))
+    disclosed = measure_f1(distances.train, np.concatenate([distances.control, distances.reference]), member_share=share)
     rows = [
         judge_auc("membership_auc", measure_auc(density), len(attacked.hold_out), gates),
         judge_positives("membership_tpr_at_1pct_fpr", density, gates),
         metric_row("membership_tpr_at_01pct_fpr", rarely.value, lower=rarely.lower, upper=rarely.upper),
         judge_auc("nearest_auc", measure_auc(nearest), len(attacked.hold_out), gates),
         judge_positives("nearest_tpr_at_1pct_fpr", nearest, gates),
+        metric_row("membership_f1", disclosed.f1),
+        metric_row("naive_f1", disclosed.naive),
+        metric_row("relative_f1", disclosed.relative),
     ]
     for name, group in zip(("outlier", "rare"), _groups(attacked).values(), strict=True):
         try:
@@ -285,4 +295,4 @@ def _unmeasured(name: str, gates: Gates, reason: str) -> Row:
 
 def _frame(rows: list[Row]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(PRIVACY.columns))
-    return PRIVACY.validate(frame.set_index("metric").loc[list(_METRICS)].reset_index())
+    return PRIVACY.validate(frame.set_index("metric").loc[[name for name in METRICS if name in set(frame["metric"])]].reset_index())

@@ -183,7 +183,7 @@ def test_risks_pass_fail_or_have_too_few_patients() -> None:
     assert judged(judge_risk("inference", Outcome(Trials(800, 2000), Trials(800, 2000), guess), 2000, GATES)) == (True, "")
     assert judged(judge_risk("inference", Outcome(Trials(1400, 2000), Trials(800, 2000), guess), 2000, GATES))[0] is False
     few = judged(judge_risk("inference", Outcome(Trials(24, 40), Trials(20, 40), Trials(0, 40)), 40, GATES))
-    assert few == (None, f"{NOT_INFORMATIVE}the hold-out patients are too few: a harmless generator would often exceed the threshold")
+    assert few == (None, f"{NOT_INFORMATIVE}the patients are too few: a harmless generator would often exceed the threshold")
     ten = judged(judge_risk("inference", Outcome(Trials(800, 2000), Trials(4, 10), guess), 10, GATES))
     assert ten == (None, f"{NOT_INFORMATIVE}fewer than 30 patients were kept from the generator")
 

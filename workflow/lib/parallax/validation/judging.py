@@ -2,7 +2,7 @@
 
 A number whose upper bound keeps the threshold passes. One whose lower bound exceeds it fails. In between it fails only where the hold-out is large
 enough that a generator that tells nothing would pass in 995 of 1,000 studies, since there are some sixteen gates; where it is not, the patients are
-too few to tell. An attack that does no better than guessing says nothing at all. Neither is ever a pass.
+ An attack that does no better than guessing says nothing at all. Neither is ever a pass.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LEAST_HOLD_OUT: Final = 30
 _SURE_TO_PASS: Final = 0.995
 #: how many margins of a one-sided 95 % bound must lie between chance and the threshold for a harmless generator to be that sure to pass
 _MARGINS: Final = float(1 + ndtri(_SURE_TO_PASS) / ndtri(CONFIDENCE))
-_TOO_FEW: Final = "the hold-out patients are too few: a harmless generator would often exceed the threshold"
+_TOO_FEW: Final = "the patients are too few: a harmless generator would often exceed the threshold"
 _FAR_TOO_FEW: Final = f"fewer than {LEAST_HOLD_OUT} patients were kept from the generator"
 
 

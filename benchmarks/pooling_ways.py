@@ -18,7 +18,7 @@ COHORT = ("extract_patients/{site}", "select_cohort/{site}")
 ANSWER = tuple(f"{rule}/{{site}}/real" for rule in ("apply_designs", "estimate_effects", "combine_replicates"))
 SYNTHESIS = (
     "fit_generator/{site}/{generator}/*",
-    "refit_generator/{site}/{generator}/*",
+    "refit_generator/{site}/{generator}/*/*",
     *(f"{rule}/{{site}}/{{generator}}" for rule in ("draw_replicates", "apply_designs", "estimate_effects", "combine_replicates")),
     "measure_floor/{site}",
     *(f"{rule}/{{site}}/{{generator}}" for rule in ("measure_agreement", "measure_fidelity", "attribute_shift", "attack_generator")),

@@ -162,8 +162,10 @@ rule attack_generator:
     input:
         real_cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
-        cohorts=batches("<patients>/{site}/{generator}/refits/{scatteritem}.parquet"),
-        refits=batches("<exact>/{site}/{generator}/refits/{scatteritem}.parquet"),
+        cohorts=rounds(
+            "<patients>/{site}/{generator}/refits/{round}/{scatteritem}.parquet"
+        ),
+        refits=rounds("<exact>/{site}/{generator}/refits/{round}/{scatteritem}.parquet"),
     output:
         privacy="<exact>/{site}/{generator}/privacy.parquet",
         generation="<exact>/{site}/{generator}/refit.parquet",
@@ -181,6 +183,7 @@ rule attack_generator:
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
         privacy=section("privacy"),
+        rounds=PROTOCOL.synthesis.refits,
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"
         ),

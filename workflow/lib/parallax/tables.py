@@ -192,8 +192,8 @@ MEASUREMENT_COUNTS: Final = _table(
     }
 )
 
-#: which part of the real cohort a generator may see when privacy is attacked
-SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
+#: by round which part of the real cohort a generator may see when privacy is attacked; every round has every patient once
+SPLIT: Final = _table({"round": _count(), "patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
 
 #: how a generator fared, one row per stage
 GENERATION: Final = _table(

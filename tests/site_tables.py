@@ -96,7 +96,9 @@ def sound_results(estimate: float = -0.3, error: float = 0.1) -> dict[str, Any]:
         ("real", "concentration"): empty_table(CONCENTRATION),
     }
     shown = disclose_site(exact | {("real", "balance"): balance, ("real", "overlap"): overlap}, sound())
-    written = build_site_results(ELSEWHERE, sound(), shown, verdicts={"sequential": "release"}, parallax="0.1.0", commit=None)
+    written = build_site_results(
+        ELSEWHERE, sound(), shown, follow_up={"death": 100.0}, verdicts={"sequential": "release"}, parallax="0.1.0", commit=None
+    )
     return copy.deepcopy(written)
 
 

@@ -13,7 +13,7 @@ from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.tables import COMBINED, ESTIMATES, FLOOR, empty_table
-from parallax.validation.metrics import METRICS, metric_row
+from parallax.validation.metrics import METRICS, SHADOWED, metric_row
 
 PRIMARY = PrimaryEstimate(outcome="death", contrast="risk_difference", design="overlap", horizon_days=30)
 COVARIATES = Covariates(numeric=("age", "weight"), categorical=("sex",))
@@ -122,8 +122,8 @@ def replicate_of(cohort: pd.DataFrame, replicates: int) -> pd.DataFrame:
 
 
 def harmless_privacy(gates: Gates, **changed: dict[str, object]) -> list[dict[str, object]]:
-    """Rows of PRIVACY that keep every gate; ``changed`` are the arguments of a metric's own row."""
-    attacks = [metric for metric in METRICS.values() if metric.table == "privacy" and metric.gate is not None]
+    """Rows of PRIVACY that keep every gate, without shadow models; ``changed`` are the arguments of a metric's own row."""
+    attacks = [metric for metric in METRICS.values() if metric.table == "privacy" and metric.gate is not None and metric.name not in SHADOWED]
     kept = {metric.name: {"value": metric.threshold(gates) / 2, "upper": metric.threshold(gates)} for metric in attacks}
     return [metric_row(metric.name, threshold=metric.threshold(gates), **(kept[metric.name] | changed.get(metric.name, {}))) for metric in attacks]
 

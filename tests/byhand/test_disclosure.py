@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from parallax import tables
 from parallax.cohort.characteristics import describe_arms
@@ -43,8 +44,10 @@ def test_rounding_never_falls_below_the_minimum() -> None:
     assert plain(suppress_counts([11, 12, 15], DisclosureSection(minimum_count=11, round_to=5))) == [15, 15, 15]
 
 
-def test_nothing_is_hidden_where_the_protocol_asks_for_nothing() -> None:
-    assert plain(suppress_counts([0, 1, 7], DisclosureSection(minimum_count=0, round_to=1))) == [0, 1, 7]
+def test_one_and_two_are_hidden_whatever_the_protocol_asks_for() -> None:
+    assert plain(suppress_counts([2, 3, 7], DisclosureSection(minimum_count=3, round_to=2))) == [None, 4, 8]
+    with pytest.raises(ValidationError, match="greater than or equal to 3"):
+        DisclosureSection(minimum_count=2, round_to=1)
 
 
 def test_attrition_hides_who_few_were_and_keeps_the_thresholds() -> None:

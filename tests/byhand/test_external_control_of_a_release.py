@@ -73,7 +73,7 @@ def test_nobody_treated_is_explained() -> None:
 
 def test_figure_and_words_say_what_the_control_is() -> None:
     primary = PrimaryEstimate.of({"outcome": "weight", "contrast": "mean_difference", "design": "overlap", "horizon_days": None})
-    row = {"site": "clinic", "outcome": "weight", "contrast": "mean_difference", "horizon_days": pd.NA}
+    row = {"site": "clinic", "outcome": "weight", "contrast": "mean_difference", "horizon_days": pd.NA, "design_failure": None}
     ok = {"estimate": 1.5, "lower": 0.5, "upper": 2.5, "status": "ok", "reason": None}
     none = {"estimate": None, "lower": None, "upper": None, "status": "not_estimable", "reason": "an empty arm"}
     table = pd.DataFrame([row | {"design": "overlap"} | ok, row | {"design": "matched"} | none])

@@ -64,15 +64,27 @@ def test_times_are_drawn_in_the_shares_of_the_product_limit():
 
 
 def test_grids():
-    whole = Grid.of(np.array([1.0, 2.0, 9.0]))
+    whole = Grid.of(np.array([1.0, 1.0, 2.0, 9.0, 9.0]))
     np.testing.assert_array_equal(whole.nearest(np.array([0.2, 2.4, np.nan, 40.0])), [1, 2, np.nan, 9])
     np.testing.assert_array_equal(whole.above(np.array([-3.0, 0.0, 0.1, 2.0, 2.1, 40.0])), [1, 1, 1, 2, 3, 9])
     assert (whole.unit, whole.before(9.0)) == (1.0, 8.0)
-    tenths = Grid.of(np.array([0.5, 0.7, 1.1]))
+    tenths = Grid.of(np.array([0.5, 0.5, 0.7, 1.1, 1.1]))
     np.testing.assert_allclose(tenths.nearest(np.array([0.64, 0.66])), [0.6, 0.7])
     np.testing.assert_allclose(tenths.above(np.array([0.61, 0.7, 0.0])), [0.7, 0.7, 0.1])
     listed = Grid.of(np.array([0.5, 0.5, 0.75, 0.75, 2.25, 2.25]))
     np.testing.assert_array_equal(listed.nearest(np.array([0.6, 0.7, 1.6])), [0.5, 0.75, 2.25])
+
+
+def test_a_range_ends_before_the_value_that_one_patient_has():
+    # 1 | 4.5 → 5 | 8 … 20 | 26.5 → 26 | 33
+    whole = Grid.of(np.array([1.0, 8.0, 9.0, 20.0, 33.0]))
+    np.testing.assert_array_equal(whole.nearest(np.array([1.0, 3.0, 8.0, 25.9, 33.0, 40.0])), [5, 5, 8, 26, 26, 26])
+    fine = Grid.of(np.array([0.25, 0.5, 1.0, 1.75]))
+    np.testing.assert_allclose(fine.nearest(np.array([0.0, 2.0])), [0.38, 1.37])  # of 0.375 and 1.375 inwards
+    assert (Grid.of(np.array([2.0, 3.0])).lower, Grid.of(np.array([7.0])).upper) == (2.0, 7.0)
+    assert (Grid.of(np.array([1.0, 2.0, 3.0])).lower, Grid.of(np.array([1.0, 2.0, 3.0])).upper) == (2.0, 2.0)
+    irrational = Grid.of(np.sqrt([2.0, 3.0, 5.0, 7.0]))
+    assert (irrational.lower, irrational.upper) == pytest.approx(((2**0.5 + 3**0.5) / 2, (5**0.5 + 7**0.5) / 2))
 
 
 def test_a_value_that_one_patient_has_is_not_on_the_list():
@@ -100,10 +112,11 @@ def test_a_time_that_one_patient_has_is_spread_among_its_neighbours():
 
 
 def test_the_study_ends_on_the_last_day_where_at_least_one_in_a_hundred_are_followed_so_far():
-    days = np.append(np.arange(1.0, 100.0), 150.0)
-    assert FollowUp.of(days, np.zeros(100, dtype=bool)).administrative == 150
-    assert FollowUp.of(np.append(days, 3.0), np.zeros(101, dtype=bool)).administrative is None
-    assert FollowUp.of(days, days == 150).administrative is None
+    days = np.append(np.arange(1.0, 199.0), [250.0, 250.0])
+    assert FollowUp.of(days, np.zeros(200, dtype=bool)).administrative == 250
+    assert FollowUp.of(np.append(days, 3.0), np.zeros(201, dtype=bool)).administrative is None
+    assert FollowUp.of(days, days == 250).administrative is None
+    assert FollowUp.of(days[150:-1], np.zeros(49, dtype=bool)).administrative is None  # one patient alone is no study's end
 
 
 def test_counts_may_take_every_whole_number_between_the_real_ones():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.disclosure.pooled import disclose_comparison, disclose_pooled
+from parallax.disclosure.pooled import disclose_comparison, disclose_pooled, disclose_ways
 from parallax.errors import CohortError, StatisticsError
 from parallax.outcomes.observed import observe
 from parallax.pooling import pool_cohorts, pool_settings
@@ -63,6 +63,9 @@ def test_the_site_is_the_stratum_of_hazards() -> None:
 def test_the_same_patients_twice_and_other_numbers_of_replicates_are_refused() -> None:
     with pytest.raises(CohortError, match="the same patients at both"):
         pool_cohorts({"a": cohort([1.0, 2.0]), "b": cohort([1.0, 2.0]).iloc[::-1]})
+    drawn = pd.concat([cohort([1.0, 2.0]), cohort([3.0, 4.0], 1)])
+    with pytest.raises(CohortError, match="the same patients at both"):
+        pool_cohorts({"here": cohort([50.0])}, {"a": drawn, "b": drawn.assign(patient_id=drawn["patient_id"].iloc[::-1].to_numpy())})
     with pytest.raises(StatisticsError, match="1 of a, 2 of b"):
         pool_cohorts({}, {"a": cohort([1.0]), "b": pd.concat([cohort([2.0]), cohort([2.0], 1)])})
 
@@ -218,6 +221,30 @@ def test_a_pooled_count_is_hidden_where_a_sites_own_is() -> None:
     # 4 treated with 30 events cannot be: the patients without an event are few too
     assert pd.isna(shown["events_treated"])
     assert (shown["n_comparator"], shown["events_comparator"], shown["design_failure"]) == (125, 45, "not balanced")
+
+
+def test_the_shift_of_a_pooled_primary_estimate_that_is_not_shown_is_not_told() -> None:
+    """Where the way's own estimate or the benchmark's is suppressed, shift and the sites' own shifts would tell it; the verdict stands."""
+    limits = DisclosureSection(minimum_count=10, round_to=5)
+    tables = {
+        "real": pooled(answered("individual_real", -0.5, 0.2)),
+        "generator": pooled(answered("individual_synthetic", -0.2, 0.25, rule="partial")),
+    }
+    judged = judge_ways(compare_ways(tables), tables, primary=PRIMARY, gates=Gates(), shifts={"generator": {"a": 0.12, "b": 1.73}})
+    entries = [entry.plain() for entry in judged]
+    (told,) = disclose_ways(entries, limits, primary=PRIMARY, suppressed={})
+    assert (told["shift"], "+1.73" in str(told["reason"])) == (1.5, True)
+    for dataset in ("real", "generator"):
+        (hidden,) = disclose_ways(entries, limits, primary=PRIMARY, suppressed={dataset: {PRIMARY.target}})
+        assert (hidden["verdict"], hidden["shift"]) == ("differs", None)
+        assert hidden["reason"] == "how far it lies from the benchmark is not shown: it would tell of fewer than 10 patients"
+    (other,) = disclose_ways(entries, limits, primary=PRIMARY, suppressed={"other": {PRIMARY.target}, "real": {("matched", *PRIMARY.target[1:])}})
+    assert other == told
+
+
+def test_the_benchmarks_are_compared_once() -> None:
+    tables = {"real": pooled(answered("individual_real", -0.5, 0.2), answered("aggregates", -0.4, 0.2, rule="fixed_effect"))}
+    assert compare_ways(tables)[["way", "benchmark"]].to_numpy().tolist() == [["aggregates", "individual_real"]]
 
 
 def test_effective_patients_are_rounded_as_counts_are() -> None:

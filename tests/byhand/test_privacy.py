@@ -113,10 +113,9 @@ def test_true_positives_at_one_percent() -> None:
 
 def test_too_few_non_members_bound_nothing() -> None:
     # with 2 non-members P(Binomial(2, 0.01) < 1) = 0.9801: the larger one is low enough. Wilson's upper bound of none of ten is z²/(10 + z²) = 0.213
-    attack = Attack(np.zeros((2, 10)), (np.array([1.0]), np.array([2.0])))
-    assert harmless_pass_rate(attack, 0.05) == 0
+    assert harmless_pass_rate(10, 2, 0.05) == 0
     # 0.22 is kept where none of ten members is beyond the larger of two: E (1 − B)¹⁰ = ∫ 2(1 − b)¹¹ db = 1/6 for B ~ Beta(1, 2)
-    assert harmless_pass_rate(attack, 0.22) == pytest.approx(1 / 6, abs=0.01)
+    assert harmless_pass_rate(10, 2, 0.22) == pytest.approx(1 / 6, abs=0.01)
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 2, 1), (2, 1, 2, 1), (2, 2, 1, 1), (2, 2, 2, 0)])

@@ -59,6 +59,15 @@ def test_what_the_register_says_of_the_last_protocol(attempts: list[tuple[float,
     assert describe_registration(registered(*attempts)) == expected
 
 
+def test_levels_accepted_for_a_release_are_no_late_change() -> None:
+    protocol = protocol_with(0.03)
+    accepting = protocol.model_copy(update={"data": protocol.data.model_copy(update={"rare_levels": {"gbsg": ("grade",)}})})
+    late = {"effects_known": True, "registered": "2026-01-02T00:00:00+00:00", "parallax": "0.1.0", "commit": None}
+    assert describe_registration(register_protocol(registered((0.03, False)), accepting, **late)) == Registration(2, before_effects=True, changed=())
+    told = describe_registration(register_protocol(registered((0.05, False)), accepting, **late))
+    assert told == Registration(2, before_effects=False, changed=("validation.gates.km_gap",))
+
+
 def test_keys_that_came_and_went_are_named_themselves() -> None:
     old = protocol_with(0.03)
     generators = {name: settings for name, settings in old.synthesis.generators.items() if name != "sequential"}

@@ -17,7 +17,7 @@ from parallax.errors import ReleaseError
 from parallax.protocol import CohortSection, OutcomesSection, Protocol
 from parallax.protocol.checks import check_protocol
 from parallax.protocol.generators import Guarantee
-from parallax.release.card import Card, count_rare_levels, tell_limits
+from parallax.release.card import Card, find_rare_levels, tell_limits
 from parallax.release.comparison import Results, compare_results
 from parallax.release.contents import SiteRelease, build_release, render_protocol
 from parallax.release.patients import list_applied, restore_source
@@ -98,9 +98,13 @@ def test_a_column_that_two_outcomes_drew_apart_is_refused() -> None:
         restore_source(drawn.assign(relapse_days=[9.0, 20.5, 30.0]), COHORT, outcomes)
 
 
-PROTOCOL = Protocol.of({name: section for name, section in TINY.items() if name != "synthesis"} | {"synthesis": {
-    "replicates": 2, "generators": {"sequential": {"method": "sequential"}},
-}})  # fmt: skip
+PROTOCOL = Protocol.of(
+    TINY
+    | {
+        "synthesis": {"replicates": 2, "generators": {"sequential": {"method": "sequential"}}},
+        "data": TINY["data"] | {"rare_levels": {"clinic": ["stage"]}},
+    }
+)
 TINY_DRAWN = pd.DataFrame(
     {
         "replicate": [0, 0, 1, 1],
@@ -124,7 +128,12 @@ SITE = SiteRelease(
             "level": [None, "I", "(other levels)", None],
         }
     ),
-    aggregates={"combined": pd.DataFrame({"estimate": [0.8]}), "agreement": pd.DataFrame({"value": [0.3]})},
+    aggregates={
+        "combined": pd.DataFrame({"estimate": [0.8]}),
+        "robustness": pd.DataFrame({"measure": ["e_value", "added_error_mean", "calibrated_shift"], "value": [1.5, 0.07, 0.6]}),
+        "agreement": pd.DataFrame({"value": [0.3]}),
+        "fidelity": pd.DataFrame({"metric": ["rmst_gap"], "value": [1.25]}),
+    },
 )
 
 
@@ -153,7 +162,8 @@ def test_a_release_is_whole_and_the_same_every_time() -> None:
     listed = [line.split("  ")[1] for line in files[SUMS].decode().splitlines()]
     assert listed == sorted(set(files) - {SUMS})
     assert "aggregates/clinic/combined.csv" in files
-    assert "aggregates/clinic/agreement.csv" not in files, "what sets estimates beside the real ones stays"
+    assert not {"aggregates/clinic/agreement.csv", "aggregates/clinic/fidelity.csv"} & set(files), "what sets it beside the real patients stays"
+    assert files["aggregates/clinic/robustness.csv"] == b"measure,value\ne_value,1.5\n"
     with_pooled = build(verdict_of() | {"pooled": [{"way": "aggregates", "dataset": "tvae", "shift": 0.3}]})
     assert with_pooled["verdict.json"] == files["verdict.json"], "nothing of other generators, nor of pooled answers"
     assert b"tvae" not in files["verdict.json"]
@@ -175,15 +185,46 @@ def test_the_card_says_what_the_gates_tell() -> None:
         assert said in card
 
 
-def test_the_card_says_that_rare_levels_leave() -> None:
+def test_rare_levels_leave_only_where_the_protocol_accepts_them() -> None:
     # the site's shown Table 1 names stage I alone; II and III were drawn
     card = build(verdict_of())["MODEL_CARD.md"].decode()
-    assert "Levels that fewer than 10 real patients at clinic had stand here by name, which the study's own tables keep back: stage (2)." in card
-    assert count_rare_levels(TINY_DRAWN.assign(stage="I"), SITE.characteristics) == {}
+    assert "Levels that fewer than 10 real patients at clinic had stand here by name, which the study's own tables keep back" in card
+    assert "the protocol accepts it for stage (`data.rare_levels`)" in card
+    assert find_rare_levels(TINY_DRAWN.assign(stage="I"), SITE.characteristics) == ()
+    strict = PROTOCOL.model_copy(update={"data": PROTOCOL.data.model_copy(update={"rare_levels": {}})})
+    with pytest.raises(ReleaseError) as caught:
+        build(verdict_of() | {"protocol_digest": strict.digest}, strict)
+    told = str(caught.value)
+    assert "clinic: a level that few real patients had, in stage\n" in told
+    assert "accept them: data.rare_levels: {clinic: [stage]}" in told
+    assert "II" not in told
+
+
+def test_a_protocol_of_after_the_effects_stands_at_the_head_of_the_card() -> None:
+    def head(protocol: Protocol, **registration: object) -> str:
+        verdict = verdict_of() | {"protocol_digest": protocol.digest}
+        files = build(verdict | {"registration": verdict["registration"] | registration}, protocol)
+        return files["MODEL_CARD.md"].decode().partition("| Study |")[0]
+
+    assert ">" not in head(PROTOCOL)
+    content: Any = PROTOCOL.plain()
+    content["validation"]["gates"] |= {"shift_in_real_se": 2.5, "km_gap": 0.02, "effective_patients": 5}
+    late = head(Protocol.of(content), attempt=2, before_effects=False, changed=["validation.gates.shift_in_real_se"])
+    changed = "attempt 2 of this study, was changed after real effects had been computed, in validation.gates.shift_in_real_se."
+    assert f"> **The protocol, {changed}**" in late
+    assert "which stand in brackets: `shift_in_real_se` 2.5 (1), `effective_patients` 5 (30)." in late
+
+
+def test_levels_that_a_spreadsheet_takes_for_formulas_are_told() -> None:
+    assert "formulas" not in build(verdict_of())["README.md"].decode()
+    site = replace(SITE, cohort=TINY_DRAWN.assign(stage=pd.array(["I", "=1+1", "I", "III"], dtype="string")))
+    files = build_release(PROTOCOL, "sequential", verdict=verdict_of(), sites={"clinic": site}, signed=True, parallax="1.0")
+    assert "take some levels of stage for formulas" in files["README.md"].decode()
+    assert b",=1+1," in files["patients/clinic.csv"], "what is released is what was drawn"
 
 
 def test_a_private_generator_is_told_apart() -> None:
-    card = Card(PROTOCOL, "sequential", (), (), "", certified=False, guarantee=None, parallax="1.0")
+    card = Card(PROTOCOL, "sequential", (), (), "", fixed_before=True, formulas=(), certified=False, guarantee=None, parallax="1.0")
     assert any("names the seed" in text for text in tell_limits(card))
     assert any("one column of a synthetic patient may be a real patient's" in text for text in tell_limits(card))
     assert any("fitted without the held-out real patients" in text for text in tell_limits(card))

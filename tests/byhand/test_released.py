@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 
 from parallax.errors import ProtocolError
+from parallax.extraction.preflight import check_sources
 from parallax.protocol import Protocol
 from parallax.release.contents import render_protocol
 from parallax.release.patients import restore_source
 from parallax.sites.released import read_released
 from released_folders import write_folder
 from workflow.conftest import PROTOCOL as TINY
+from workflow.conftest import simulate_patients
 
 SENDER = Protocol.of(TINY)
 
@@ -104,6 +106,20 @@ def test_another_study_is_named_by_the_keys_that_differ(tmp_path: Path) -> None:
 def test_patients_that_the_release_does_not_state(tmp_path: Path, cohort: pd.DataFrame, found: str) -> None:
     write(tmp_path, cohort)
     assert found in refusal(receiver(), tmp_path)
+
+
+def test_months_for_days_in_a_release(tmp_path: Path) -> None:
+    """What was released is in months: found before the first job, and the institution is to correct it."""
+    simulate_patients().to_csv(tmp_path / "patients.csv", index=False)
+    cohort = drawn(48)
+    write(tmp_path, cohort)
+    assert set(check_sources(receiver(), folder=tmp_path)) == {"clinic", "harbour"}
+    write(tmp_path, cohort.assign(death_days=cohort["death_days"] / 30.4375))
+    with pytest.raises(ProtocolError) as caught:
+        check_sources(receiver(), folder=tmp_path)
+    assert "  data.sites.harbour\n      found    a median follow-up " in str(caught.value)
+    assert "perhaps in months" in str(caught.value)
+    assert "such as 30.4375, run the study again and make a new release" in str(caught.value)
 
 
 def test_who_is_in_which_pool() -> None:

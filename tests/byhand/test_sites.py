@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.follow_up import disclose_follow_up
 from parallax.disclosure.pooled import disclose_heterogeneity, disclose_site_overlap
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.sites.aggregates import list_excluded, pool_aggregates, withhold
+from parallax.sites.follow_up import nearest_step
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.overlap import compare_sites
 from parallax.tables import SITE_OVERLAP
@@ -182,3 +184,22 @@ def test_shares_of_patients_at_two_sites_name_no_fraction() -> None:
     )
     assert disclose_site_overlap(overlap)["value"].tolist()[:3] == [0.12, 0.712, 0.63]
     assert disclose_site_overlap(overlap)["value"].isna().tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize(("days", "step"), [(1.0, 1.0), (69.0, 63.1), (71.0, 79.4), (100.0, 100.0), (3.29, 3.16), (1826.0, 2000.0), (0.0, None)])
+def test_follow_up_is_told_in_ten_steps_to_a_factor_of_ten(days: float, step: float | None) -> None:
+    """10^1.8 = 63.1 and 10^1.9 = 79.4, between which 10^1.85 = 70.8 decides."""
+    assert nearest_step(days) == step
+    assert step is None or nearest_step(step) == step
+
+
+def test_a_median_that_few_patients_are_near_is_not_told() -> None:
+    """Eleven patients at 90, 91, …, 100 days, of whom 90 to 100 come to the step 100 (89.1 to 112.2); with nine more at 1
+    and at 1000 the median stays 95. Of 1, 2, 4, …, 1024 days the middle one is 32, and no other patient is near."""
+    near, far = [90.0 + day for day in range(11)], [1.0] * 9 + [1000.0] * 9
+    cohort = pd.DataFrame({"death_days": near + far, "relapse_days": [2.0**power for power in range(11)] + far})
+    limits = DisclosureSection(minimum_count=10, round_to=5)
+    assert disclose_follow_up(cohort, ["death"], limits) == {"death": 100.0}
+    assert disclose_follow_up(cohort, ["death"], DisclosureSection(minimum_count=12, round_to=10)) == {"death": None}
+    assert disclose_follow_up(cohort, ["relapse"], limits) == {"relapse": None}
+    assert disclose_follow_up(cohort.iloc[:0], ["death"], limits) == {"death": None}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from math import nan
 
 import pandas as pd
 import pytest
 
 from parallax.protocol.validation import Gates
-from parallax.tables import AGREEMENT, ATTRIBUTION, FIDELITY, GENERATION, PRIVACY
-from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, metric_row
+from parallax.tables import AGREEMENT, ATTRIBUTION, FIDELITY, GENERATION, PRIVACY, SHADOW, empty_table
+from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, SHADOWED, metric_row
+from parallax.validation.shadow_attack import attack_by_shadows
 from parallax.validation.verdict import VerdictRecord, reach_verdict
 from validation_tables import harmless_privacy
 
@@ -29,6 +31,7 @@ def judge(
     metric: str = "km_gap",
     certificate: dict[str, object] | None = None,
     privacy: dict[str, dict[str, object]] | None = None,
+    shadows: Sequence[dict[str, object]] = (),
 ) -> VerdictRecord:
     gates = Gates()
     rows = [
@@ -43,7 +46,7 @@ def judge(
             {"variable": "death/treated"} | metric_row(metric, gap, threshold=0.03),
             {"variable": "death/comparator"} | metric_row(metric, 0.02, threshold=0.03),
         ],
-        harmless_privacy(gates, membership_auc={"value": 0.5, "upper": auc}, **privacy or {}),
+        [*harmless_privacy(gates, membership_auc={"value": 0.5, "upper": auc}, **privacy or {}), *shadows],
     ]
     schemas = (AGREEMENT, FIDELITY, PRIVACY)
     frames = [pd.DataFrame(part if kept else [], columns=list(schema.columns)) for part, kept, schema in zip(rows, tables, schemas, strict=True)]
@@ -118,6 +121,14 @@ def test_a_crash_of_the_refit_concerns_privacy_alone() -> None:
     assert [gate.outcome for gate in record.gates] == ["passed"] * 5 + ["not_evaluated"] * len(
         {metric.gate for metric in METRICS.values() if metric.table == "privacy" and metric.gate}
     )
+
+
+def test_a_crash_of_a_shadow_model_concerns_its_gates_alone() -> None:
+    record = judge(shadows=attack_by_shadows([empty_table(SHADOW)] * 4, Gates()), generation=failed_at("shadow"), privacy={"linkability": SILENT})
+    assert record.verdict == "inconclusive"
+    assert [gate.metric for gate in record.gates if gate.outcome == "not_evaluated"] == [name for name in SHADOWED if METRICS[name].gate]
+    assert all("the generator failed at shadow: it diverged" in reason for reason in record.reasons)
+    assert judge(shadows=attack_by_shadows([], Gates())).verdict == "release"
 
 
 def test_a_missing_table_is_never_a_pass() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,8 +17,12 @@ from parallax.errors import StorageError
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.protocol import Protocol
+from parallax.reporting.external_control import render_external_control
+from parallax.reporting.figures.external_control import CONTROL
 from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.report import render_report
+from parallax.reporting.results import collect_estimates
+from parallax.validation.combining import select_answers
 from simulated_tables import simulated_attrition, simulated_inputs
 
 
@@ -261,6 +267,36 @@ def test_each_line_of_fidelity_tells_its_own_gate(inputs: ReportInputs) -> None:
     text = render_report(replace(inputs, sites={"support": replace(site, fidelity=fidelity)}))
     assert text.count("<td>at most 0.077</td>") == 1
     assert text.count("<td>at most 0.03</td>") == 2
+
+
+def test_an_external_control_is_called_ai_generated(inputs: ReportInputs, report: str) -> None:
+    assert 'id="external-control"' not in report
+    site = inputs.sites["support"]
+    found = collect_estimates(
+        {("support", "external_control"): select_answers(site.combined["sequential"])}, {("support", "external_control"): site.overlap["sequential"]}
+    )
+    table = found.assign(dataset=CONTROL).astype({"horizon_days": "float64"})
+    text = render_report(replace(inputs, external_control=table))
+    section = text.split('id="external-control"')[1].split("</section>")[0]
+    words = " ".join(" ".join(read(f"<section>{section.partition('>')[2]}</section>").text).split())
+    assert words.startswith("AI-generated control Real treated patients of this study beside the comparators of a release")
+    assert "no verdict rests on this section" in words
+    assert "Patients, treated / AI-generated" in words
+    assert "All estimates against the AI-generated control" in words
+    assert section.count("2,185 / 3,550") > 4
+    assert section in render_external_control(table, inputs.protocol), "a single-arm trial has the section as a page"
+    assert '<a href="#external-control">AI-generated control</a>' in text
+    assert "external_control.csv" in text
+    assert "synthetic control" not in text
+
+
+def test_an_attack_that_told_nothing_is_not_called_unevaluated(inputs: ReportInputs) -> None:
+    verdict: dict[str, Any] = copy.deepcopy(dict(inputs.verdict))
+    gate = next(gate for gate in verdict["sites"]["support"]["sequential"]["gates"] if gate["metric"] == "linkability")
+    gate |= {"outcome": "not_informative", "value": None, "upper": None}
+    chips = re.findall(r'<li class="not_informative"[^>]*>([^<]*)</li>', render_report(replace(inputs, verdict=verdict)))
+    assert any("not informative" in chip for chip in chips)
+    assert not any("not evaluated" in chip for chip in chips)
 
 
 def test_naive_intervals_are_called_invalid(report: str) -> None:

@@ -13,7 +13,7 @@ from parallax.disclosure.counts import suppress_counts
 from parallax.disclosure.curves import disclose_curves
 from parallax.protocol.disclosure import DisclosureSection
 
-sections = st.builds(DisclosureSection, minimum_count=st.integers(0, 20), round_to=st.integers(1, 12))
+sections = st.builds(DisclosureSection, minimum_count=st.integers(3, 20), round_to=st.integers(1, 12))
 
 
 @given(counts=st.lists(st.integers(0, 500), min_size=1, max_size=20), disclosure=sections)
@@ -40,7 +40,7 @@ def test_a_hidden_level_is_never_alone(counts: list[int]) -> None:
 
 
 @settings(deadline=None)
-@given(deaths=st.lists(st.integers(0, 15), min_size=3, max_size=40), left=st.integers(0, 30), minimum=st.integers(1, 15))
+@given(deaths=st.lists(st.integers(0, 15), min_size=3, max_size=40), left=st.integers(0, 30), minimum=st.integers(3, 15))
 def test_every_step_of_a_shown_curve_is_made_by_many(deaths: list[int], left: int, minimum: int) -> None:
     n = sum(deaths) + left
     if n == 0:

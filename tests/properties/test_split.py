@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parallax.cohort.split import split_patients
+from parallax.cohort.split import halve_patients, split_patients
 
 
 def cohort_of(patients: int, seed: int) -> pd.DataFrame:
@@ -62,3 +62,15 @@ def test_the_same_seed_gives_the_same_split_in_any_order_of_rows() -> None:
     other = split_patients(cohort, hold_out=0.2, rng=np.random.default_rng(8)).set_index("patient_id")["part"]
     assert one.equals(two.loc[one.index])
     assert not one.equals(other)
+
+
+@given(patients=st.integers(2, 400), seed=st.integers(0, 1000))
+@settings(max_examples=50, deadline=None)
+def test_halves_of_every_stratum(patients: int, seed: int) -> None:
+    cohort = cohort_of(patients, seed)
+    half = halve_patients(cohort, rng=np.random.default_rng(seed))
+    assert abs(2 * half.sum() - patients) <= 1
+    for _, stratum in cohort.groupby(["treated", "death_event"]):
+        assert abs(2 * half[stratum.index].sum() - len(stratum)) <= 1
+    order = np.random.default_rng(seed).permutation(patients)
+    assert np.array_equal(halve_patients(cohort.iloc[order], rng=np.random.default_rng(seed)), half[order])

@@ -14,6 +14,7 @@ import pytest
 
 from parallax.disclosure.combined import disclose_combined
 from parallax.errors import ProtocolError
+from parallax.protocol.checks import SourceFacts
 from parallax.protocol.protocol import digest_of
 from parallax.signing import SUFFIX, sign_file
 from parallax.sites.reading import LARGEST_BYTES, find_copies, read_site_results
@@ -88,7 +89,7 @@ def unprintable_protocol(content: Content) -> None:
 IMPOSSIBLE = {
     "variance that would be all of the answer": (answer(variance=1e-12), "an interval of another width than its variance has"),
     "variance below what events can give": (
-        answer(variance=1e-6, lower=-0.30196, upper=-0.29804),
+        answer(variance=1e-6, lower=-0.30196, upper=-0.29804, p_value=0.0),
         "answers[0].variance\n      found    1e-06, with 90 events",
     ),
     "variance too small to divide by": (answer(variance=1e-320), "answers[0].variance\n      found    9.99989e-321"),
@@ -114,6 +115,13 @@ IMPOSSIBLE = {
     "negative variance": (change("answers", 0, "variance", to=-0.01), "answers[0].variance\n      found    -0.01"),
     "no variance": (change("answers", 0, "variance", to=None), "an estimate without its variance"),
     "zero variance": (change("answers", 0, "variance", to=0.0), "answers[0].variance\n      found    0"),
+    "interval that leans to one side": (
+        answer(lower=-0.3 - 0.098, upper=-0.3 + 0.294),
+        "an interval whose middle is not its estimate",
+    ),
+    "p-value of no difference": (answer(p_value=0.9), "a p-value that its estimate and its variance do not give"),
+    "p-value of far more patients": (answer(p_value=1e-9), "a p-value that its estimate and its variance do not give"),
+    "p-value of a normal where few replicates are": (answer(df=2.0, lower=-0.73027, upper=0.13027, p_value=0.0027), "a p-value that its estimate"),
     "interval beside the estimate": (change("answers", 0, "lower", to=-0.2), "an interval that does not contain its estimate"),
     "not a number": (change("answers", 0, "estimate", to=math.nan), "answers[0].estimate\n      found    nan"),
     "infinite": (change("answers", 0, "upper", to=math.inf), "answers[0].upper\n      found    inf"),
@@ -145,6 +153,11 @@ IMPOSSIBLE = {
     "unknown dataset": (change("answers", 0, "dataset", to="tvae"), "an answer that the protocol does not ask for"),
     "combining rule of real patients": (change("answers", 0, "rule", to="partial"), "none for the real patients"),
     "unknown covariate": (change("characteristics", 0, "covariate", to="income"), "a covariate, a design or a generator that the protocol"),
+    "follow-up as it is": (change("follow_up", 0, "median_days", to=69.0), "follow_up[0].median_days\n      found    a number that was not"),
+    "follow-up beyond the study's": (change("follow_up", 0, "median_days", to=501.0), "follow_up[0].median_days\n      found    501 days"),
+    "follow-up of nobody": (change("follow_up", to=[]), "follow_up\n      found    other outcomes than the protocol's"),
+    "follow-up of another outcome": (change("follow_up", 0, "outcome", to="relapse"), "follow_up\n      found    other outcomes than the"),
+    "follow-up of no time": (change("follow_up", 0, "median_days", to=0.0), "follow_up[0].median_days\n      found    0"),
     "verdict of an unknown generator": (change("verdicts", to={"tvae": "release"}), "a covariate, a design or a generator that the protocol"),
     "another site's": (change("site", to="island"), 'the results of "island"'),
     "another study": (other_protocol, "another study: it differs in designs.matched.caliper_sd, disclosure.minimum_count"),
@@ -229,6 +242,24 @@ def test_a_file_altered_after_signing(tmp_path: Path, key: Path) -> None:
     assert "the file was changed after it was signed" in refusal(tmp_path, public_key="harbour.pub")
 
 
+def test_what_was_checked_is_what_is_read(tmp_path: Path, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is another one whenever it is read again."""
+    path = write_results(tmp_path, sound_results())
+    sign(path, key)
+    read_bytes, times = Path.read_bytes, []
+
+    def read_and_swap(self: Path) -> bytes:
+        content = read_bytes(self)
+        if self == path:
+            times.append(1)
+            self.write_text(json.dumps(sound_results(estimate=-0.9)))
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_swap)
+    assert read(tmp_path, public_key="harbour.pub").answers[0].estimate == pytest.approx(-0.3, abs=1e-3)
+    assert len(times) == 1
+
+
 def test_a_file_signed_by_another(tmp_path: Path, key: Path) -> None:
     sign(write_results(tmp_path, sound_results()), make_key(tmp_path, "stranger"))
     assert "no signature of this file by this key" in refusal(tmp_path, public_key="harbour.pub")
@@ -243,6 +274,60 @@ def test_a_key_that_is_none(tmp_path: Path, key: Path) -> None:
     sign(write_results(tmp_path, sound_results()), key)
     (tmp_path / "harbour.pub").write_text("no key")
     assert "no public key in PEM" in refusal(tmp_path, public_key="harbour.pub")
+
+
+MONTHS = (
+    "1 fault in the site results from elsewhere:\n"
+    "  pooling.site_results.harbour\n"
+    '      found    a median follow-up 30 times as short as at site "clinic" (outcome death): one of the two does not count in days, '
+    "harbour perhaps in months\n"
+    "      allowed  a median follow-up within a factor of 5 (data.follow_up_ratio) of every other site's\n"
+    "      to do    have the institution give the factor of its unit, such as 30.4375, run the study again and send its results again, "
+    "or raise data.follow_up_ratio if the sites do differ so"
+)
+
+
+def facts(days: float) -> dict[str, SourceFacts]:
+    return {"clinic": SourceFacts(median_follow_up={"death": days})}
+
+
+def test_months_for_days_elsewhere(tmp_path: Path) -> None:
+    """100 days are 3.29 months, which is told as 3.16."""
+    content = sound_results()
+    content["follow_up"][0]["median_days"] = 3.16
+    write_results(tmp_path, content)
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
+    with pytest.raises(ProtocolError) as caught:
+        read_site_results(protocol, folder=tmp_path, here=facts(94.8))
+    assert str(caught.value) == MONTHS
+    wider = protocol.model_copy(update={"data": protocol.data.model_copy(update={"follow_up_ratio": 31.0})})
+    assert list(read_site_results(wider, folder=tmp_path, here=facts(94.8))) == [ELSEWHERE]
+
+
+def test_months_for_days_here(tmp_path: Path) -> None:
+    write_results(tmp_path, sound_results())
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
+    with pytest.raises(ProtocolError, match=r'data\.sites\.clinic\.mapping\.days\n .* 31.6 times as short as at site "harbour"'):
+        read_site_results(protocol, folder=tmp_path, here=facts(100 / 31.6))
+    assert list(read_site_results(protocol, folder=tmp_path, here=facts(21.0))) == [ELSEWHERE]
+
+
+def test_months_for_days_between_two_sites_elsewhere(tmp_path: Path) -> None:
+    """The other answers are another site's, so that the two are no copies."""
+    write_results(tmp_path, sound_results())
+    other = sound_results(estimate=-0.5) | {"site": "island", "follow_up": [{"outcome": "death", "median_days": 3.16}]}
+    write_results(tmp_path, other, name="island")
+    protocol = sound(site_results={name: {"path": f"{name}.json"} for name in (ELSEWHERE, "island")})
+    with pytest.raises(ProtocolError, match=r'pooling\.site_results\.island\n .* at site "harbour"'):
+        read_site_results(protocol, folder=tmp_path)
+
+
+def test_follow_up_that_is_not_told_is_not_compared(tmp_path: Path) -> None:
+    content = sound_results()
+    content["follow_up"][0]["median_days"] = None
+    write_results(tmp_path, content)
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
+    assert read_site_results(protocol, folder=tmp_path, here=facts(1.0))[ELSEWHERE].median_follow_up == {}
 
 
 def test_one_file_under_two_names(tmp_path: Path) -> None:

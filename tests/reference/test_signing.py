@@ -68,7 +68,7 @@ def test_we_verify_openssls(signed: tuple[Path, Path, Path]) -> None:
 
 def test_changed_file_wrong_key_and_missing_signature_are_refused(signed: tuple[Path, Path, Path]) -> None:
     path, _, public = signed
-    verify_file(path, public_key=public)
+    assert verify_file(path, public_key=public) == path.read_bytes()
     with pytest.raises(SigningError, match="no signature of this file by this key"):
         verify_file(path, public_key=make_keys(path.parent, "other")[1])
     with pytest.raises(SigningError, match=r"no public key in PEM"):

@@ -125,7 +125,10 @@ def test_what_rotterdam_alone_knows_breaks_positivity() -> None:
     )
     overlap = designed.overlap.set_index("design")
     assert overlap.loc["iptw", "max_weight"] > 100
+    assert overlap.loc["iptw", "ess_treated"] < 10
     assert "not balanced" in overlap.loc["iptw", "failure"]
+    assert "the treated arm weighs like fewer than 30 patients" in overlap.loc["iptw", "failure"]
+    assert overlap.loc["overlap", "ess_treated"] > 200
     assert overlap.loc["overlap", "failure"] is None or pd.isna(overlap.loc["overlap", "failure"])
 
 

@@ -75,6 +75,19 @@ PROTOCOL = {
 }
 
 
+#: gates that a tiny study can pass
+LENIENT = {
+    "shift_in_real_se": 5.0,
+    "propensity_c_gap": 0.5,
+    "km_gap": 0.5,
+    "membership_auc_upper": 1.0,
+    "membership_tpr_at_1pct_fpr_upper": 1.0,
+    "excess_copies_upper": 1.0,
+    "imbalance": 1.0,
+    "effective_patients": 5,
+}
+
+
 def simulate_patients(patients: int = 400, seed: int = 1) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     age = rng.normal(60, 15, patients).round(1).clip(10, 100)

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from workflow.conftest import PROTOCOL, Study, make_study
+from workflow.conftest import LENIENT, PROTOCOL, Study, make_study
 
 pytestmark = pytest.mark.xdist_group("release")
 
-#: one generator, few designs; gates that a tiny study can pass
+#: one generator, few designs
 RELEASABLE = PROTOCOL | {
     "cohort": PROTOCOL["cohort"]
     | {
@@ -25,18 +25,7 @@ RELEASABLE = PROTOCOL | {
     },
     "synthesis": {"replicates": 2, "generators": {"sequential": {"method": "sequential"}}},
     "designs": {"crude": {"method": "none"}, "overlap": {"method": "weight", "estimand": "ATO"}},
-    "validation": {
-        "gates": {
-            "shift_in_real_se": 5.0,
-            "propensity_c_gap": 0.5,
-            "km_gap": 0.5,
-            "membership_auc_upper": 1.0,
-            "membership_tpr_at_1pct_fpr_upper": 1.0,
-            "excess_copies_upper": 1.0,
-            "imbalance": 1.0,
-            "effective_patients": 5,
-        }
-    },
+    "validation": {"gates": LENIENT},
 }
 READ = ("results/tiny/estimates.csv", "results/tiny/verdict.json", "results/tiny/report.html")
 
@@ -209,6 +198,9 @@ def test_treated_patients_stand_beside_the_released_comparators(sender: Study, t
     figure = (study.results / "external_control.svg").read_text()
     assert "AI-generated control" in figure
     assert "synthetic control" not in figure
+    page = (study.results / "external_control.html").read_text()
+    assert "<h2>AI-generated control</h2>" in page
+    assert str(tmp_path) not in page
 
 
 def test_a_changed_release_stops_a_study_before_its_first_job(receiver: Study, tmp_path: Path) -> None:

@@ -325,6 +325,19 @@ def test_a_file_in_the_place_of_the_studys_results_is_told_in_words(fresh: Study
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_closed_folder_is_no_link(fresh: Study, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    fresh.results.mkdir(parents=True)
+    (fresh.results / "patients").symlink_to(elsewhere)
+    done = fresh.run()
+    assert done.returncode != 0
+    assert "results/tiny/patients\n    found    a link" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert elsewhere.stat().st_mode & 0o777 == 0o755
+    assert not list(elsewhere.iterdir())
+
+
 def test_prints_verdicts_and_the_reports_path_at_the_end(finished: Study) -> None:
     done = finished.run("--forcerun", "write_manifest")
     assert done.returncode == 0, done.stderr
@@ -376,6 +389,36 @@ def test_a_tuning_is_written_into_the_manifest_and_changes_no_answer(fresh: Stud
     assert json.loads((fresh.results / "manifest.json").read_text())["tuning"] == record
     assert (fresh.results / "estimates.csv").read_bytes() == (finished.results / "estimates.csv").read_bytes()
     assert json.loads((finished.results / "manifest.json").read_text())["tuning"] is None
+
+
+def test_shadow_models_leave_the_rest_of_the_study_as_it_is(edited: Study) -> None:
+    edited.write_protocol(changed(privacy={"shadow_models": 4}))
+    rules = planned_rules(edited)
+    assert {"fit_shadow", "attack_generator", "reach_verdict"} <= rules
+    assert rules.isdisjoint({"select_cohort", "fit_generator", "draw_replicates", "refit_generator", "estimate_effects", "measure_fidelity"})
+
+
+def test_shadow_models_are_attacked_and_reach_the_verdict(finished: Study, fresh: Study) -> None:
+    shutil.copytree(finished.results, fresh.results)
+    shutil.copy2(finished.folder / "patients.csv", fresh.folder)
+    fresh.write_protocol(changed(privacy={"shadow_models": 4}))
+    # what is there was made in another folder; only what shadow models change is made anew
+    done = fresh.run("results/tiny/verdict.json", "results/tiny/privacy.csv", "--forcerun", "attack_generator")
+    assert done.returncode == 0, done.stderr
+    assert "privacy.shadow_models fits every generator 4 times more" in done.stdout
+    before, after = (pd.read_csv(study.results / "privacy.csv").set_index(["generator", "metric"]) for study in (finished, fresh))
+    assert before.loc[("sequential", "shadow_auc"), "reason"] == "not asked for: the protocol's privacy.shadow_models is 0"
+    verdict = json.loads((fresh.results / "verdict.json").read_text())["sites"]["clinic"]
+    for generator in ("sequential", "gaussian_copula"):
+        found = after.loc[(generator, "shadow_auc")]
+        assert found["lower"] <= found["value"] <= found["upper"]
+        assert found["threshold"] == 0.6
+        assert {"shadow_auc", "shadow_tpr_at_1pct_fpr"} <= {gate["metric"] for gate in verdict[generator]["gates"]}
+        tables = [pd.read_parquet(fresh.results / f"patients/clinic/{generator}/shadows/{number}.parquet") for number in range(4)]
+        assert (sum(table["member"].astype(int) for table in tables) == 2).all()
+        assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in (fresh.results / f"patients/clinic/{generator}/shadows").iterdir())
+    seeds = json.loads((finished.results / "manifest.json").read_text())["seeds"]["clinic/sequential"]
+    assert "shadow" not in seeds
 
 
 def test_snakemake_report_works(finished: Study, tmp_path: Path) -> None:

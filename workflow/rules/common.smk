@@ -34,7 +34,7 @@ try:
     if workflow.is_main_process:
         from parallax.extraction.preflight import check_sources
 
-        check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
+        FACTS = check_sources(PROTOCOL, folder=PROTOCOL_FILE.parent)
         if config.get("signing_key"):
             from parallax.signing import read_private_key
 
@@ -46,7 +46,7 @@ try:
         if PROTOCOL.pooling.site_results:
             from parallax.sites.reading import read_site_results
 
-            read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent)
+            read_site_results(PROTOCOL, folder=PROTOCOL_FILE.parent, here=FACTS)
 except Exception as error:
     # in words, without places in this file, and without a value that another exception may hold
     sys.exit(describe_failure(error))
@@ -119,6 +119,7 @@ FIT_BATCHES = (
 wildcard_constraints:
     scatteritem="[0-9]+-of-[0-9]+",
     round="[0-9]+",
+    shadow="[0-9]+",
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
     dataset="|".join((REAL, EXTERNAL_CONTROL, *PROTOCOL.generators)),
@@ -257,6 +258,12 @@ def refit_of(wildcards):
     return name_refit(int(wildcards.round))
 
 
+def shadows(pattern):
+    """The pattern for every shadow model that the protocol asks for, in their order."""
+    numbers = range(PROTOCOL.privacy.shadow_models)
+    return expand(pattern, shadow=numbers, allow_missing=True)
+
+
 def fit_seeds(wildcards, *purpose):
     """The seeds of a batch's fits, by replicate: every n-th one, n batches in all."""
     number, total = map(int, wildcards.scatteritem.split("-of-"))
@@ -390,7 +397,17 @@ def synthesis_of(site, generator):
 
 
 def state_costs():
-    """What certifying a network will take, before it starts: from the study's own fit, where there is one."""
+    """What is costly, before it starts: shadow models, and certifying a network."""
+    if number := PROTOCOL.privacy.shadow_models:
+        print(
+            f"privacy.shadow_models fits every generator {number} times more at each site, to half of its patients: as many jobs, together "
+            f"{number / 2:g} times the study's own fits where a fit's time grows with the patients"
+        )
+    state_certification_costs()
+
+
+def state_certification_costs():
+    """What certifying a network will take: from the study's own fit, where there is one."""
     settings, synthesis = PROTOCOL.synthesis.generators, PROTOCOL.synthesis
     for name in PROTOCOL.certified_generators:
         done = list((STUDY / "exact").glob(f"*/certification/{name}/*.parquet"))
@@ -422,10 +439,16 @@ def restrict_folders():
     STUDY.mkdir(parents=True, exist_ok=True)
     os.umask(0o077)
     for folder in (STUDY / "patients", STUDY / "exact"):
+        if folder.is_symlink():
+            sys.exit(
+                f"{folder}\n    found    a link\n    allowed  a folder of its own, which is closed to others\n"
+                "    to do    remove it, and name the results folder where there is room: --config results=FOLDER"
+            )
         folder.mkdir(exist_ok=True)
-        # also what an older version or another hand left open
+        # also what an older version or another hand left open; what a link leads to is not this study's
         for part in (folder, *folder.rglob("*")):
-            part.chmod(0o700 if part.is_dir() else 0o600)
+            if not part.is_symlink():
+                part.chmod(0o700 if part.is_dir() else 0o600)
 
 
 def register():

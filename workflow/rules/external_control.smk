@@ -43,6 +43,7 @@ rule show_external_control:
     output:
         table="<study>/external_control.csv",
         figure="<study>/external_control.svg",
+        page="<study>/external_control.html",
     log:
         "<logs>/show_external_control.log",
     benchmark:
@@ -53,14 +54,11 @@ rule show_external_control:
     resources:
         mem_mb=1000,
     params:
-        sites=[*PROTOCOL.data.external_controls],
-        primary=section("question")["primary"],
-        disclosure=section("disclosure"),
-        not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
+        protocol=PROTOCOL.plain(),
         code=code_digest(
             "parallax.validation.combining",
             "parallax.disclosure.combined",
-            "parallax.reporting.figures.external_control",
+            "parallax.reporting.external_control",
         ),
     script:
         "../scripts/show_external_control.py"

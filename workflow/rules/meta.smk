@@ -6,6 +6,7 @@ rule write_site_results:
     input:
         characteristics="<exact>/{site}/real/characteristics.parquet",
         concentration="<exact>/{site}/real/concentration.parquet",
+        cohort="<patients>/{site}/real/cohort.parquet",
         tables=of_datasets("<exact>/{{site}}/{dataset}/{table}.parquet"),
         verdict=SITE_VERDICTS,
     output:
@@ -29,6 +30,7 @@ rule write_site_results:
         code=code_digest(
             "parallax.sites.site_results",
             "parallax.disclosure.site",
+            "parallax.disclosure.follow_up",
             "parallax.provenance",
             "parallax.signing",
         ),

@@ -67,9 +67,7 @@ rule compare_ways:
         pooled=POOLED_TABLES,
     output:
         comparison="<exact>/pooled/comparison.parquet",
-        verdict=report(
-            "<study>/verdict.json", caption="../report/verdict.rst", category="Results"
-        ),
+        verdicts="<exact>/pooled/verdicts.json",
     log:
         "<logs>/compare_ways.log",
     benchmark:
@@ -97,8 +95,12 @@ rule collect_pooling:
         ),
         pooled=POOLED_TABLES,
         comparison="<exact>/pooled/comparison.parquet",
+        verdicts="<exact>/pooled/verdicts.json",
     output:
         pooled=directory("<study>/pooled"),
+        verdict=report(
+            "<study>/verdict.json", caption="../report/verdict.rst", category="Results"
+        ),
         pooling=report(
             "<study>/pooling.csv", caption="../report/pooling.rst", category="Results"
         ),
@@ -119,3 +121,30 @@ rule collect_pooling:
         code=code_digest("parallax.disclosure.pooled", "parallax.reporting.results"),
     script:
         "../scripts/collect_pooling.py"
+
+
+# after the last job of every way, so that all of them have been measured
+rule collect_costs:
+    input:
+        POOLED_TABLES,
+    output:
+        report(
+            "<study>/pooling_costs.csv",
+            caption="../report/pooling_costs.rst",
+            category="Results",
+        ),
+    log:
+        "<logs>/collect_costs.log",
+    benchmark:
+        "<benchmarks>/collect_costs.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        protocol=PROTOCOL.plain(),
+        benchmarks=str(STUDY / "benchmarks"),
+        code=code_digest("parallax.sites.costs", "parallax.storage"),
+    script:
+        "../scripts/collect_costs.py"

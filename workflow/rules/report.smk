@@ -71,8 +71,12 @@ rule render_report:
         certification="<study>/certification.csv" if CERTIFIED else [],
         pooled="<study>/pooled" if PROTOCOL.pools else [],
         pooling="<study>/pooling.csv" if PROTOCOL.pools else [],
+        pooling_costs="<study>/pooling_costs.csv" if PROTOCOL.pools else [],
         heterogeneity="<study>/heterogeneity.csv" if PROTOCOL.pools else [],
         site_overlap="<study>/site_overlap.csv" if PROTOCOL.pools else [],
+        external_control=(
+            "<study>/external_control.csv" if PROTOCOL.data.external_controls else []
+        ),
     output:
         report("<study>/report.html", caption="../report/study.rst", category="Report"),
     log:
@@ -114,10 +118,16 @@ rule write_manifest:
             *(
                 [
                     "<study>/pooling.csv",
+                    "<study>/pooling_costs.csv",
                     "<study>/heterogeneity.csv",
                     "<study>/site_overlap.csv",
                 ]
                 if PROTOCOL.pools
+                else []
+            ),
+            *(
+                ["<study>/external_control.csv"]
+                if PROTOCOL.data.external_controls
                 else []
             ),
             *every("<exact>/{site}/{generator}/model.json"),

@@ -165,7 +165,11 @@ rule attack_generator:
         cohorts=rounds(
             "<patients>/{site}/{generator}/refits/{round}/{scatteritem}.parquet"
         ),
-        refits=rounds("<exact>/{site}/{generator}/refits/{round}/{scatteritem}.parquet"),
+        shadows=shadows("<patients>/{site}/{generator}/shadows/{shadow}.parquet"),
+        refits=[
+            *rounds("<exact>/{site}/{generator}/refits/{round}/{scatteritem}.parquet"),
+            *shadows("<exact>/{site}/{generator}/shadows/{shadow}.parquet"),
+        ],
     output:
         privacy="<exact>/{site}/{generator}/privacy.parquet",
         generation="<exact>/{site}/{generator}/refit.parquet",

@@ -9,7 +9,7 @@ from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.privacy import PrivacySection
 from parallax.protocol.validation import Gates
 from parallax.storage import read_table, write_table
-from parallax.tables import GENERATION, PRIVACY, SPLIT, cohort_schema, failure_reason, generation_row
+from parallax.tables import GENERATION, PRIVACY, SHADOW, SPLIT, cohort_schema, gather_stages
 from parallax.validation.privacy import measure_privacy
 
 
@@ -26,13 +26,13 @@ def attack(input, output, params):
         gates=Gates.of(params.gates),
         privacy=PrivacySection.of(params.privacy),
         rng=np.random.default_rng(params.seed),
+        shadows=[read_table(path, SHADOW) for path in input.shadows],
     )
     write_table(output.privacy, privacy, PRIVACY, restricted=True)
 
 
 def gather(input, output, generator):
-    reason = failure_reason(pd.concat([read_table(path, GENERATION) for path in input.refits]))
-    write_table(output.generation, generation_row(generator, "refit", reason), GENERATION, restricted=True)
+    write_table(output.generation, gather_stages(generator, [read_table(path, GENERATION) for path in input.refits]), GENERATION, restricted=True)
 
 
 with job(snakemake.log[0]):

@@ -1,11 +1,10 @@
-"""Hold every way of pooling against the real patients pooled, and add what it says to the sites' verdicts."""
+"""Hold every way of pooling against the real patients pooled, and judge it."""
 
 import math
 from pathlib import Path
 
 import pandas as pd
 
-from parallax.disclosure.numbers import round_digits
 from parallax.job import job
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
@@ -35,6 +34,5 @@ with job(snakemake.log[0]):
     comparison = compare_ways(pooled)
     gates, shifts = Gates.of(snakemake.params.gates), read_shifts(verdicts, snakemake.params.sites)
     found = judge_ways(comparison, pooled, primary=PrimaryEstimate.of(snakemake.params.primary), gates=gates, shifts=shifts)
-    judged = [each.plain() | {"shift": None if each.shift is None else float(round_digits([each.shift])[0])} for each in found]
     write_table(snakemake.output.comparison, comparison, POOLED_COMPARISON, restricted=True)
-    write_json(snakemake.output.verdict, verdicts | {"pooled": judged})
+    write_json(snakemake.output.verdicts, verdicts | {"pooled": [each.plain() for each in found]}, restricted=True)

@@ -12,6 +12,7 @@ from parallax.storage import read_csv, read_frame, read_json, write_text
 from parallax.vocabulary import REAL
 
 BY_DATASET = {"score_histograms": "score_histogram"} | {name: name for name in OF_ALL + OF_GENERATOR + OF_MEASUREMENTS if name != "score_histogram"}
+BESIDE = ("certification", "pooling", "pooling_costs", "heterogeneity", "site_overlap", "external_control")
 
 
 def read_site(folder, generators):
@@ -26,11 +27,10 @@ def render(input, output, params):
     protocol = Protocol.of(params.protocol)
     sites = {site: read_site(Path(input.aggregates) / site, protocol.generators) for site in protocol.sites}
     run = describe_run(protocol, repository=Path(params.repository))
-    certification = read_csv(input.certification) if input.get("certification") else None
     pools = [Path(input.pooled) / f"{name}.parquet" for name in (REAL, *protocol.generators)] if protocol.pools else []
     pooled = {path.stem: read_frame(path) for path in pools if path.exists()}
-    beside = {name: read_csv(input[name]) for name in ("pooling", "heterogeneity", "site_overlap") if protocol.pools}
-    inputs = ReportInputs(protocol, sites, read_json(input.verdict), run, certification, pooled, **beside)
+    beside = {name: read_csv(path) for name in BESIDE if (path := input.get(name))}
+    inputs = ReportInputs(protocol, sites, read_json(input.verdict), run, pooled=pooled, **beside)
     write_text(output[0], render_report(inputs))
 
 

@@ -1,9 +1,9 @@
-"""What treated patients show against an AI-generated control, replicates combined, as a table and a figure."""
+"""What treated patients show against an AI-generated control, replicates combined, as a table, a figure and a page."""
 
 from parallax.disclosure.combined import disclose_combined
 from parallax.job import job
-from parallax.protocol.disclosure import DisclosureSection
-from parallax.protocol.question import PrimaryEstimate
+from parallax.protocol.protocol import Protocol
+from parallax.reporting.external_control import render_external_control
 from parallax.reporting.figures.external_control import CONTROL, draw_external_control, summarise_external_control
 from parallax.reporting.results import collect_estimates
 from parallax.reporting.style import to_standalone_svg
@@ -12,20 +12,22 @@ from parallax.tables import CONCENTRATION, ESTIMATES, OVERLAP
 from parallax.validation.combining import combine, select_answers
 
 
-def answer(estimates, record, concentration, params):
+def answer(estimates, record, concentration, protocol):
     patients = record["treated"] + record["comparators"]
     made = read_table(estimates, ESTIMATES)
-    combined = select_answers(combine(made, patients=patients, synthetic=patients, not_estimable=params.not_estimable))
-    return disclose_combined(combined, DisclosureSection.of(params.disclosure), concentration=read_table(concentration, CONCENTRATION))
+    combined = select_answers(combine(made, patients=patients, synthetic=patients, not_estimable=protocol.validation.gates.replicates_not_estimable))
+    return disclose_combined(combined, protocol.disclosure, concentration=read_table(concentration, CONCENTRATION))
 
 
 def show(input, output, params):
-    primary = PrimaryEstimate.of(params.primary)
-    keys = [(site, "external_control") for site in params.sites]
+    protocol = Protocol.of(params.protocol)
+    primary = protocol.question.primary
+    keys = [(site, "external_control") for site in protocol.data.external_controls]
     parts = zip(keys, input.estimates, input.records, input.concentrations, strict=True)
-    shown = {key: answer(path, read_json(record), concentration, params) for key, path, record, concentration in parts}
-    table = collect_estimates(shown, {key: read_table(path, OVERLAP) for key, path in zip(keys, input.overlaps, strict=True)})
-    write_csv(output.table, table.assign(dataset=CONTROL))
+    shown = {key: answer(path, read_json(record), concentration, protocol) for key, path, record, concentration in parts}
+    table = collect_estimates(shown, {key: read_table(path, OVERLAP) for key, path in zip(keys, input.overlaps, strict=True)}).assign(dataset=CONTROL)
+    write_csv(output.table, table)
+    write_text(output.page, render_external_control(table, protocol))
     write_text(output.figure, to_standalone_svg(draw_external_control(table, primary)))
     print(summarise_external_control(table, primary, output.table))
 

@@ -3,21 +3,22 @@
 from pathlib import Path
 
 from parallax import __version__
-from parallax.checksums import SUMS, digest_file
+from parallax.checksums import SUMS
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.release.contents import AGGREGATES, SiteRelease, build_release
 from parallax.signing import SUFFIX, sign
-from parallax.storage import read_frame, read_json, read_table, remove_folder, write_folder
+from parallax.storage import read_frame, read_json, read_table_and_digest, remove_folder, write_folder
 from parallax.tables import cohort_schema
 from parallax.vocabulary import REAL
 
 
 def read_site(cohort, aggregates, generator, schema):
     shown = {name: aggregates / generator / f"{name}.parquet" for name in AGGREGATES}
+    patients, sha256 = read_table_and_digest(cohort, schema)
     return SiteRelease(
-        cohort=read_table(cohort, schema),
-        sha256=digest_file(cohort),
+        cohort=patients,
+        sha256=sha256,
         attrition=read_frame(aggregates / REAL / "attrition.parquet"),
         characteristics=read_frame(aggregates / REAL / "characteristics.parquet"),
         aggregates={name: read_frame(path) for name, path in shown.items() if path.exists()},

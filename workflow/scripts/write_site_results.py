@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from parallax import __version__, tables
+from parallax.disclosure.follow_up import disclose_follow_up
 from parallax.disclosure.site import TELLING, disclose_site
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
@@ -23,8 +24,10 @@ def write(input, output, params, log):
     shown = disclose_site(read_site(Path(params.exact), protocol), protocol)
     judged = read_json(input.verdict)["sites"][params.site]
     verdicts = {name: judged[name]["verdict"] for name in protocol.generators}
+    cohort = read_table(input.cohort, tables.cohort_schema(protocol.cohort.covariates, protocol.outcomes))
+    told = {"follow_up": disclose_follow_up(cohort, protocol.outcomes.survival, protocol.disclosure), "verdicts": verdicts}
     made_by = {"parallax": __version__, "commit": read_commit(Path(params.repository))}
-    write_json(output.results, build_site_results(params.site, protocol, shown, verdicts=verdicts, **made_by))
+    write_json(output.results, build_site_results(params.site, protocol, shown, **told, **made_by))
     if params.key is None:
         log.warning("not signed: give a key with --config signing_key=FILE")
     else:

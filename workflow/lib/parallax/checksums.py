@@ -28,14 +28,25 @@ def list_sums(files: Mapping[str, bytes]) -> str:
     return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
 
 
-def check_folder(folder: str | Path, *, unlisted: Sequence[str] = ()) -> dict[str, str]:
-    """The SHA-256 by name of every file of the folder, each checked against the folder's list.
+def read_sums(folder: str | Path) -> bytes:
+    """The folder's list as it lies there, so that what is verified and what is checked are the same bytes. Raises ``StorageError``."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise _fault(path, "no such folder", "a folder with a list of its files", "correct the path; it is relative to the protocol's folder")
+    sums = path / SUMS
+    if sums.is_symlink() or not sums.is_file():
+        raise _fault(path, f"no {SUMS}", "a folder with a list of its files")
+    return sums.read_bytes()
+
+
+def check_folder(folder: str | Path, *, sums: bytes | None = None, unlisted: Sequence[str] = ()) -> dict[str, str]:
+    """The SHA-256 by name of every file of the folder, each checked against the folder's list: ``sums``, read where it is not given.
 
     ``unlisted`` are the names that the folder may hold beside the listed ones (a signature). Raises ``StorageError`` where the list is missing
     or holds a name that leads out of the folder, where a file is missing, changed, added, or no file at all but a link or a device.
     """
     path = Path(folder)
-    listed = _read_list(path)
+    listed = _parse(read_sums(path) if sums is None else sums, path / SUMS)
     found = set(_walk(path)) - {SUMS, *unlisted}
     if missing := sorted(set(listed) - found):
         raise _fault(path, f"no {_named(missing)}, which {SUMS} lists", "every listed file")
@@ -52,14 +63,9 @@ def digest_file(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_list(folder: Path) -> dict[str, str]:
-    path = folder / SUMS
-    if not folder.is_dir():
-        raise _fault(folder, "no such folder", "a folder with a list of its files", "correct the path; it is relative to the protocol's folder")
-    if path.is_symlink() or not path.is_file():
-        raise _fault(folder, f"no {SUMS}", "a folder with a list of its files")
+def _parse(sums: bytes, path: Path) -> dict[str, str]:
     listed: dict[str, str] = {}
-    for number, line in enumerate(path.read_bytes().decode(errors="replace").split("\n")[:-1], start=1):
+    for number, line in enumerate(sums.decode(errors="replace").split("\n")[:-1], start=1):
         match = _LINE.fullmatch(line)
         if match is None:
             raise _fault(path, f"line {number}, which is no SHA-256, two spaces and a file's name", "lines as sha256sum writes them")

@@ -33,9 +33,11 @@ def pool_cohorts(real: Mapping[str, pd.DataFrame], synthetic: Mapping[str, pd.Da
     Replicate i holds the i-th replicate of every ``synthetic`` cohort and, each time, all patients of the ``real`` ones. Replicates of one site
     are never stacked: a replicate pooled is as large as its sites together. Without synthetic cohorts there is replicate 0.
 
-    Raises CohortError where two sites have the same patients, and StatisticsError where synthetic cohorts have other replicates than each other.
+    Raises CohortError where two sites have the same real patients, or the same synthetic ones, as where a release was made here, and
+    StatisticsError where synthetic cohorts have other replicates than each other.
     """
     _check_distinct(real)
+    _check_distinct(synthetic)
     replicates = {site: tuple(sorted(cohort["replicate"].unique())) for site, cohort in synthetic.items()}
     numbers = next(iter(replicates.values()), (0,))
     if any(other != numbers for other in replicates.values()):

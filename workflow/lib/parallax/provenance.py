@@ -89,6 +89,7 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
     of_generators = {
         f"{site}/{generator}": {
             **_seeds_of_fits(protocol, site, generator),
+            **_seeds_of_shadows(protocol, site, generator),
             "replicates": [derive_seed(study, site, generator, "draw", replicate) for replicate in range(protocol.synthesis.replicates)],
             "attack": derive_seed(study, site, generator, "attack"),
             **_seeds_of_subgroups(protocol, site, generator),
@@ -130,6 +131,25 @@ def _seeds_of_fits(protocol: Protocol, site: str, generator: str) -> dict[str, o
         return {name: derive_seed(study, site, generator, name) for name in ("fit", *refits)}
     purposes = {"fit": ("fit",)} | {name: (name, "fit") for name in refits}
     return {name: [derive_seed(study, site, generator, *purpose, replicate) for replicate in replicates] for name, purpose in purposes.items()}
+
+
+def _seeds_of_shadows(protocol: Protocol, site: str, generator: str) -> dict[str, object]:
+    """Of the halves that shadow models are fitted to, by pair, and of their fits and draws; nothing where there are none."""
+    study, numbers, replicates = protocol.study.seed, range(protocol.privacy.shadow_models), range(protocol.synthesis.replicates)
+    if not numbers:
+        return {}
+    purpose = (site, generator, "shadow")
+    fits: list[object] = [derive_seed(study, *purpose, number) for number in numbers]
+    if protocol.synthesis.fit == "bootstrap":
+        fits = [[derive_seed(study, *purpose, number, "fit", replicate) for replicate in replicates] for number in numbers]
+    return {
+        "shadow": {
+            "halves": [derive_seed(study, site, "halves", pair) for pair in numbers[: len(numbers) // 2]],
+            "targets": derive_seed(study, site, "targets"),
+            "fits": fits,
+            "replicates": [[derive_seed(study, *purpose, number, replicate) for replicate in replicates] for number in numbers],
+        }
+    }
 
 
 def read_commit(repository: Path) -> str | None:

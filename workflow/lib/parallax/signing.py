@@ -64,11 +64,20 @@ def sign(content: bytes, *, key: str | Path) -> bytes:
     return read_private_key(key).sign(content)
 
 
-def verify_file(path: str | Path, *, public_key: str | Path) -> None:
-    """Check that ``<path>.sig`` is the signature of the file's bytes by the owner of ``public_key``. Raises ``SigningError`` where it is not."""
+def verify_file(path: str | Path, *, public_key: str | Path) -> bytes:
+    """The file's bytes, of which ``<path>.sig`` is the signature by the owner of ``public_key``: use these, for a file read again may be another.
+
+    Raises ``SigningError`` where it is not.
+    """
+    content = _content(Path(path), allowed="a signed file", remedy="have it sent again")
+    verify(content, path, public_key=public_key)
+    return content
+
+
+def verify(content: bytes, path: str | Path, *, public_key: str | Path) -> None:
+    """Check bytes that were read from the file ``path`` as :func:`verify_file` does."""
     signed = Path(path)
     public = _public_key(Path(public_key).expanduser())
-    content = _content(signed, allowed="a signed file", remedy="have it sent again")
     beside = signed.with_name(signed.name + SUFFIX)
     signature = _content(beside, allowed="the file's signature", remedy="have it sent again with its signature, or leave public_key out")
     try:

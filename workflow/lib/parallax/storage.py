@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -29,6 +30,12 @@ def read_table(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     return _check(read_frame(path), schema, Path(path))
 
 
+def read_table_and_digest(path: str | Path, schema: pa.DataFrameSchema) -> tuple[pd.DataFrame, str]:
+    """A table as :func:`read_table` gives it and the SHA-256 of the very bytes that it was read from."""
+    content = Path(path).read_bytes()
+    return _check(pd.read_parquet(io.BytesIO(content)), schema, Path(path)), hashlib.sha256(content).hexdigest()
+
+
 def write_frame(path: str | Path, frame: pd.DataFrame, *, restricted: bool = False) -> None:
     """Write a frame whose columns its source decides (the patients of a site)."""
     _write_whole(Path(path), lambda temporary: frame.to_parquet(temporary, index=False, compression="zstd"), restricted=restricted)
@@ -52,6 +59,18 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read a reader's table that this study wrote."""
     return pd.read_csv(path)
+
+
+def read_benchmarks(folder: str | Path) -> dict[str, tuple[float, float]]:
+    """CPU seconds and seconds by the clock of every job that Snakemake measured, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1").
+
+    Snakemake samples CPU time, so that a job's last moments are missed, and all of a very short one.
+    """
+    found = {}
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        measured = pd.read_csv(path, sep="\t", na_values=["-"])
+        found[path.relative_to(folder).with_suffix("").as_posix()] = (float(measured["cpu_time"].fillna(0).sum()), float(measured["s"].sum()))
+    return found
 
 
 def write_json(path: str | Path, content: Mapping[str, object], *, restricted: bool = False) -> None:

@@ -5,7 +5,7 @@ A schema is strict: a missing, an additional or a mistyped column is a fault. Mi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -195,11 +195,23 @@ MEASUREMENT_COUNTS: Final = _table(
 #: by round which part of the real cohort a generator may see when privacy is attacked; every round has every patient once
 SPLIT: Final = _table({"round": _count(), "patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
 
+#: of one shadow model: who was in its half, whom attacks hit first, and how near it draws (see ``parallax.validation.shadows``)
+SHADOW: Final = _table(
+    {
+        "patient_id": _text(),
+        "member": _flag(),
+        "outlier": _flag(),
+        "rare": _flag(),
+        "nearest": _number(nullable=False),
+        "typical": _number(nullable=False),
+    }
+)
+
 #: how a generator fared, one row per stage
 GENERATION: Final = _table(
     {
         "generator": _text(),
-        "stage": _text(allowed=("fit", "draw", "refit", "measurements")),
+        "stage": _text(allowed=("fit", "draw", "refit", "shadow", "measurements")),
         "status": _text(allowed=("ok", "failed")),
         "reason": _text(nullable=True),
     }
@@ -215,6 +227,12 @@ def failure_reason(generation: pd.DataFrame) -> str | None:
     """Why the first failed stage of a ``generation`` table failed; None where none did."""
     failed = generation.loc[generation["status"] == "failed", "reason"]
     return None if failed.empty else str(failed.iloc[0])
+
+
+def gather_stages(generator: str, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The ``generation`` table of a generator's stages, each of which may have several parts; one failed where a part did."""
+    stages = pd.concat(parts).groupby("stage", sort=False)
+    return pd.concat([generation_row(generator, str(stage), failure_reason(rows)) for stage, rows in stages], ignore_index=True)
 
 
 #: which subgroups of ``synthesis.enrichment`` a generator could draw
@@ -303,6 +321,18 @@ _ESTIMATES: Final = (
 
 #: ``std_error`` is that of the logarithm for ratios; ``horizon_days`` is missing where all follow-up counts
 ESTIMATES: Final = _table(_ESTIMATES)
+
+#: what a way of pooling takes at a ``site``, or where the answers meet (``pooled``): jobs, their CPU seconds, and their seconds one after the other
+POOLING_COSTS: Final = _table(
+    {
+        "way": _text(allowed=WAYS),
+        "dataset": _text(),
+        "site": _text(),
+        "jobs": _count(),
+        "cpu_seconds": _number(minimum=0),
+        "seconds": _number(minimum=0),
+    }
+)
 
 #: the same for the patients of one level of a subgroup, whose designs were made anew among them
 SUBGROUP_ESTIMATES: Final = _table({"subgroup": _text(), "level": _text()} | _ESTIMATES)

@@ -13,6 +13,7 @@ from parallax.disclosure.counts import is_small, record_thresholds, suppress_cou
 from parallax.disclosure.numbers import round_digits, round_estimates
 from parallax.protocol.disclosure import DisclosureSection
 from parallax.protocol.question import Hypothesis
+from parallax.vocabulary import REAL
 
 _TARGET: Final = ["design", "outcome", "contrast", "horizon_days"]
 _COUNTS: Final = ["n_treated", "n_comparator", "events_treated", "events_comparator"]
@@ -61,11 +62,31 @@ def disclose_comparison(
     is ``suppressed`` (targets by dataset), for the shift would tell it."""
     told = pd.Series(False, index=comparison.index)
     for dataset, targets in suppressed.items():
-        told |= is_target_in(comparison, targets) & ((comparison["dataset"] == dataset) | (dataset == "real"))
+        told |= is_target_in(comparison, targets) & ((comparison["dataset"] == dataset) | (dataset == REAL))
     numbers = {name: round_digits(comparison[name].mask(told)) for name in ("shift", "width_ratio")}
     patients = suppress_counts(comparison["effective_patients"].mask(told), disclosure)
     reason = comparison["reason"].mask(told, describe_suppression(disclosure))
     return record_thresholds(comparison.assign(**numbers, effective_patients=patients, reason=reason), disclosure)
+
+
+def disclose_ways(
+    judged: Sequence[Mapping[str, object]],
+    disclosure: DisclosureSection,
+    *,
+    primary: Hypothesis,
+    suppressed: Mapping[str, set[tuple[object, ...]]],
+) -> list[dict[str, object]]:
+    """Verdicts on ways of pooling, their shifts to three digits; where the way's primary estimate or its benchmark's is ``suppressed`` (targets by
+    dataset) the verdict stands without a number: shift, and with it the sites' own, would tell the estimate."""
+    shown: list[dict[str, object]] = []
+    for entry in judged:
+        if entry["shift"] is None:
+            shown.append(dict(entry))
+        elif any(primary.target in suppressed.get(dataset, set()) for dataset in (str(entry["dataset"]), REAL)):
+            shown.append({**entry, "shift": None, "reason": f"how far it lies from the benchmark is not shown: {describe_suppression(disclosure)}"})
+        else:
+            shown.append({**entry, "shift": float(round_digits([float(str(entry["shift"]))])[0])})
+    return shown
 
 
 def disclose_heterogeneity(heterogeneity: pd.DataFrame) -> pd.DataFrame:

@@ -27,8 +27,8 @@ from parallax.tables import category_text, level_text
 _KINDS: Final[dict[str, Kind]] = {"i": "number", "u": "number", "f": "number", "b": "boolean", "M": "date"}
 
 
-def check_sources(protocol: Protocol, *, folder: Path) -> None:
-    """Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
+def check_sources(protocol: Protocol, *, folder: Path) -> dict[str, SourceFacts]:
+    """What was found of every site. Raises ``ProtocolError`` with every contradiction between the protocol and the data of all its sites.
 
     ``folder`` is the protocol's folder. Reads a package's table, a release after its digests and signature, and of a file only the columns that
     decide who is eligible, in which arm, and with which outcome; where there are several sites also the covariates. Measurements are read where an
@@ -57,6 +57,7 @@ def check_sources(protocol: Protocol, *, folder: Path) -> None:
     faults += _check_external_controls(protocol, folder)
     if faults:
         raise ProtocolError(faults, source=f'the protocol of study "{protocol.study.name}" and its data')
+    return seen
 
 
 def _check_external_controls(protocol: Protocol, folder: Path) -> Iterator[Fault]:

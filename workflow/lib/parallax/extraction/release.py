@@ -10,12 +10,12 @@ from typing import Final, Literal
 import pandas as pd
 from pydantic import ValidationError
 
-from parallax.checksums import SUMS, check_folder
+from parallax.checksums import SUMS, check_folder, read_sums
 from parallax.errors import SigningError, SourceError, StorageError, did_you_mean
 from parallax.extraction.file import parquet_types, read_file
 from parallax.protocol import FileColumn, FileSource, ReleasedFolder, ReleaseSource
 from parallax.protocol.base import Name, Section
-from parallax.signing import SUFFIX, verify_file
+from parallax.signing import SUFFIX, verify
 
 #: the file of a release that a program reads
 RECORD: Final = "release.json"
@@ -103,9 +103,10 @@ def read_record(source: ReleasedFolder, *, folder: Path) -> ReleaseRecord:
 
 def _checked(source: ReleasedFolder, path: Path, folder: Path) -> ReleaseRecord:
     try:
-        check_folder(path, unlisted=(SUMS + SUFFIX,))
+        sums = read_sums(path)
+        check_folder(path, sums=sums, unlisted=(SUMS + SUFFIX,))
         if source.public_key is not None:
-            verify_file(path / SUMS, public_key=folder / Path(source.public_key).expanduser())
+            verify(sums, path / SUMS, public_key=folder / Path(source.public_key).expanduser())
     except (StorageError, SigningError) as error:
         raise SourceError(_in_a_sentence(error)) from None
     return read_record(source, folder=folder)

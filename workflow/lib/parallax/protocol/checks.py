@@ -116,6 +116,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_pooling, ("pooling", "data", "synthesis")),
         (_check_external_controls, ("data", "cohort")),
         (_check_hold_out, ("synthesis",)),
+        (_check_rare_levels, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (check_private_generators, ("synthesis", "cohort", "outcomes")),
         (_check_constraints, ("synthesis", "cohort")),
@@ -158,24 +159,43 @@ def check_source(protocol: Protocol, site: str, facts: SourceFacts) -> list[Faul
 
 def check_sites(protocol: Protocol, facts: Mapping[str, SourceFacts]) -> Iterator[Fault]:
     """Every contradiction between the data of several sites: a unit that cannot be the same, and the same patients twice."""
-    allowed = protocol.data.follow_up_ratio
-    for name, outcome in protocol.outcomes.survival.items():
-        typical = {site: found.median_follow_up[name] for site, found in facts.items() if found.median_follow_up.get(name, 0) > 0}
-        short, long = (min(typical, key=typical.__getitem__), max(typical, key=typical.__getitem__)) if typical else ("", "")
-        if typical and (ratio := typical[long] / typical[short]) > allowed:
-            unit = min(_UNITS, key=lambda factor: abs(log(ratio / factor)))
-            yield Fault(
-                f"data.sites.{short}.mapping.{outcome.days}",
-                f'a median follow-up {ratio:.3g} times as short as at site "{long}" (outcome {name}): one of the two does not count in days, '
-                f"{short} perhaps in {_UNITS[unit]}",
-                f"a median follow-up within a factor of {allowed:g} (data.follow_up_ratio) of every other site's",
-                f"give the factor of the site's unit, such as {unit:g}, or raise data.follow_up_ratio if the sites do differ so",
-            )
+    yield from check_follow_up(protocol, {("data.sites", site): found.median_follow_up for site, found in facts.items()})
     first: dict[str, str] = {}
     for site, found in facts.items():
         if found.digest is not None and (other := first.setdefault(found.digest, site)) != site:
             told = f'the same patients as site "{other}": arms, covariates and outcomes of every eligible row are equal'
             yield Fault(f"data.sites.{site}", told, "other patients at every site", "correct the source of one of the two, or drop the site")
+
+
+def check_follow_up(protocol: Protocol, medians: Mapping[tuple[str, str], Mapping[str, float]]) -> Iterator[Fault]:
+    """A unit that cannot be the same: median follow-up in days by survival outcome, of every site by the section that names it and its name.
+
+    Follow-up is the one quantity whose scale all sites share; the site with the shortest is named, and with it the unit that comes nearest.
+    """
+    allowed = protocol.data.follow_up_ratio
+    for name, outcome in protocol.outcomes.survival.items():
+        typical = {place: found[name] for place, found in medians.items() if found.get(name, 0) > 0}
+        if not typical:
+            continue
+        short, long = min(typical, key=typical.__getitem__), max(typical, key=typical.__getitem__)
+        ratio = typical[long] / typical[short]
+        if ratio <= allowed:
+            continue
+        unit = min(_UNITS, key=lambda factor: abs(log(ratio / factor)))
+        where, remedy = ".".join(short), f"have the institution give the factor of its unit, such as {unit:g}, "
+        if short[0] != "data.sites":
+            remedy += "run the study again and send its results again"
+        elif short[1] in protocol.released_sites:
+            remedy += "run the study again and make a new release"
+        else:
+            where, remedy = f"{where}.mapping.{outcome.days}", f"give the factor of the site's unit, such as {unit:g}"
+        yield Fault(
+            where,
+            f'a median follow-up {ratio:.3g} times as short as at site "{long[1]}" (outcome {name}): one of the two does not count in days, '
+            f"{short[1]} perhaps in {_UNITS[unit]}",
+            f"a median follow-up within a factor of {allowed:g} (data.follow_up_ratio) of every other site's",
+            f"{remedy}, or raise data.follow_up_ratio if the sites do differ so",
+        )
 
 
 def _check_primary(question: QuestionSection, designs: DesignsSection, outcomes: OutcomesSection) -> Iterator[Fault]:
@@ -370,6 +390,15 @@ def _check_external_controls(data: DataSection, cohort: CohortSection) -> Iterat
         yield Fault("data.external_controls", "repeated measurements as well", "one of the two", "remove it, or leave cohort.measurements out")
 
 
+def _check_rare_levels(data: DataSection, cohort: CohortSection) -> Iterator[Fault]:
+    known = cohort.covariates.categorical
+    for site, names in data.rare_levels.items():
+        where = f"data.rare_levels.{site}"
+        if site not in data.sites:
+            yield unknown(where, site, data.sites, "site")
+        yield from (unknown(where, name, known, "categorical covariate") for name in names if name not in known)
+
+
 def _check_certification(
     validation: ValidationSection, question: QuestionSection, designs: DesignsSection, outcomes: OutcomesSection, synthesis: SynthesisSection
 ) -> Iterator[Fault]:
@@ -491,6 +520,9 @@ def _check_privacy(privacy: PrivacySection, cohort: CohortSection, outcomes: Out
         if column in privacy.sensitive:
             found = f'"{column}", which is a quasi-identifier too'
             yield Fault("privacy.sensitive", found, "what an intruder does not know yet", "remove it from one of the two")
+    if privacy.shadow_models % 2 or privacy.shadow_models == 2:
+        allowed = "0, or an even number of at least 4: every patient is in one half of each pair, and one pair is attacked by the others"
+        yield Fault("privacy.shadow_models", str(privacy.shadow_models), allowed, "set it to 8, or to more where a fit is cheap")
     for column in privacy.widths:
         numeric = [name for name in privacy.quasi_identifiers if name in covariates.numeric]
         if column not in numeric:

@@ -100,6 +100,11 @@ class DataSection(Section):
         description="releases whose AI-generated comparators stand beside a site's own treated patients, by the site's name; for the target "
         "external_control",
     )
+    rare_levels: dict[Name, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="by the site's name, categorical covariates whose levels of fewer than disclosure.minimum_count patients somebody has looked at, "
+        "and which a release may hold by name; without it such a release is refused",
+    )
     follow_up_ratio: float = Field(
         default=5.0, gt=1, description="between two sites; where median follow-up differs by a larger factor, a unit is taken to be wrong"
     )

@@ -76,6 +76,11 @@ class Protocol(Section):
         return tuple(site for site, source in self.data.sites.items() if isinstance(source, ReleaseSource))
 
     @property
+    def named_sites(self) -> tuple[str, ...]:
+        """The sites here, and those elsewhere that sent results."""
+        return tuple(dict.fromkeys((*self.sites, *self.pooling.site_results)))
+
+    @property
     def joining_sites(self) -> tuple[str, ...]:
         """The sites whose release takes part in pooling; none where no real patients are here, for the study is then run on the releases."""
         return self.released_sites if self.pooled_sites else ()

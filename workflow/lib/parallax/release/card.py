@@ -13,6 +13,7 @@ from parallax.checksums import SUMS
 from parallax.protocol.generators import Guarantee
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.synthesis import SynthesisSection
+from parallax.protocol.validation import Gates
 from parallax.reporting.numbers import format_count
 from parallax.reporting.wording import CONTRASTS, describe_design, describe_effect, describe_variable, plain
 from parallax.signing import SUFFIX
@@ -24,7 +25,7 @@ WHAT: Final = "AI-generated patients. No row is a person; none of these patients
 @dataclass(frozen=True, slots=True)
 class SiteCard:
     """One site's part of the card: real patients as they may be shown (None: suppressed), rows of a replicate, its verdict's gates and reasons, and
-    by covariate how many rare levels the synthetic patients have (:func:`count_rare_levels`)."""
+    the covariates of whose levels few real patients had some (:func:`find_rare_levels`)."""
 
     site: str
     treated: int | None
@@ -32,18 +33,24 @@ class SiteCard:
     patients_per_replicate: tuple[int, ...]
     gates: tuple[Mapping[str, Any], ...]
     reasons: tuple[str, ...]
-    rare_levels: Mapping[str, int]
+    rare_levels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The model card; ``guarantee`` of a differentially private generator, None of another."""
+    """The model card.
+
+    ``guarantee`` of a differentially private generator, None of another; ``formulas``: columns with text that a spreadsheet takes for a formula;
+    ``fixed_before``: the protocol was registered before any real effect was computed.
+    """
 
     protocol: Protocol
     generator: str
     sites: tuple[SiteCard, ...]
     criteria_applied: tuple[str, ...]
     registration: str
+    fixed_before: bool
+    formulas: tuple[str, ...]
     certified: bool
     guarantee: Guarantee | None
     parallax: str
@@ -70,6 +77,8 @@ class Card:
             "learned_from": {card.site: {"treated": card.treated, "comparator": card.comparator} for card in self.sites},
             "disclosure": protocol.disclosure.plain(),
             "criteria_applied": list(self.criteria_applied),
+            "registered_before_effects": self.fixed_before,
+            "gates_looser_than_default": loosened(protocol.validation.gates),
             "certified": self.certified,
             "gates_tell": list(tell_gates(self)),
             "limits": list(tell_limits(self)),
@@ -84,11 +93,18 @@ def count_learned_from(attrition: pd.DataFrame) -> tuple[int | None, int | None]
     return treated, comparator
 
 
-def count_rare_levels(drawn: pd.DataFrame, characteristics: pd.DataFrame) -> dict[str, int]:
-    """By covariate the levels of synthetic patients (a cohort table) that the site's disclosed Table 1 does not name: few real patients had them."""
+def find_rare_levels(drawn: pd.DataFrame, characteristics: pd.DataFrame) -> tuple[str, ...]:
+    """The covariates of which synthetic patients (a cohort table) have a level that the site's disclosed Table 1 does not name, for few real
+    patients had it.
+    """
     named = characteristics[characteristics["kind"] == "categorical"].groupby("covariate", sort=False)["level"].agg(set)
-    found = {str(name): len(set(drawn[name].dropna().astype(str)) - levels) for name, levels in named.items()}
-    return {name: count for name, count in found.items() if count}
+    return tuple(str(name) for name, levels in named.items() if set(drawn[name].dropna().astype(str)) - levels)
+
+
+def loosened(gates: Gates) -> dict[str, list[float]]:
+    """The gates that ask for less than the default, each with its threshold and the default's."""
+    pairs = {name: (float(getattr(gates, name)), float(field.default)) for name, field in Gates.model_fields.items()}
+    return {name: [own, default] for name, (own, default) in pairs.items() if (own < default if name == "effective_patients" else own > default)}
 
 
 def tell_gates(card: Card) -> tuple[str, ...]:
@@ -186,10 +202,9 @@ def _tell_refits(synthesis: SynthesisSection) -> str:
 
 
 def _tell_rare(site: SiteCard, card: Card) -> str:
-    found = ", ".join(f"{name} ({count})" for name, count in site.rare_levels.items())
     return (
         f"Levels that fewer than {card.protocol.disclosure.minimum_count} real patients at {plain(site.site)} had stand here by name, which the "
-        f"study's own tables keep back: {found}. See in `dictionary.csv` that none of them names anybody before the folder leaves."
+        f"study's own tables keep back: the protocol accepts it for {', '.join(site.rare_levels)} (`data.rare_levels`)."
     )
 
 

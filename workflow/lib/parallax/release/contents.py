@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,16 +16,18 @@ from parallax.errors import ReleaseError
 from parallax.extraction.release import RECORD, REPLICATE, patients_file
 from parallax.protocol.generators import guarantee_of
 from parallax.protocol.protocol import Protocol
-from parallax.release.card import Card, SiteCard, count_learned_from, count_rare_levels, render_card, render_readme
-from parallax.release.patients import describe_columns, list_applied, restore_source
+from parallax.release.card import Card, SiteCard, count_learned_from, find_rare_levels, render_card, render_readme
+from parallax.release.patients import describe_columns, find_formulas, list_applied, restore_source
 from parallax.reporting.verdicts import describe_registration
 from parallax.reporting.wording import VERDICTS, plain
 
-#: a generator's disclosed tables that leave with it; those that set estimates beside the real ones stay
+#: a generator's disclosed tables that leave with it; those that set it beside the real patients stay, but for what privacy is judged by
 AGGREGATES: Final = (
     "balance", "overlap", "score_histogram", "calibration", "positivity", "curves", "hazard_course", "combined", "subgroups", "interactions",
-    "robustness", "fidelity", "privacy",
+    "robustness", "privacy",
 )  # fmt: skip
+#: what of robustness sets a generator beside the real patients
+_BESIDE_REAL: Final = ("added_error_mean", "added_error_sd", "calibrated_shift")
 #: what of the verdict is of no one generator; what is said of pooled answers, of all generators and places, stays
 _OF_STUDY: Final = ("study", "protocol_digest", "registration", "certified")
 
@@ -49,9 +51,12 @@ def build_release(
     """The files of a release by their name in the folder, ``SHA256SUMS`` last; equal inputs give equal bytes.
 
     ``verdict`` is the content of verdict.json. Raises ReleaseError where a site's verdict is not ``release``, where the verdict is of another
-    protocol or of other patients, or where the study's own patients are AI-generated.
+    protocol or of other patients, where the study's own patients are AI-generated, or where levels that few real patients had would leave by
+    name without the protocol's leave.
     """
     check_release(protocol, generator, verdict=verdict, digests={site: part.sha256 for site, part in sites.items()})
+    rare = {site: find_rare_levels(part.cohort, part.characteristics) for site, part in sites.items()}
+    check_rare_levels(protocol, generator, rare)
     released = {site: restore_source(part.cohort, protocol.cohort, protocol.outcomes) for site, part in sites.items()}
     card = Card(
         protocol=protocol,
@@ -63,12 +68,14 @@ def build_release(
                 patients_per_replicate=tuple(released[site].groupby(REPLICATE).size()),
                 gates=tuple(verdict["sites"][site][generator]["gates"]),
                 reasons=tuple(verdict["sites"][site][generator]["reasons"]),
-                rare_levels=count_rare_levels(part.cohort, part.characteristics),
+                rare_levels=rare[site],
             )
             for site, part in sites.items()
         ),
         criteria_applied=list_applied(protocol.cohort, next(iter(released.values())).columns),
         registration=describe_registration(verdict["registration"]),
+        fixed_before=bool(verdict["registration"]["before_effects"]),
+        formulas=find_formulas(released.values()),
         certified=all(bool(verdict["sites"][site][generator]["certified"]) for site in sites),
         guarantee=guarantee_of(protocol.synthesis.generators[generator]),
         parallax=parallax,
@@ -84,7 +91,10 @@ def build_release(
     }
     for site, frame in released.items():
         files |= {patients_file(site): _parquet(frame), patients_file(site, "csv"): _csv(frame)}
-        files |= {f"aggregates/{site}/{name}.csv": _csv(sites[site].aggregates[name]) for name in AGGREGATES if name in sites[site].aggregates}
+        shown = {name: table for name, table in sites[site].aggregates.items() if name in AGGREGATES}
+        if "robustness" in shown:
+            shown["robustness"] = shown["robustness"][~shown["robustness"]["measure"].isin(_BESIDE_REAL)]
+        files |= {f"aggregates/{site}/{name}.csv": _csv(table) for name, table in shown.items()}
     return files | {SUMS: list_sums(files).encode()}
 
 
@@ -112,6 +122,24 @@ def check_release(protocol: Protocol, generator: str, *, verdict: Mapping[str, A
         raise _refusal(generator, other, "find out who changed the file; delete it and run the study again")
 
 
+def check_rare_levels(protocol: Protocol, generator: str, rare: Mapping[str, Collection[str]]) -> None:
+    """Raises ReleaseError, with the covariates by site, where levels that few real patients had would leave by name and nobody accepted it.
+
+    No level is named, and not how many there are.
+    """
+    open_ = {site: [name for name in names if name not in protocol.data.rare_levels.get(site, ())] for site, names in rare.items()}
+    found = [f"{plain(site)}: a level that few real patients had, in {', '.join(names)}" for site, names in open_.items() if names]
+    if found:
+        asked = "; ".join(f"{site}: [{', '.join(names)}]" for site, names in open_.items() if names)
+        raise _refusal(
+            generator,
+            found,
+            "merge such levels in the source or by its mapping, or leave the covariate out, and run the study again; or see that they name nobody, "
+            f"and accept them: data.rare_levels: {{{asked}}}",
+            allowed=f"levels of {protocol.disclosure.minimum_count} real patients or more, or such as the protocol accepts",
+        )
+
+
 def render_protocol(protocol: Protocol) -> str:
     """The protocol with the released folder, in which it lies, as the source of every site; everything else is as it was, defaults included.
 
@@ -124,12 +152,11 @@ def render_protocol(protocol: Protocol) -> str:
     return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _refusal(generator: str, reasons: list[str], remedy: str) -> ReleaseError:
+def _refusal(
+    generator: str, reasons: list[str], remedy: str, *, allowed: str = "the verdict release at every site, on the patients that are released"
+) -> ReleaseError:
     found = "\n             ".join(reasons)
-    return ReleaseError(
-        f"release of {generator}: refused, nothing was written\n    found    {found}\n"
-        f"    allowed  the verdict release at every site, on the patients that are released\n    to do    {remedy}"
-    )
+    return ReleaseError(f"release of {generator}: refused, nothing was written\n    found    {found}\n    allowed  {allowed}\n    to do    {remedy}")
 
 
 def _json(content: Mapping[str, object]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from parallax.protocol.outcomes import OutcomesSection, SurvivalOutcome
 from parallax.protocol.protocol import Protocol
 
 _TRUTH: Final = {"true": True, "false": False}
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 #: whole numbers below it are exact as floating-point numbers
 _EXACT: Final = 2**53
 _PARTS: Final = {
@@ -94,6 +95,15 @@ def describe_columns(protocol: Protocol, released: Mapping[str, pd.DataFrame]) -
         levels = " | ".join(sorted(map(_text, values.dropna().unique()))) if column in levelled else ""
         rows.append((column, role, _kind(values), unit, levels, meaning))
     return pd.DataFrame(rows, columns=["column", "role", "type", "unit", "levels", "meaning"])
+
+
+def find_formulas(released: Iterable[pd.DataFrame]) -> tuple[str, ...]:
+    """The columns with text that a spreadsheet takes for a formula: its first character is one of ``= + - @``, a tab or a return."""
+    found: dict[str, None] = {}
+    for frame in released:
+        texts = [str(name) for name, kind in frame.dtypes.items() if kind == "string"]
+        found |= {name: None for name in texts if frame[name].str.startswith(_FORMULA).fillna(value=False).any()}
+    return tuple(found)
 
 
 def _numbers(values: pd.Series) -> pd.Series:

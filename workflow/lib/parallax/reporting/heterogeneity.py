@@ -10,7 +10,7 @@ import pandas as pd
 from parallax.protocol.question import PrimaryEstimate
 from parallax.reporting.numbers import NOT_AVAILABLE, format_interval, format_number, format_share
 from parallax.reporting.sections import Cell, Table
-from parallax.reporting.wording import describe_effect, estimate_words, plain
+from parallax.reporting.wording import describe_effect, estimate_words, name_site, name_sites, plain
 from parallax.validation.combining import TARGET
 
 _LABELS: Final = {
@@ -26,14 +26,14 @@ def tabulate_heterogeneity(heterogeneity: Mapping[str, pd.DataFrame], primary: P
 
     ``heterogeneity`` has the HETEROGENEITY tables by dataset.
     """
-    by_dataset = {dataset: _of_target(table, primary) for dataset, table in heterogeneity.items()}
+    by_dataset = {dataset: primary_measures(table, primary) for dataset, table in heterogeneity.items()}
     sites = dict.fromkeys(site for rows in by_dataset.values() for measure, site in rows if measure == "left_out")
     if not sites:
         return None
-    lines = [(f"At {plain(str(site))}", [_measure("site", rows.get(("site", site)), primary) for rows in by_dataset.values()]) for site in sites]
+    lines = [(f"At {name_site(str(site))}", [_measure("site", rows.get(("site", site)), primary) for rows in by_dataset.values()]) for site in sites]
     lines += [(label, [_measure(measure, rows.get((measure, None)), primary) for rows in by_dataset.values()]) for measure, label in _LABELS.items()]
     lines += [
-        (f"Without {plain(str(site))}", [_measure("left_out", rows.get(("left_out", site)), primary) for rows in by_dataset.values()])
+        (f"Without {name_site(str(site))}", [_measure("left_out", rows.get(("left_out", site)), primary) for rows in by_dataset.values()])
         for site in sites
     ]
     effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days)
@@ -48,11 +48,14 @@ def tabulate_site_overlap(overlap: pd.DataFrame, *, imbalance: float) -> Table |
         values = pair[pair["measure"] == "smd"].dropna(subset=["value"])
         largest = values.iloc[int(values["value"].abs().to_numpy().argmax())] if len(values) else None
         scored = pair.dropna(subset=["value"]).set_index("measure")["value"]
+        unknown = name_sites(str(pair["reason"].iloc[0]), (str(site), str(other))) if pair["covariate"].isna().all() else ""
         rows.append(
             (
-                Cell(f"{plain(str(site))} and {plain(str(other))}"),
-                Cell(NOT_AVAILABLE, look="none") if largest is None else Cell(format_number(abs(largest["value"]), decimals=2), note=_name(largest)),
-                Cell(f"{int((values['value'].abs() > imbalance).sum())} of {len(values)}"),
+                Cell(f"{name_site(str(site))} and {name_site(str(other))}"),
+                Cell(NOT_AVAILABLE, note=unknown, look="none")
+                if largest is None
+                else Cell(format_number(abs(largest["value"]), decimals=2), note=_name(largest)),
+                Cell(f"{int((values['value'].abs() > imbalance).sum())} of {len(values)}" if len(values) else NOT_AVAILABLE),
                 Cell(format_number(scored.get("membership_c"), decimals=2)),
                 Cell(format_share(scored.get("common_support"))),
             )
@@ -61,7 +64,8 @@ def tabulate_site_overlap(overlap: pd.DataFrame, *, imbalance: float) -> Table |
     return Table("How the sites' patients differ", headings, tuple(rows)) if rows else None
 
 
-def _of_target(table: pd.DataFrame, primary: PrimaryEstimate) -> dict[tuple[str, str | None], Mapping[Any, Any]]:
+def primary_measures(table: pd.DataFrame, primary: PrimaryEstimate) -> dict[tuple[str, str | None], Mapping[Any, Any]]:
+    """The rows of the primary estimate in a dataset's HETEROGENEITY, by measure and site."""
     asked = {name: getattr(primary, name) for name in TARGET}
     same = [all((pd.isna(row[name]) and asked[name] is None) or row[name] == asked[name] for name in TARGET) for row in table.to_dict("records")]
     found = table[pd.Series(same, index=table.index, dtype=bool)]

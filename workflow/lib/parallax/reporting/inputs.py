@@ -76,7 +76,9 @@ class SiteTables:
 class ReportInputs:
     """Everything a report shows. ``verdict`` is the content of verdict.json, ``provenance`` nested names and values (versions, seeds, commit),
     ``certification`` the content of certification.csv; None where the study is not certified. ``pooled`` has the shown POOLED tables by dataset
-    and ``pooling``, ``heterogeneity`` and ``site_overlap`` the contents of the files of these names; empty and None where nothing is pooled.
+    and ``pooling``, ``pooling_costs``, ``heterogeneity`` and ``site_overlap`` the contents of the files of these names; empty and None where
+    nothing is pooled.
+    ``external_control`` is the content of external_control.csv; None where no release stands beside a site's treated patients.
     """
 
     protocol: Protocol
@@ -86,5 +88,7 @@ class ReportInputs:
     certification: pd.DataFrame | None = None
     pooled: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     pooling: pd.DataFrame | None = None
+    pooling_costs: pd.DataFrame | None = None
     heterogeneity: pd.DataFrame | None = None
     site_overlap: pd.DataFrame | None = None
+    external_control: pd.DataFrame | None = None

@@ -1,36 +1,24 @@
-"""What the report says of all sites together: the primary answer by site and by way of pooling, what was shared, and what synthesis costs."""
+"""What the report says of all sites together: verdicts, the ways of pooling and what was shared, what synthesis costs, what each way took."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
 
-from parallax.protocol.protocol import Protocol
-from parallax.reporting.answers import of_target
-from parallax.reporting.figures.pooling import PoolingRow, draw_pooling
 from parallax.reporting.heterogeneity import tabulate_heterogeneity, tabulate_site_overlap
 from parallax.reporting.inputs import ReportInputs
 from parallax.reporting.numbers import NOT_AVAILABLE, format_number, format_signed
-from parallax.reporting.pictures import Picture, competing_outcomes, inline, primary_estimate
+from parallax.reporting.pictures import Picture, competing_outcomes
+from parallax.reporting.pooling_forest import WAY_WORDS, picture_pooling, primary_answers
 from parallax.reporting.sections import Cell, Table
 from parallax.reporting.style import dataset_styles
 from parallax.reporting.verdicts import sentence
-from parallax.reporting.wording import describe_effect, estimate_words, plain
-from parallax.vocabulary import REAL, WAYS
+from parallax.reporting.wording import describe_effect, estimate_words, name_site, name_sites, plain
+from parallax.vocabulary import POOLED
 
-#: a way of pooling in words
-_WAYS: Final[Mapping[str, str]] = {
-    "individual_real": "real patients together",
-    "aggregates": "aggregates",
-    "individual_synthetic": "synthetic patients together",
-    "individual_mixed": "real here, synthetic elsewhere",
-    "aggregates_synthetic": "aggregates of synthetic patients",
-}
-_UNKNOWN: Final = (math.nan, math.nan, math.nan)
 _VERDICTS: Final[Mapping[str, tuple[str, str, str]]] = {
     "agrees": ("release", "Agrees", "✓"),
     "differs": ("do_not_release", "Differs", "✕"),
@@ -58,6 +46,7 @@ class PooledPage:
     forest: Picture
     ways: Table
     costs: Table | None
+    times: Table | None
     heterogeneity: Table | None
     overlap: Table | None
 
@@ -71,73 +60,49 @@ def describe_pooled(inputs: ReportInputs) -> PooledPage | None:
     cards = tuple(
         PooledCard(
             *_VERDICTS[entry["verdict"]],
-            name=_WAYS[entry["way"]],
+            name=WAY_WORDS[entry["way"]],
             dataset=styles[entry["dataset"]].label,
-            reason=sentence(entry["reason"] + (f"; left out: {entry['left_out']}" if entry["left_out"] and entry["shift"] is not None else "")),
+            reason=sentence(name_sites(_reason(entry), inputs.protocol.named_sites)),
         )
         for entry in judged
     )
     return PooledPage(
-        cards, _picture(inputs), _tabulate_ways(inputs), _tabulate_costs(inputs), _tabulate_heterogeneity(inputs), _tabulate_overlap(inputs)
+        cards,
+        picture_pooling(inputs),
+        _tabulate_ways(inputs),
+        _tabulate_costs(inputs),
+        _tabulate_times(inputs),
+        _tabulate_heterogeneity(inputs),
+        _tabulate_overlap(inputs),
     )
 
 
-def _answers(pooled: Mapping[str, pd.DataFrame], protocol: Protocol) -> list[tuple[str, str, Mapping[Any, Any]]]:
-    """The primary answer of every way and dataset, in the order of the ways."""
-    found = [
-        (str(way), dataset, row)
-        for dataset, table in pooled.items()
-        for way, rows in table.groupby("way", sort=False)
-        for row in of_target(rows, protocol.question.primary).to_dict("records")
-    ]
-    return sorted(found, key=lambda entry: (entry[1] != REAL, WAYS.index(entry[0])))
-
-
-def _picture(inputs: ReportInputs) -> Picture:
-    protocol = inputs.protocol
-    primary, styles = protocol.question.primary, dataset_styles(protocol.generators)
-    rows = []
-    for site, tables in inputs.sites.items():
-        released = site in protocol.released_sites
-        block = plain(site).capitalize() + (" (AI-generated, one replicate)" if released else "")
-        # of a release what was fitted to it here is nothing that is pooled
-        for dataset in (REAL,) if released else (REAL, *protocol.generators):
-            found = primary_estimate(tables.combined.get(dataset), protocol)
-            numbers = (found["estimate"], found["lower"], found["upper"]) if found else _UNKNOWN
-            rows.append(PoolingRow(block, "", dataset, *numbers, note="", pooled=False))
-    for way, dataset, row in _answers(inputs.pooled, protocol):
-        numbers = _UNKNOWN
-        if row["status"] == "ok":
-            numbers = (float(row["estimate"]), float(row["lower"]), float(row["upper"]))
-        rows.append(PoolingRow("All sites", _WAYS[way], dataset, *numbers, note=_brief(str(row["shared"])), pooled=True))
-    figure = draw_pooling(rows, contrast=primary.contrast, styles=styles)
-    effect = describe_effect(primary.outcome, primary.contrast, primary.horizon_days, competing=competing_outcomes(protocol))
-    told = "; ".join(
-        f"{row.label or row.block} ({styles[row.dataset].label}) {estimate_words(primary.contrast, row.estimate, row.lower, row.upper)}"
-        for row in rows
-        if math.isfinite(row.estimate)
-    )
-    caption = (
-        f"{effect[0].upper()}{effect[1:]}, design {plain(primary.design)}, by site and by way of pooling, with 95% intervals; on the right what had "
-        "to leave a site. Diamonds are of several sites; the grey band is the first of them. Hazards are compared within sites."
-    )
-    return Picture(inline(figure, "pooling", f"Forest plot by site and way of pooling: {told}."), caption)
-
-
-def _brief(shared: str) -> str:
-    return shared if len(shared) <= 40 else shared.replace(" patients of ", ": ")[:39].rstrip() + ("…" if len(shared) > 50 else "")
+def _reason(entry: Mapping[str, Any]) -> str:
+    """Why a way has its verdict; one that has no answer says itself who is left out."""
+    said = str(entry["reason"])
+    return said if entry["verdict"] == "inconclusive" or not entry["left_out"] else f"{said}; left out: {entry['left_out']}"
 
 
 def _tabulate_ways(inputs: ReportInputs) -> Table:
     styles, primary = dataset_styles(inputs.protocol.generators), inputs.protocol.question.primary
+
+    def name(text: object) -> str:
+        return name_sites(str(text), inputs.protocol.named_sites)
+
     rows = []
-    for way, dataset, row in _answers(inputs.pooled, inputs.protocol):
-        left_out = "" if pd.isna(row["left_out"]) else f"left out: {row['left_out']}"
+    for way, dataset, row in primary_answers(inputs.pooled, inputs.protocol):
+        told = pd.isna(row["left_out"]) or str(row["left_out"]) in str(row["reason"])
+        left_out = "" if told else f"left out: {name(row['left_out'])}"
         answer = Cell(estimate_words(primary.contrast, row["estimate"], row["lower"], row["upper"]))
         if row["status"] != "ok":
-            answer = Cell("not estimable", note=str(row["reason"]))
+            answer = Cell(plain(str(row["status"])), note=name(row["reason"]))
         rows.append(
-            (Cell(_WAYS[way], note=styles[dataset].label), Cell(str(row["shared"])), Cell(str(row["sites"]) or NOT_AVAILABLE, note=left_out), answer)
+            (
+                Cell(WAY_WORDS[way], note=styles[dataset].label),
+                Cell(name(row["shared"])),
+                Cell(name(row["sites"]) or NOT_AVAILABLE, note=left_out),
+                answer,
+            )
         )
     return Table("The ways of pooling", ("Way", "What left a site", "Sites in it", "Primary estimate"), tuple(rows))
 
@@ -153,7 +118,7 @@ def _tabulate_costs(inputs: ReportInputs) -> Table | None:
     rows: list[tuple[Cell, ...]] = []
     groups: dict[int, str] = {}
     for (benchmark, way, dataset), part in shown.groupby(["benchmark", "way", "dataset"], sort=False):
-        groups[len(rows)] = f"{_WAYS[str(way)]} ({styles[str(dataset)].label}) against {_WAYS[str(benchmark)]} (real)"
+        groups[len(rows)] = f"{WAY_WORDS[str(way)]} ({styles[str(dataset)].label}) against {WAY_WORDS[str(benchmark)]} (real)"
         for row in part.to_dict("records"):
             horizon = None if pd.isna(row["horizon_days"]) else float(row["horizon_days"])
             rows.append(
@@ -168,6 +133,22 @@ def _tabulate_costs(inputs: ReportInputs) -> Table | None:
         return None
     caption = f"What synthesis costs the pooled answer, design {plain(primary.design)}"
     return Table(caption, ("Contrast", "Shift in benchmark SE", "Width of the interval, ratio", "Effective patients"), tuple(rows), groups)
+
+
+def _tabulate_times(inputs: ReportInputs) -> Table | None:
+    """Jobs and time of every way, at each site and where the answers meet; None where no job was measured."""
+    costs, styles = inputs.pooling_costs, dataset_styles(inputs.protocol.generators)
+    if costs is None or costs.empty:
+        return None
+    places = sorted(dict.fromkeys(costs["site"]), key=lambda site: site == POOLED)
+    rows = []
+    for (way, dataset), part in costs.groupby(["way", "dataset"], sort=False):
+        at = part.set_index("site")
+        cells = [Cell(f"{at.loc[site, 'jobs']} · {at.loc[site, 'cpu_seconds']:.0f} s" if site in at.index else NOT_AVAILABLE) for site in places]
+        total = Cell(f"{part['jobs'].sum()} · {part['cpu_seconds'].sum():.0f} s", note=f"{part['seconds'].sum():.0f} s by the clock")
+        rows.append((Cell(WAY_WORDS[str(way)], note=styles[str(dataset)].label), *cells, total))
+    named = ["Where they meet" if site == POOLED else name_site(str(site)) for site in places]
+    return Table("What each way took: jobs · CPU time", ("Way", *named, "In all"), tuple(rows))
 
 
 def _tabulate_heterogeneity(inputs: ReportInputs) -> Table | None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from parallax.protocol.designs import MatchDesign
 from parallax.protocol.protocol import Protocol
@@ -27,9 +24,11 @@ from parallax.reporting.answers import (
 )
 from parallax.reporting.certificates import tell_certificate
 from parallax.reporting.enrichment import tabulate_enrichment
+from parallax.reporting.external_control import describe_external_control
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.measurements import describe_measurements, tabulate_measurement_counts
-from parallax.reporting.numbers import format_number, format_signed, spell
+from parallax.reporting.numbers import format_number, format_signed
+from parallax.reporting.page import render_page
 from parallax.reporting.pictures import (
     Picture,
     arm_labels,
@@ -67,6 +66,7 @@ from parallax.reporting.sections import (
 from parallax.reporting.style import dataset_styles
 from parallax.reporting.verdicts import (
     NOT_CERTIFIED,
+    Gate,
     GeneratorVerdict,
     decisive_reason,
     describe_registration,
@@ -167,20 +167,11 @@ def render_report(inputs: ReportInputs) -> str:
     protocol = inputs.protocol
     order = [(site, generator) for site in inputs.sites for generator in protocol.generators]
     verdicts = sorted(read_verdicts(inputs.verdict), key=lambda verdict: order.index((verdict.site, verdict.generator)))
-    environment = Environment(
-        loader=PackageLoader("parallax.reporting", "templates"),
-        extensions=["jinja2.ext.loopcontrols"],
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["spell"] = spell
     primary = protocol.question.primary
     registration: Any = inputs.verdict["registration"]
-    return environment.get_template("report.html.j2").render(
+    return render_page(
+        "report.html.j2",
         protocol=protocol,
-        style=Markup(_style_sheet()),  # noqa: S704 -- our own file
         headline=headline(verdicts),
         certified=bool(inputs.verdict["certified"]),
         not_certified=sentence(NOT_CERTIFIED),
@@ -193,13 +184,10 @@ def render_report(inputs: ReportInputs) -> str:
             for site, tables in inputs.sites.items()
         ],
         pooled=describe_pooled(inputs),
+        external_control=None if inputs.external_control is None else describe_external_control(inputs.external_control, protocol),
         protocol_text=yaml.safe_dump(protocol.plain(), sort_keys=False, allow_unicode=True, width=110),
         provenance=inputs.provenance,
     )
-
-
-def _style_sheet() -> str:
-    return resources.files("parallax.reporting").joinpath("templates/report.css").read_text(encoding="utf-8")
 
 
 def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
@@ -394,7 +382,7 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
             GATE_OUTCOMES[gate.outcome][1],
             (metric_words(gate.metric).brief or metric_words(gate.metric).label)
             + (f", {gate.variable.rpartition('/')[2]}" if gate.variable else "")
-            + f" {_judged(gate.metric, gate.judged, gate.direction)}"
+            + f" {_judged(gate)}"
             + f" ({'≥' if gate.direction == 'at_least' else '≤'} {gate.threshold:.3g}{metric_words(gate.metric).unit})",
             f"{metric_words(gate.metric).label}: {describe_bound(gate.threshold, gate.direction)} is allowed",
         )
@@ -412,11 +400,12 @@ def _card(verdict: GeneratorVerdict, tables: SiteTables, protocol: Protocol, nam
     )
 
 
-def _judged(metric: str, value: float, direction: str | None) -> str:
-    if not math.isfinite(value):
-        return "not evaluated"
-    decimals = metric_words(metric).decimals
-    return format_signed(value, decimals=decimals) if direction == "absolute_at_most" else format_number(value, decimals=decimals)
+def _judged(gate: Gate) -> str:
+    """The number that was held against the threshold, or that there was none to hold."""
+    if gate.outcome not in ("passed", "failed"):
+        return GATE_OUTCOMES[gate.outcome][0]
+    decimals = metric_words(gate.metric).decimals
+    return format_signed(gate.judged, decimals=decimals) if gate.direction == "absolute_at_most" else format_number(gate.judged, decimals=decimals)
 
 
 def _crash(generation: pd.DataFrame | None, generator: str) -> str | None:

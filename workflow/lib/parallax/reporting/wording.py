@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -87,6 +88,7 @@ STAGES: Final[Mapping[str, str]] = {
     "fit": "fitting it to the patients",
     "draw": "drawing its patients",
     "refit": "refitting it for the privacy attack",
+    "shadow": "fitting a shadow model for the privacy attack",
 }
 
 
@@ -230,6 +232,30 @@ METRICS: Final[Mapping[str, MetricWords]] = {
         "an attacker may tell which of the rarest patients the generator saw: AUC up to {value} ({bound} is allowed)",
         brief="rarest AUC",
     ),
+    "shadow_auc": MetricWords(
+        "Shadow-model attack, AUC",
+        "an attacker with shadow models may tell whom the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="shadow AUC",
+    ),
+    "shadow_tpr_at_1pct_fpr": MetricWords(
+        "Shadow-model attack, TPR at 1% FPR",
+        "shadow models may single out patients whom the generator saw: true positives up to {value} at 1% false positives ({bound} is allowed)",
+        brief="shadow TPR",
+    ),
+    "shadow_tpr_at_01pct_fpr": MetricWords("Shadow-model attack, TPR at 0.1% FPR"),
+    "shadow_outlier_auc": MetricWords(
+        "Shadow-model attack on outliers, AUC",
+        "an attacker with shadow models may tell which outliers the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="shadow outlier AUC",
+    ),
+    "shadow_rare_auc": MetricWords(
+        "Shadow-model attack on the rarest, AUC",
+        "an attacker with shadow models may tell which of the rarest patients the generator saw: AUC up to {value} ({bound} is allowed)",
+        brief="shadow rarest AUC",
+    ),
+    "membership_f1": MetricWords("Nearest-record attack, F1"),
+    "naive_f1": MetricWords("F1 of naming everybody a member"),
+    "relative_f1": MetricWords("Nearest-record attack, relative F1 (below 0.2 good)"),
     "singling_out_univariate": MetricWords(
         "Singling out by one column",
         "patients may be singled out by one column: risk up to {value} ({bound} is allowed)",
@@ -276,6 +302,17 @@ def metric_meaning(metric: str) -> str:
 def plain(name: str) -> str:
     """A protocol's name as words."""
     return name.replace("_", " ")
+
+
+def name_site(site: str) -> str:
+    """A site as the headings name it."""
+    return plain(site).capitalize()
+
+
+def name_sites(text: str, sites: Iterable[str]) -> str:
+    """A text in which sites stand by their names in the protocol, with the names of the headings."""
+    names = "|".join(sorted(map(re.escape, sites), key=len, reverse=True))
+    return re.sub(rf"(?<![\w-])(?:{names})(?![\w-])", lambda found: name_site(found[0]), text) if names else text
 
 
 def describe_variable(variable: str | None, arm_labels: Mapping[str, str]) -> str:

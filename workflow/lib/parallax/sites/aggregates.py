@@ -16,7 +16,7 @@ from parallax.statistics.intervals import t_interval, t_p_value
 from parallax.statistics.meta_analysis import Pooled, pool_fixed, pool_random
 from parallax.tables import POOLED
 from parallax.validation.combining import TARGET, target_of, to_analysis_scale
-from parallax.validation.ways import ELSEWHERE
+from parallax.validation.ways import NOTHING_SENT
 from parallax.vocabulary import DIAGNOSTIC_CONTRASTS, RATIO_CONTRASTS, REAL, Way
 
 COUNTS: Final = ("n_treated", "n_comparator", "events_treated", "events_comparator")
@@ -98,7 +98,7 @@ def list_excluded(dataset: str, here: Mapping[str, Any], elsewhere: Mapping[str,
 
     ``here`` are the entries of verdict.json by site and generator, ``elsewhere`` the verdicts in site results by site and generator.
     """
-    absent = {site: f"{ELSEWHERE}, and it sent no site results" for site in released if site not in elsewhere}
+    absent = {site: NOTHING_SENT for site in released if site not in elsewhere}
     if dataset == REAL:
         return absent
     verdicts = {site: str(entries[dataset]["verdict"]) for site, entries in here.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Final
 
@@ -15,6 +15,7 @@ from parallax.protocol.cohort import Covariates
 from parallax.statistics.balance import c_statistic, equipoise_share
 from parallax.statistics.logistic import fit_logistic
 from parallax.tables import SITE_OVERLAP
+from parallax.validation.ways import NOTHING_SENT
 from parallax.vocabulary import MISSING_LEVEL, OTHER_LEVELS
 
 #: a normal prior of standard deviation 1 on standardised columns, so that sites without common patients have a score as well
@@ -26,8 +27,13 @@ Moments = tuple[float, float]
 _ABSENT: Final = (0.0, 0.0)
 
 
-def compare_sites(tables: Mapping[str, pd.DataFrame], cohorts: Mapping[str, pd.DataFrame], covariates: Covariates) -> pd.DataFrame:
+def compare_sites(
+    tables: Mapping[str, pd.DataFrame], cohorts: Mapping[str, pd.DataFrame], covariates: Covariates, *, unknown: Sequence[str] = ()
+) -> pd.DataFrame:
     """SITE_OVERLAP of every two sites: by their shown CHARACTERISTICS ``tables``, and of those whose ``cohorts`` may be pooled by a score.
+
+    Of ``unknown`` sites nothing is known but synthetic patients, who say how alike a generator made them, not how alike the real ones are: beside
+    each other site they have a row with that reason.
 
     ``smd``, of every covariate and level: (x̄₁ − x̄₂)/√{(s₁² + s₂²)/2}, with mean and variance of a site from those of its arms a: x̄ = Σnₐx̄ₐ/Σnₐ,
     s² = {Σ(nₐ − 1)sₐ² + Σnₐ(x̄ₐ − x̄)²}/(Σnₐ − 1); of a level p(1 − p). Counts are rounded, which moves a mean by the little that the arms differ.
@@ -36,7 +42,9 @@ def compare_sites(tables: Mapping[str, pd.DataFrame], cohorts: Mapping[str, pd.D
     patients are alike, 1 where they have nothing in common (in sample, so a little too high). ``common_support``: share of patients whose
     preference score for one of the two lies in 0.3 … 0.7 (Walker et al. 2013): for them the other site has its like.
     """
-    rows = [*_compare_tables(tables), *_compare_cohorts(cohorts, covariates)]
+    pairs = (pair for pair in combinations((*tables, *unknown), 2) if pair[1] in unknown)
+    missing = [{"site": site, "other": other, "measure": "smd", "value": np.nan, "reason": f"{other}: {NOTHING_SENT}"} for site, other in pairs]
+    rows = [*_compare_tables(tables), *_compare_cohorts(cohorts, covariates), *missing]
     return SITE_OVERLAP.validate(pd.DataFrame(rows, columns=list(SITE_OVERLAP.columns)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +17,12 @@ import pandas as pd
 from pydantic import ValidationError
 
 from parallax.errors import Fault, ProtocolError, SigningError
+from parallax.protocol.checks import SourceFacts, check_follow_up
 from parallax.protocol.outcomes import asked_of
 from parallax.protocol.pooling import SiteResultsFile
 from parallax.protocol.protocol import Protocol, digest_of
 from parallax.signing import verify_file
+from parallax.sites.follow_up import nearest_step
 from parallax.sites.site_results import Answer, Balance, Overlap, SiteResults
 from parallax.validation.combining import target_of, to_analysis_scale
 from parallax.validation.registration import differences
@@ -33,14 +36,16 @@ AGREEMENT: Final = 2e-3
 #: it three times
 LEAST_OF_EVENTS: Final = 0.5
 _MOST: Final = 12
+_NOBODY: Final[Mapping[str, SourceFacts]] = MappingProxyType({})
 _AGAIN: Final = "have the institution run snakemake site_results again and send the file as it was written"
 
 
-def read_site_results(protocol: Protocol, *, folder: Path) -> dict[str, SiteResults]:
+def read_site_results(protocol: Protocol, *, folder: Path, here: Mapping[str, SourceFacts] = _NOBODY) -> dict[str, SiteResults]:
     """Every file of ``pooling.site_results`` by the site's name; paths are relative to ``folder``, the protocol's.
 
+    ``here`` is what the sources of this protocol's own sites hold: with it their follow-up is compared with that told elsewhere.
     Raises ``ProtocolError`` with the faults of all files: unreadable, altered or signed by another, of another study, with impossible numbers
-    or cells below the minimum, or copies of each other.
+    or cells below the minimum, copies of each other, or in a unit that cannot be days.
     """
     found: dict[str, SiteResults] = {}
     faults: list[Fault] = []
@@ -50,6 +55,8 @@ def read_site_results(protocol: Protocol, *, folder: Path) -> dict[str, SiteResu
         except ProtocolError as error:
             faults += error.faults
     faults += find_copies({name: results.combined(REAL) for name, results in found.items()})
+    medians = {("data.sites", site): facts.median_follow_up for site, facts in here.items()}
+    faults += check_follow_up(protocol, medians | {("pooling.site_results", name): results.median_follow_up for name, results in found.items()})
     if faults:
         raise ProtocolError(faults, source="the site results from elsewhere")
     return found
@@ -83,9 +90,8 @@ def _read_one(name: str, entry: SiteResultsFile, protocol: Protocol, folder: Pat
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise _refused(where, f"{path.name}: a file of more than {LARGEST_BYTES // 1_000_000} MB", "site results, which are small")
-        text = path.read_bytes()
-        if entry.public_key is not None:
-            verify_file(path, public_key=folder / Path(entry.public_key).expanduser())
+        key = entry.public_key
+        text = path.read_bytes() if key is None else verify_file(path, public_key=folder / Path(key).expanduser())
     except OSError as error:
         fault = Fault(where, f"{path.name}: a file that cannot be read ({error.strerror})", "a file of site results", "correct the path")
         raise ProtocolError([fault]) from None
@@ -158,6 +164,7 @@ def _faults_of_content(name: str, results: SiteResults, protocol: Protocol, wher
     if (REAL, primary.design, primary.outcome, primary.contrast, primary.horizon_days) not in seen:
         yield Fault(f"{where}: answers", "no primary answer of the real patients", "one, were it not estimable", _AGAIN)
     yield from _faults_of_counts(results, protocol, where)
+    yield from _faults_of_follow_up(results, protocol, where)
     of_designs: tuple[Balance | Overlap, ...] = (*results.balance, *results.overlap)
     known = (
         {row.covariate for row in results.characteristics} | {row.covariate for row in results.balance} <= set(protocol.cohort.covariates.names)
@@ -177,6 +184,19 @@ def _faults_of_answer(place: str, answer: Answer, protocol: Protocol) -> Iterato
     events = (answer.events_treated or 0) + (answer.events_comparator or 0)
     if answer.contrast == "hazard_ratio" and answer.variance is not None and answer.variance * events < LEAST_OF_EVENTS:
         yield Fault(f"{place}.variance", f"{answer.variance:g}, with {events} events", "four over the events, or not far below", _AGAIN)
+
+
+def _faults_of_follow_up(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:
+    told, outcomes = [row.outcome for row in results.follow_up], protocol.outcomes.survival
+    if sorted(told) != sorted(outcomes):
+        yield Fault(f"{where}: follow_up", "other outcomes than the protocol's", "every survival outcome once", _AGAIN)
+        return
+    for number, row in enumerate(results.follow_up):
+        place = f"{where}: follow_up[{number}].median_days"
+        if row.median_days is not None and row.median_days != nearest_step(row.median_days):
+            yield Fault(place, "a number that was not disclosure-controlled", "null, or one of ten steps to a factor of ten", _AGAIN)
+        elif row.median_days is not None and row.median_days > (nearest_step(outcomes[row.outcome].follow_up_days) or 0.0):
+            yield Fault(place, f"{row.median_days:g} days", f"no more than the follow-up of {outcomes[row.outcome].follow_up_days:g}", _AGAIN)
 
 
 def _faults_of_counts(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from parallax.protocol.base import Name, Section
 from parallax.protocol.protocol import Protocol
-from parallax.statistics.intervals import t_interval
+from parallax.statistics.intervals import t_interval, t_p_value
 from parallax.tables import COMBINED
 from parallax.validation.combining import select_answers, to_analysis_scale
 from parallax.vocabulary import RATIO_CONTRASTS, REAL, Arm, Contrast, Rule, Verdict
@@ -36,6 +36,10 @@ Variance = Annotated[float, Field(ge=1e-18, le=1e24)]
 LARGEST_LOG: Final = 500.0
 #: an interval as wide as its variance has it, within what rounding to two digits moves both
 _WIDTHS: Final = (0.75, 1.33)
+#: in standard errors: how far rounding moves an interval's middle from its estimate, at most a tenth, and more
+_CENTRE: Final = 0.25
+#: how far rounding moves a test statistic, absolutely and relatively: a twentieth of the estimate's and of the error's own last digit, twice
+_STATISTIC: Final = 0.1
 
 
 class Answer(Section):
@@ -85,12 +89,24 @@ class Answer(Section):
         lower, upper = t_interval(0.0, float(np.sqrt(self.variance)), self.df or np.inf)
         if not _WIDTHS[0] <= (self.upper - self.lower) / (upper - lower) <= _WIDTHS[1]:
             raise ValueError("an interval of another width than its variance has")
+        if abs((self.lower + self.upper) / 2 - self.estimate) > _CENTRE * np.sqrt(self.variance):
+            raise ValueError("an interval whose middle is not its estimate")
+        if not self._agrees_with_p_value(abs(self.estimate) / float(np.sqrt(self.variance))):
+            raise ValueError("a p-value that its estimate and its variance do not give")
         if self.not_estimable > self.replicates:
             raise ValueError("more replicates left out than there are")
         for patients, events in ((self.n_treated, self.events_treated), (self.n_comparator, self.events_comparator)):
             if events is not None and (patients is None or events > patients):
                 raise ValueError("more events than patients")
         return self
+
+    def _agrees_with_p_value(self, statistic: float) -> bool:
+        """Whether the p-value, which has two digits, is that of some statistic as near as rounding lets it be."""
+        if self.p_value is None:
+            return True
+        ends = (max(statistic * (1 - _STATISTIC) - _STATISTIC, 0.0), statistic * (1 + _STATISTIC) + _STATISTIC)
+        largest, least = (t_p_value(end, 1.0, self.df or np.inf) for end in ends)
+        return 0.8 * least <= self.p_value <= 1.25 * largest
 
     @property
     def target(self) -> tuple[str, str, str, str, float | None]:
@@ -143,6 +159,13 @@ class Overlap(Section):
     failure: Words | None
 
 
+class FollowUp(Section):
+    """Median follow-up of both arms for a survival outcome, rounded (parallax.disclosure.follow_up); null where suppressed."""
+
+    outcome: Name
+    median_days: Positive | None
+
+
 class SiteResults(Section):
     """Everything in the file; ``protocol`` is the study's without what is of one place, ``study_digest`` its digest."""
 
@@ -157,6 +180,7 @@ class SiteResults(Section):
     characteristics: tuple[Characteristic, ...]
     balance: tuple[Balance, ...]
     overlap: tuple[Overlap, ...]
+    follow_up: tuple[FollowUp, ...]
     verdicts: dict[Name, Verdict]
 
     def combined(self, dataset: str) -> pd.DataFrame:
@@ -168,6 +192,11 @@ class SiteResults(Section):
             if row["contrast"] in RATIO_CONTRASTS:
                 row |= {name: None if row[name] is None else float(np.exp(row[name])) for name in ("estimate", "lower", "upper")}
         return COMBINED.validate(pd.DataFrame(rows, columns=list(COMBINED.columns)).infer_objects().astype(dict.fromkeys(_COUNTS, float)))
+
+    @property
+    def median_follow_up(self) -> dict[str, float]:
+        """In days, by survival outcome, where it is told."""
+        return {row.outcome: row.median_days for row in self.follow_up if row.median_days is not None}
 
     def table_1(self) -> pd.DataFrame:
         """The characteristics as rows."""
@@ -182,12 +211,14 @@ def build_site_results(
     protocol: Protocol,
     shown: Mapping[tuple[str, str], pd.DataFrame],
     *,
+    follow_up: Mapping[str, float | None],
     verdicts: Mapping[str, str],
     parallax: str,
     commit: str | None,
 ) -> dict[str, Any]:
     """The file's content from a site's shown tables by (dataset, table): ``combined``, ``balance`` and ``overlap`` of each dataset, and of the
-    real patients ``characteristics``. Only the answers by the study's own rule are in it.
+    real patients ``characteristics``; ``follow_up`` as :func:`parallax.disclosure.follow_up.disclose_follow_up` has it. Only the answers by the
+    study's own rule are in it.
 
     Rounding: as shown, an estimate to two digits of its standard error; on the analysis scale to a thousandth of it, other numbers to four digits.
     """
@@ -204,6 +235,7 @@ def build_site_results(
         "characteristics": [_pick(Characteristic, row) for row in _records(shown, REAL, "characteristics")],
         "balance": [_pick(Balance, row | {"dataset": name}) for name in datasets for row in _records(shown, name, "balance")],
         "overlap": [_pick(Overlap, row | {"dataset": name}) for name in datasets for row in _records(shown, name, "overlap")],
+        "follow_up": [{"outcome": outcome, "median_days": days} for outcome, days in follow_up.items()],
         "verdicts": dict(verdicts),
     }
     return SiteResults.model_validate(content).model_dump(mode="json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -29,7 +29,8 @@ _DECIMALS: Final = 9
 class Grid:
     """The values that a numeric column can take: those of a list where patients share them, else whole numbers or decimal fractions in the range.
 
-    A list holds what two patients or more have: a single patient's value becomes its neighbour on the list.
+    A list holds what two patients or more have: a single patient's value becomes its neighbour on the list. Where a single patient has the smallest
+    or the largest value, the range ends in the middle between it and the next: whatever is drawn beyond comes to lie on the end.
     """
 
     lower: float
@@ -45,7 +46,11 @@ class Grid:
         distinct, held = np.unique(values, return_counts=True)
         decimals = next((d for d in range(_DECIMALS + 1) if np.allclose(np.round(distinct, d), distinct, rtol=1e-12, atol=0.0)), None)
         listed = distinct[held >= _SHARED] if distinct.size * _SHARED <= values.size else None
-        return cls(lower=float(distinct[0]), upper=float(distinct[-1]), decimals=decimals, listed=listed)
+        lower, upper = float(distinct[0]), float(distinct[-1])
+        if distinct.size > 2:
+            lower = _between(distinct[:2], decimals, np.ceil) if held[0] < _SHARED else lower
+            upper = _between(distinct[-2:], decimals, np.floor) if held[-1] < _SHARED else upper
+        return cls(lower=lower, upper=upper, decimals=decimals, listed=listed)
 
     def without_list(self) -> Self:
         """The same range and digits, every value between them allowed."""
@@ -54,7 +59,7 @@ class Grid:
     @property
     def unit(self) -> float:
         """The step of a grid of decimal fractions, 0 where there is none."""
-        return 0.0 if self.decimals is None else 10.0**-self.decimals
+        return _unit(self.decimals)
 
     def nearest(self, values: FloatArray) -> FloatArray:
         """Each value's nearest neighbour on the grid; NaN stays NaN."""
@@ -92,9 +97,9 @@ class FollowUp:
 
     @classmethod
     def of(cls, days: FloatArray, event: NDArray[np.bool_]) -> Self:
-        """The form of observed follow-up; a last day on which 1 % of the patients or more are censored is the study's end."""
-        ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE
+        """The form of observed follow-up; a last day on which 1 % of the patients or more, and two at least, are censored is the study's end."""
         seen, held = np.unique(days, return_counts=True)
+        ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE and bool(held[-1] >= _SHARED)
         return cls(Grid.of(days).without_list(), float(days.max()) if ends else None, seen, held < _SHARED)
 
     def spread(self, days: FloatArray, *, rng: np.random.Generator) -> FloatArray:
@@ -156,6 +161,15 @@ class RecordForm:
         for name, grid in self.values.items():
             columns[name] = grid.nearest(np.asarray(drawn[name], dtype=np.float64))
         return pd.DataFrame(columns)[list(self.context.columns)]
+
+
+def _unit(decimals: int | None) -> float:
+    return 0.0 if decimals is None else 10.0**-decimals
+
+
+def _between(pair: FloatArray, decimals: int | None, inwards: Callable[[float], float]) -> float:
+    middle = float(pair.mean())
+    return middle if decimals is None else float(np.round(inwards(np.round(middle / _unit(decimals), 6)) * _unit(decimals), decimals))
 
 
 def _own_levels(values: pd.Series) -> dict[str, str]:

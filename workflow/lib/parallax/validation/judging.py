@@ -39,10 +39,15 @@ def judge_auc(name: str, found: Bounded, hold_out: int, gates: Gates, *, vital: 
 
 def judge_positives(name: str, attack: Attack, gates: Gates) -> dict[str, object]:
     """True positives at 1 % false positives."""
+    others = sum(len(part) for part in attack.others)
+    return judge_true_positives(name, measure_true_positives(attack), attack.members.shape[1], others, gates)
+
+
+def judge_true_positives(name: str, found: Bounded, members: int, others: int, gates: Gates) -> dict[str, object]:
+    """True positives at 1 % false positives with their bounds, of so many patients seen and not seen."""
     threshold = METRICS[name].threshold(gates)
-    hold_out = sum(len(part) for part in attack.others)
-    sure = harmless_pass_rate(attack, threshold) >= _SURE_TO_PASS
-    return _judge(name, measure_true_positives(attack), threshold, hold_out=hold_out, sure=sure, vital=True)
+    sure = harmless_pass_rate(members, others, threshold) >= _SURE_TO_PASS
+    return _judge(name, found, threshold, hold_out=others, sure=sure, vital=True)
 
 
 def judge_risk(name: str, outcome: Outcome, hold_out: int, gates: Gates, *, note: str | None = None) -> dict[str, object]:

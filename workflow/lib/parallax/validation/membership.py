@@ -9,10 +9,10 @@ from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, bdtrc, ndtri
+from scipy.special import ndtri
 
 from parallax.errors import NotEstimable
-from parallax.validation.bounds import CONFIDENCE, Bounded, wilson_bound
+from parallax.validation.bounds import CONFIDENCE, Bounded, rank_above_quantile, rank_below_quantile, wilson_bound
 from parallax.validation.neighbours import find_nearest
 
 #: the share of non-members whom the attack may take for members
@@ -113,24 +113,24 @@ def measure_auc(*attacks: Attack) -> Bounded:
         averaged, and where a patient is a non-member of another attack that placement value is added, so that the variance has the
         covariance of both roles. Normal bounds, kept within [0, 1].
     """
-    members, others = zip(*map(_place, attacks), strict=True)
+    placed, passed = zip(*map(_place, attacks), strict=True)
+    members, others = [part / len(part) for part in placed], [[part / (2 * len(part)) for part in halves] for halves in passed]
     if len(attacks) == 1:
         people = [*members, *others[0]]
     else:
-        roles = [(np.split(members[number - 1], [len(first)]), (first, second)) for number, (first, second) in enumerate(others)]
+        roles = [(np.split(members[number - 1], [len(halves[0])]), halves) for number, halves in enumerate(others)]
         people = [member + other for both in roles for member, other in zip(*both, strict=True)]
-    value = float(sum(part.sum() for part in members)) / len(attacks)
+    value = float(np.mean([part.mean() for part in placed]))
     variance = sum(len(part) * part.var(ddof=1) for part in people) / len(attacks) ** 2
     margin = float(ndtri(CONFIDENCE) * math.sqrt(variance))
     return Bounded(value, max(0.0, value - margin), min(1.0, value + margin))
 
 
 def _place(attack: Attack) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """What each person's placement values add to the area: of every member, and of the non-members of either attack."""
+    """Placement values: of each member, the mean over both attacks, and of the non-members of either."""
     pairs = list(zip(attack.members, attack.others, strict=True))
-    members = np.vstack([_share_below(scores, others) for scores, others in pairs]).mean(axis=0) / attack.members.shape[1]
-    first, second = ((1 - _share_below(others, scores)) / (2 * len(others)) for scores, others in pairs)
-    return members, (first, second)
+    first, second = (1 - share_below(others, scores) for scores, others in pairs)
+    return np.vstack([share_below(scores, others) for scores, others in pairs]).mean(axis=0), (first, second)
 
 
 def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITIVES) -> Bounded:
@@ -150,8 +150,8 @@ def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITI
     others = np.sort(np.concatenate(attack.others))[::-1]
     size, n = len(others), attack.members.shape[1]
     value = _share_above(attack.members, others[math.floor(false_positives * size)])
-    low = _threshold_rank(size, false_positives)
-    high = _rank_from_above(size, false_positives)
+    low = rank_below_quantile(size, false_positives)
+    high = rank_above_quantile(size, false_positives)
     loose = _share_above(attack.members, others[low - 1]) if low <= size else 1.0
     strict = _share_above(attack.members, others[high - 1]) if high >= 1 else 0.0
     return Bounded(
@@ -161,45 +161,31 @@ def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITI
     )
 
 
-def harmless_pass_rate(attack: Attack, threshold: float) -> float:
-    """Chance that a generator that tells nothing passes ``threshold`` with its upper bound on the true positives.
+def harmless_pass_rate(members: int, others: int, threshold: float) -> float:
+    """Chance that a generator that tells nothing passes ``threshold`` with its upper bound on the true positives, for so many patients.
 
     Members and non-members of such a generator have scores of one distribution, whatever it is, so that the bound depends on ranks alone: the
     shares of people beyond the two non-members' scores that ``measure_true_positives`` looks at are uniform order statistics (Beta; David and
     Nagaraja 2003, section 2.2), the members beyond them binomial given these. Drawn 20,000 times from one stream: the chance is a property of the two
     numbers of patients. A member's two scores are taken for one, and a patient in both roles for two people: the chance is then rather too low.
     """
-    size, n = sum(len(part) for part in attack.others), attack.members.shape[1]
-    first, last = math.floor(FALSE_POSITIVES * size) + 1, _threshold_rank(size, FALSE_POSITIVES)
-    if last > size:
+    first, last = math.floor(FALSE_POSITIVES * others) + 1, rank_below_quantile(others, FALSE_POSITIVES)
+    if last > others:
         return 0.0
     rng = np.random.default_rng(0)
-    beyond = rng.beta(first, size + 1 - first, _DRAWS)
-    further = rng.beta(last - first, size + 1 - last, _DRAWS) if last > first else np.zeros(_DRAWS)
-    members = rng.binomial(n, beyond)
-    value, loose = members / n, (members + rng.binomial(n - members, further)) / n
-    wilson = np.array([wilson_bound(count / n, n, upper=True) for count in range(n + 1)])[members]
+    beyond = rng.beta(first, others + 1 - first, _DRAWS)
+    further = rng.beta(last - first, others + 1 - last, _DRAWS) if last > first else np.zeros(_DRAWS)
+    found = rng.binomial(members, beyond)
+    value, loose = found / members, (found + rng.binomial(members - found, further)) / members
+    wilson = np.array([wilson_bound(count / members, members, upper=True) for count in range(members + 1)])[found]
     return float((value + np.hypot(loose - value, wilson - value) <= threshold).mean())
-
-
-def _threshold_rank(size: int, false_positives: float) -> int:
-    """Smallest r with P(Binomial(size, false positives) < r) ≥ 0.95; above ``size`` where even the smallest score is not surely low enough."""
-    return next((r for r in range(1, size + 1) if bdtr(r - 1, size, false_positives) >= CONFIDENCE), size + 1)
-
-
-def _rank_from_above(size: int, false_positives: float) -> int:
-    """Largest r with P(Binomial(size, false positives) ≥ r) ≥ 0.95; 0 where even the largest score is not surely high enough."""
-    rank = 0
-    while bdtrc(rank, size, false_positives) >= CONFIDENCE:
-        rank += 1
-    return rank
 
 
 def _share_above(scores: NDArray[np.float64], threshold: float) -> float:
     return float((scores > threshold).mean())
 
 
-def _share_below(scores: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+def share_below(scores: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each score the share of others below it, ties half."""
     ordered = np.sort(others)
     below: NDArray[np.float64] = (np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")) / (2 * len(others))

@@ -183,6 +183,22 @@ _ALL: Final = (
     ),
     _attack("outlier_auc", "membership attack on outliers: area under the ROC curve", "vulnerable_auc_upper"),
     _attack("rare_auc", "membership attack on the patients with the rarest levels: area under the ROC curve", "vulnerable_auc_upper"),
+    _attack("shadow_auc", "membership attack by shadow models: area under the ROC curve", "membership_auc_upper"),
+    _attack(
+        "shadow_tpr_at_1pct_fpr",
+        "membership attack by shadow models: true positives at 1 % false positives",
+        "membership_tpr_at_1pct_fpr_upper",
+    ),
+    Metric("shadow_tpr_at_01pct_fpr", "privacy", "at_most", _SHARE, "membership attack by shadow models: true positives at 0.1 % false positives"),
+    _attack("shadow_outlier_auc", "membership attack by shadow models on outliers: area under the ROC curve", "vulnerable_auc_upper"),
+    _attack(
+        "shadow_rare_auc",
+        "membership attack by shadow models on the patients with the rarest levels: area under the ROC curve",
+        "vulnerable_auc_upper",
+    ),
+    Metric("membership_f1", "privacy", "at_most", _SHARE, "membership attack by the nearest record: F1 score at the population's share of members"),
+    Metric("naive_f1", "privacy", "at_most", _SHARE, "F1 score of naming everybody a member"),
+    Metric("relative_f1", "privacy", "at_most", _SHARE, "what the attack's F1 score gains of what naming everybody leaves to gain: below 0.2 good"),
     _attack("singling_out_univariate", "risk of being singled out by one column", "singling_out_upper"),
     _attack("singling_out_multivariate", "risk of being singled out by three columns together", "singling_out_upper"),
     _attack("linkability", "risk that two halves of a record are linked", "linkability_upper"),
@@ -221,6 +237,8 @@ _FLOORS: Final = tuple(
     if metric.name in FLOORED
 )
 
+#: metrics of the attack by shadow models
+SHADOWED: Final = tuple(metric.name for metric in _ALL if metric.name.startswith("shadow_"))
 #: metrics of how treatment and outcome depend on the covariates
 STRUCTURE: Final = ("extreme_score_gap", "balance_profile_gap", "treatment_coefficients_gap", "outcome_coefficients_gap")
 #: metrics of the long table of repeated measurements, by measurement and arm

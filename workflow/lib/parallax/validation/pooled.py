@@ -43,7 +43,8 @@ class PooledVerdict:
 
 
 def compare_ways(pooled: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """POOLED_COMPARISON of the POOLED tables by dataset: every way against every benchmark that there is, target by target.
+    """POOLED_COMPARISON of the POOLED tables by dataset: every way against every benchmark that there is, target by target, but for the better
+    benchmark against the other, which would say again what the other says against it.
 
     With Q, V of the benchmark and q, T of the way on the analysis scale, and n the benchmark's patients:
 
@@ -56,10 +57,10 @@ def compare_ways(pooled: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     answers = _answers(pooled)
     rows = []
-    for benchmark in BENCHMARKS:
+    for place, benchmark in enumerate(BENCHMARKS):
         known = {target_of(row): row for row in answers.get((benchmark, REAL), [])}
         for (way, dataset), found in answers.items():
-            if (way, dataset) == (benchmark, REAL) or not known:
+            if (dataset == REAL and way in BENCHMARKS[: place + 1]) or not known:
                 continue
             for row in found:
                 keys = {name: row[name] for name in TARGET} | {"way": way, "dataset": dataset, "benchmark": benchmark, "rule": row["rule"]}

@@ -20,21 +20,24 @@ from parallax.validation import singling_out
 from parallax.validation.attacked import Attacked, Rounds, count_kept, in_both_roles
 from parallax.validation.bounds import Bounded
 from parallax.validation.copies import bound_excess, find_copied
+from parallax.validation.disclosure_f1 import measure_f1
 from parallax.validation.inference import attack_attribute
 from parallax.validation.judging import judge_auc, judge_excess, judge_positives, judge_risk
 from parallax.validation.linkability import attack_links
 from parallax.validation.membership import Attack, attack_by_density, attack_by_distance, measure_auc, measure_distances, measure_true_positives
-from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, metric_row
+from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, SHADOWED, metric_row
 from parallax.validation.neighbours import find_distance_ratios
 from parallax.validation.quasi_identifiers import coarsen, find_replicated_uniques, measure_anonymity
 from parallax.validation.records import RecordColumns, Secret
 from parallax.validation.risk import Outcome, measure_risk
+from parallax.validation.shadow_attack import attack_by_shadows
 from parallax.validation.similarity import measure_closeness
 from parallax.validation.vulnerable import find_outliers, find_rare
 
 Row = dict[str, object]
-_METRICS: Final = tuple(metric.name for metric in METRICS.values() if metric.table == "privacy")
+_METRICS: Final = tuple(metric.name for metric in METRICS.values() if metric.table == "privacy" and metric.name not in SHADOWED)
 _OF_MEMBERSHIP: Final = ("membership_auc_upper", "membership_tpr_at_1pct_fpr_upper", "vulnerable_auc_upper")
+_REPORTED_OF_MEMBERSHIP: Final = ("membership_tpr_at_01pct_fpr", "membership_f1", "naive_f1", "relative_f1")
 #: more patients of a part are not attacked for membership, more of a side not for the other risks; more synthetic records are not compared
 _MEMBERS: Final = 5_000
 _TARGETS: Final = 2_000
@@ -51,6 +54,7 @@ def measure_privacy(
     gates: Gates,
     rng: np.random.Generator,
     privacy: PrivacySection | None = None,
+    shadows: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
     """The PRIVACY table of a generator, one row per metric.
 
@@ -58,18 +62,19 @@ def measure_privacy(
     behind that round's ``synthetic`` saw ``train`` only. A record is a patient's arm, covariates and outcomes. All replicates are attacked
     together, since together they are released. What is tested is the procedure (a generator fitted to ``train``), not the very draw that
     would be released. Several rounds hold every patient out once, and what was found in all of them is judged together. ``rng`` picks whom a
-    costly attack is made on, and the attackers' guesses.
+    costly attack is made on, and the attackers' guesses. ``shadows`` are the tables of the shadow models (SHADOW), where there are any.
     """
     stated = PrivacySection() if privacy is None else privacy
     columns = RecordColumns.of(covariates, outcomes)
     try:
         rounds = Attacked.each(real, split, synthetic, columns)
     except NotEstimable as error:
-        return _frame([_unmeasured(name, gates, str(error)) for name in _METRICS])
+        return _frame([*(_unmeasured(name, gates, str(error)) for name in _METRICS), *attack_by_shadows(shadows, gates)])
     rows: list[Row] = []
     attacks: tuple[Callable[[], list[Row]], ...] = (
         lambda: _copies(rounds, covariates, gates),
-        lambda: _membership(rounds, gates, rng),
+        lambda: _membership(rounds, stated, gates, rng),
+        lambda: attack_by_shadows(shadows, gates),
         lambda: _singling_out(rounds, gates, rng),
         lambda: _links(rounds, stated, gates, rng),
         lambda: _inference(rounds, stated, columns.secrets(stated.sensitive, outcomes), gates, rng),
@@ -99,8 +104,8 @@ def _copies(rounds: Rounds, covariates: Covariates, gates: Gates) -> list[Row]:
     return rows
 
 
-def _membership(rounds: Rounds, gates: Gates, rng: np.random.Generator) -> list[Row]:
-    names = [name for name in _METRICS if METRICS[name].gate in _OF_MEMBERSHIP or name == "membership_tpr_at_01pct_fpr"]
+def _membership(rounds: Rounds, stated: PrivacySection, gates: Gates, rng: np.random.Generator) -> list[Row]:
+    names = [name for name in _METRICS if METRICS[name].gate in _OF_MEMBERSHIP or name in _REPORTED_OF_MEMBERSHIP]
     people = _members_and_others(rounds, rng)
     try:
         distances = [
@@ -111,12 +116,19 @@ def _membership(rounds: Rounds, gates: Gates, rng: np.random.Generator) -> list[
         return [_unmeasured(name, gates, str(error)) for name in names]
     density, nearest = [attack_by_density(found) for found in distances], [attack_by_distance(found) for found in distances]
     rarely = measure_true_positives(Attack.joined(density), 0.001)
+    seen = np.concatenate([found.train for found in distances])
+    unseen = np.concatenate([part for found in distances for part in (found.control, found.reference)])
+    share = stated.member_share or 1 - len(rounds[0].hold_out) / len(rounds[0].real)
+    disclosed = measure_f1(seen, unseen, member_share=share)
     rows = [
         judge_auc("membership_auc", measure_auc(*density), count_kept(rounds), gates),
         judge_positives("membership_tpr_at_1pct_fpr", Attack.joined(density), gates),
         metric_row("membership_tpr_at_01pct_fpr", rarely.value, lower=rarely.lower, upper=rarely.upper),
         judge_auc("nearest_auc", measure_auc(*nearest), count_kept(rounds), gates),
         judge_positives("nearest_tpr_at_1pct_fpr", Attack.joined(nearest), gates),
+        metric_row("membership_f1", disclosed.f1),
+        metric_row("naive_f1", disclosed.naive),
+        metric_row("relative_f1", disclosed.relative),
     ]
     for name, group in zip(("outlier", "rare"), _groups(rounds).values(), strict=True):
         try:
@@ -285,4 +297,4 @@ def _unmeasured(name: str, gates: Gates, reason: str) -> Row:
 
 def _frame(rows: list[Row]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(PRIVACY.columns))
-    return PRIVACY.validate(frame.set_index("metric").loc[list(_METRICS)].reset_index())
+    return PRIVACY.validate(frame.set_index("metric").loc[[name for name in METRICS if name in set(frame["metric"])]].reset_index())

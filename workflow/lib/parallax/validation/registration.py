@@ -10,10 +10,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from parallax.errors import Fault, StorageError
 from parallax.protocol.protocol import Protocol, digest_of
+
+#: what of a protocol decides about leaving alone, once there is something to leave: no estimate and no gate knows it
+_NO_ANSWER: Final = "data.rare_levels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Registration:
     """What the register says of the protocol in force.
 
     ``before_effects``: it was fixed before any real effect was computed. ``changed``: the keys in which it differs from the last protocol that
-    was (none where ``before_effects``, or where no protocol was).
+    was (none where ``before_effects``, or where no protocol was). ``data.rare_levels`` is no such key: accepting levels for a release comes after.
     """
 
     attempt: int
@@ -71,9 +74,13 @@ def describe_registration(register: str) -> Registration:
     if not entries:
         raise _altered("an empty register", "the study's protocol")
     last = entries[-1]
-    fixed = [entry for entry in entries if not entry.effects_known]
-    before = last.protocol_digest in {entry.protocol_digest for entry in fixed}
-    return Registration(last.attempt, before, () if before or not fixed else tuple(differences(fixed[-1].protocol, last.protocol)))
+    late = [_changed(entry.protocol, last.protocol) for entry in entries if not entry.effects_known]
+    before = () in late
+    return Registration(last.attempt, before, () if before or not late else late[-1])
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in differences(old, new) if not name.startswith(_NO_ANSWER))
 
 
 def find_protocol(register: str, protocol_digest: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import pandas as pd
 from parallax.protocol.generators import Guarantee
 from parallax.protocol.validation import Gates
 from parallax.validation.attribution import name_broken
-from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, Metric
+from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, SHADOWED, Metric
 from parallax.vocabulary import GateOutcome, Mechanism, Verdict
 
 _COLUMNS: Final = ["metric", "variable", "value", "lower", "upper", "threshold", "passed", "reason"]
@@ -99,7 +99,7 @@ def reach_verdict(
     for metrics in _by_gate():
         answers = [(metric, row) for metric in metrics for row in _rows(measured[metric.table], metric.name)]
         unanswered: dict[Hashable, Any] = {"threshold": metrics[0].threshold(gates), "reason": "it was not measured"}
-        judged += [_judge(metric, row, _tell(crashes, _STAGES[metric.table])) for metric, row in answers or [(metrics[0], unanswered)]]
+        judged += [_judge(metric, row, _tell(crashes, _stages_of(metric))) for metric, row in answers or [(metrics[0], unanswered)]]
     if attribution is not None:
         judged = [_name_mechanism(gate, attribution) for gate in judged]
     if certificate is not None:
@@ -163,6 +163,11 @@ def _by_gate() -> list[list[Metric]]:
         if metric.gate is not None:
             gates.setdefault(metric.gate, []).append(metric)
     return list(gates.values())
+
+
+def _stages_of(metric: Metric) -> tuple[str, ...]:
+    """The stages of a generator that a metric rests on."""
+    return ("shadow",) if metric.name in SHADOWED else _STAGES[metric.table]
 
 
 def _rows(table: pd.DataFrame, metric: str) -> list[dict[Hashable, Any]]:

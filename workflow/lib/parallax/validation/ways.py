@@ -19,6 +19,8 @@ from parallax.validation.rules import Fit
 from parallax.vocabulary import Way
 
 ELSEWHERE: Final = "its real patients are elsewhere"
+#: of a site whose release alone is here
+NOTHING_SENT: Final = f"{ELSEWHERE}, and it sent no site results"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def of_primary(table: pd.DataFrame, primary: PrimaryEstimate) -> pd.DataFrame:
 
 
 def draw_external_control(table: pd.DataFrame, primary: PrimaryEstimate) -> Figure:
-    """One line per site and design, with the combined estimate and its 95 % interval; ``table`` has the columns of estimates.csv."""
+    """One line per site and design, with the combined estimate and its 95 % interval, hollow where the design failed; ``table`` has the columns of
+    estimates.csv.
+    """
     rows = of_primary(table, primary).to_dict("records")
     words = CONTRASTS[primary.contrast]
     several = len({row["site"] for row in rows}) > 1
@@ -40,7 +42,8 @@ def draw_external_control(table: pd.DataFrame, primary: PrimaryEstimate) -> Figu
             if row["status"] == "ok":
                 ends = [words.factor * row[name] for name in ("lower", "upper")]
                 axes.plot(ends, [place, place], color=INK, linewidth=2.0, solid_capstyle="butt")
-                axes.plot(words.factor * row["estimate"], place, "D", color=INK, markersize=6, markeredgecolor="white")
+                inside, edge = (INK, "white") if pd.isna(row["design_failure"]) else ("white", INK)
+                axes.plot(words.factor * row["estimate"], place, "D", markersize=6, markerfacecolor=inside, markeredgecolor=edge)
             told = estimate_words(primary.contrast, row["estimate"], row["lower"], row["upper"]) if row["status"] == "ok" else "no estimate"
             axes.annotate(told, (1.02, place), xycoords=axes.get_yaxis_transform(), va="center", annotation_clip=False)
         names = [f"{plain(row['site'])} · {plain(row['design'])}" if several else plain(row["design"]) for row in rows]
@@ -50,7 +53,7 @@ def draw_external_control(table: pd.DataFrame, primary: PrimaryEstimate) -> Figu
         found = [words.factor * row[name] for row in known for name in ("lower", "upper")] + [words.null]
         set_scale(axes, min(found), max(found), ratio=primary.contrast in RATIO_CONTRASTS)
         axes.set_xlabel(f"{words.name}{f' ({words.unit})' if words.unit else ''}; comparators: {CONTROL}, all replicates combined; 95 % intervals")
-        figure.tight_layout(rect=(0, 0, 0.86, 1))
+        figure.tight_layout()
     return figure
 
 

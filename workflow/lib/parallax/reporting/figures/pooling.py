@@ -43,7 +43,7 @@ def draw_pooling(rows: Sequence[PoolingRow], *, contrast: str, styles: Mapping[s
         depth += _GAP if not position or rows[position - 1].block != row.block else 0.0
         places.append(depth + _ROW / 2)
         depth += _ROW
-    top, bottom, label, number, note = 0.28, 0.45, 3.5, 1.25, 2.35
+    top, bottom, label, number, note = 0.28, 0.45, 3.3, 1.25, 2.55
     width, height = style.WIDTH, top + depth + bottom
     known = [row for row in rows if math.isfinite(row.estimate)]
     ends = [words.factor * value for row in known for value in (row.lower, row.upper)] + [words.null]
@@ -66,7 +66,7 @@ def draw_pooling(rows: Sequence[PoolingRow], *, contrast: str, styles: Mapping[s
             if not position or rows[position - 1].block != row.block:
                 canvas.text(0.06, y - _ROW / 2 - _GAP / 2, row.block, fontweight="bold", va="center", fontsize=9)
             canvas.text(0.16, y, row.label, va="center", fontsize=8.5)
-            canvas.text(2.45, y, look.label, va="center", fontsize=8.5, color=look.colour)
+            canvas.text(2.25, y, look.label, va="center", fontsize=8.5, color=look.colour)
             canvas.text(width - note, y, row.note, va="center", fontsize=7.8, color=style.SOFT)
             told, slant = "not estimable", "italic"
             if math.isfinite(row.estimate):

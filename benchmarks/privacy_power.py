@@ -33,7 +33,7 @@ def attack(protocol: Protocol, real: pd.DataFrame, split: pd.DataFrame, syntheti
     return measure_privacy(
         real,
         split,
-        synthetic,
+        [synthetic],
         covariates=protocol.cohort.covariates,
         outcomes=protocol.outcomes,
         gates=protocol.validation.gates,

@@ -113,7 +113,7 @@ def split_cohort(cohort: pd.DataFrame, *, rng: np.random.Generator, hold_out: fl
     n = len(cohort)
     kept = round(n * hold_out)
     parts = np.repeat(["train", "control", "reference"], [n - kept, kept - kept // 2, kept // 2])
-    return pd.DataFrame({"patient_id": cohort["patient_id"], "part": pd.array(rng.permutation(parts), dtype="string")})
+    return pd.DataFrame({"round": 1, "patient_id": cohort["patient_id"], "part": pd.array(rng.permutation(parts), dtype="string")})
 
 
 def replicate_of(cohort: pd.DataFrame, replicates: int) -> pd.DataFrame:

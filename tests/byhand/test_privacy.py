@@ -75,6 +75,28 @@ def test_auc_with_delong_bounds() -> None:
     assert found.lower == pytest.approx(2 / 3 - Z95 * sqrt(variance))
 
 
+def test_auc_of_patients_held_out_in_turn_counts_either_role() -> None:
+    # the second four are the first attack's members, the first four the second's
+    first = Attack(np.array([[0.5, 1.5, 2.5, 3.5]] * 2), (np.array([0.0, 2.0]), np.array([1.0, 3.0])))
+    second = Attack(np.array([[1.5, 0.5, 4.0, 2.5]] * 2), (np.array([0.0, 2.0]), np.array([1.0, 3.0])))
+    found = measure_auc(first, second)
+    assert found.value == pytest.approx(5 / 8)  # members beat 1/4, 1/2, 3/4 and 1 of the others; 1/2, 1/4, 1 and 3/4
+    # the share that each beats as a member, and of those who beat her or him as a non-member; each is a quarter of an attack's area, half of the mean
+    roles = [(1 / 2 + 1, 1 / 4 + 1 / 2), (1 + 3 / 4, 3 / 4 + 1 / 4), (1 / 4 + 1, 1 / 2 + 1 / 2), (3 / 4 + 3 / 4, 1 + 1 / 4)]
+    variance = sum(2 * ((one - other) / 8) ** 2 / 2 for one, other in roles)  # two people's sum has twice their variance
+    assert found.upper == pytest.approx(5 / 8 + Z95 * sqrt(variance))
+    assert found.lower == pytest.approx(5 / 8 - Z95 * sqrt(variance))
+
+
+def test_scores_that_are_the_patients_own_leave_no_doubt_in_turn() -> None:
+    # what one half wins as members it loses as non-members, to the last pair: nothing is left to chance
+    one, other = np.random.default_rng(1).normal(size=(2, 40))
+    attacks = [Attack(np.vstack([members] * 2), (others[:20], others[20:])) for members, others in ((other, one), (one, other))]
+    found = measure_auc(*attacks)
+    assert (found.value, found.lower, found.upper) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))
+    assert measure_auc(attacks[0]).upper > measure_auc(attacks[0]).value + 0.05
+
+
 def test_true_positives_at_one_percent() -> None:
     # 200 non-members 1 … 200: at most 1 % exceed 198. Binomial(200, 0.01): P(≤ 4) = 0.948, P(≤ 5) = 0.984, P(≥ 1) = 0.866
     others = np.arange(1.0, 201.0)

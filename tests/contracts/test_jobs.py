@@ -82,7 +82,7 @@ def test_contained_stage_tells_how_it_failed() -> None:
 
 
 def test_table_is_checked_on_the_way_in_and_out(tmp_path: Path) -> None:
-    split = pd.DataFrame({"patient_id": ["1"], "part": ["train"]})
+    split = pd.DataFrame({"round": [1], "patient_id": ["1"], "part": ["train"]})
     write_table(tmp_path / "split.parquet", split, SPLIT, restricted=True)
     assert read_table(tmp_path / "split.parquet", SPLIT)["part"].tolist() == ["train"]
     assert (tmp_path / "split.parquet").stat().st_mode & 0o777 == 0o600

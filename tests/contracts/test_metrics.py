@@ -148,7 +148,7 @@ def test_fidelity_and_privacy_of_every_type_of_outcome(
         assert gated["passed"].all()
     columns = RecordColumns.of(COVARIATES, EVERY_TYPE)
     assert {*columns.numeric, *columns.categorical} == set(real.columns) - {"replicate", "patient_id"}
-    attacked = measure_privacy(real, split_cohort(real, rng=rng), synthetic, covariates=COVARIATES, outcomes=EVERY_TYPE, gates=Gates(), rng=rng)
+    attacked = measure_privacy(real, split_cohort(real, rng=rng), [synthetic], covariates=COVARIATES, outcomes=EVERY_TYPE, gates=Gates(), rng=rng)
     keeps_declarations(attacked, "privacy")
     if case is identical:
         assert attacked.set_index("metric").loc["copies_of_train", "value"] == 1.0
@@ -158,7 +158,7 @@ def test_fidelity_and_privacy_of_every_type_of_outcome(
 def test_privacy(case: Callable[[np.random.Generator], tuple[pd.DataFrame, pd.DataFrame]]) -> None:
     rng = np.random.default_rng(13)
     real, synthetic = case(rng)
-    table = measure_privacy(real, split_cohort(real, rng=rng), synthetic, covariates=COVARIATES, outcomes=OUTCOMES, gates=Gates(), rng=rng)
+    table = measure_privacy(real, split_cohort(real, rng=rng), [synthetic], covariates=COVARIATES, outcomes=OUTCOMES, gates=Gates(), rng=rng)
     keeps_declarations(table, "privacy")
     assert sorted(table["metric"]) == sorted(metric.name for metric in METRICS.values() if metric.table == "privacy")
     values = table.set_index("metric")["value"]

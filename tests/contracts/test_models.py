@@ -13,7 +13,7 @@ import pytest
 from parallax.errors import StorageError
 from parallax.protocol import Protocol
 from parallax.protocol.generators import SequentialGenerator
-from parallax.provenance import describe_model, describe_run
+from parallax.provenance import describe_model, describe_run, list_seeds
 from parallax.seeds import derive_seed
 from parallax.storage import read_model, write_model
 from parallax.synthesis.registry import draw_replicates, fit_generator, refit_generator
@@ -88,3 +88,12 @@ def test_the_run_says_with_which_seeds_generators_were_fitted(fit: str) -> None:
         seeds = [derive_seed(protocol.study.seed, "clinic", "sequential", *purpose, *end) for end in ends]
         assert found[name] == (seeds if fit == "bootstrap" else seeds[0])
     assert run["fit"] == fit
+
+
+@pytest.mark.parametrize("fit", ["single", "bootstrap"])
+def test_a_further_refit_has_seeds_of_its_own_and_changes_no_other(fit: str) -> None:
+    asked = PROTOCOL["synthesis"] | {"fit": fit, "hold_out": 0.5}
+    one, two = (list_seeds(Protocol.of(PROTOCOL | {"synthesis": asked | {"hold_out_in_turn": turn}})) for turn in (False, True))
+    alone, in_turn = one["clinic/sequential"], two["clinic/sequential"]
+    assert {name: seeds for name, seeds in in_turn.items() if name != "refit_2"} == alone
+    assert in_turn["refit_2"] != in_turn["refit"]

@@ -36,6 +36,24 @@ def test_shares_strata_and_order(patients: int, hold_out: float, seed: int) -> N
         assert abs(held_out[stratum.index].sum() - hold_out * len(stratum)) < 1 + 1e-6
 
 
+@given(patients=st.integers(10, 400), rounds=st.integers(2, 6), seed=st.integers(0, 1000))
+@settings(max_examples=50, deadline=None)
+def test_in_turn_everybody_is_held_out_once(patients: int, rounds: int, seed: int) -> None:
+    cohort = cohort_of(patients, seed)
+    split = split_patients(cohort, hold_out=1 / rounds, rounds=rounds, rng=np.random.default_rng(seed))
+    held_out = split[split["part"] != "train"]
+    assert sorted(held_out["patient_id"]) == sorted(cohort["patient_id"])
+    assert held_out["round"].value_counts().between(patients // rounds, -(-patients // rounds)).all()
+    for number, one in split.groupby("round"):
+        assert list(one["patient_id"]) == list(cohort["patient_id"])
+        assert abs((one["part"] == "control").sum() - (one["part"] == "reference").sum()) <= 1
+        for _, stratum in cohort.groupby(["treated", "death_event"]):
+            kept = held_out[(held_out["round"] == number) & held_out["patient_id"].isin(stratum["patient_id"])]
+            assert abs(len(kept) - len(stratum) / rounds) < 1 + 1e-6
+    alone = split_patients(cohort, hold_out=1 / rounds, rng=np.random.default_rng(seed))
+    assert split[split["round"] == 1].equals(alone)
+
+
 def test_the_same_seed_gives_the_same_split_in_any_order_of_rows() -> None:
     cohort = cohort_of(300, 1)
     shuffled = cohort.sample(frac=1, random_state=1)

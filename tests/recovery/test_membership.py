@@ -24,7 +24,7 @@ def attack(patients: int, copied: float, seed: int, *, replicates: int = 10) -> 
     copies = train.iloc[rng.integers(len(train), size=len(rows))]
     for column in copies:
         synthetic.loc[rows, column] = copies[column].array
-    return measure_privacy(real, split, synthetic, covariates=COVARIATES, outcomes=OUTCOMES, gates=Gates(), rng=rng).set_index("metric")
+    return measure_privacy(real, split, [synthetic], covariates=COVARIATES, outcomes=OUTCOMES, gates=Gates(), rng=rng).set_index("metric")
 
 
 def test_a_generator_that_copies_one_record_in_a_hundred_is_caught() -> None:
@@ -71,6 +71,31 @@ def test_bounds_cover_and_seldom_alarm_at_the_size_of_the_default_study(shift: f
     if shift == 0.0:
         assert (auc > 0.6).mean() == 0
         assert (positives > 0.05).mean() == 0
+
+
+def bounds_in_turn(patients: int, alike: float, copied: float, repetitions: int, rng: np.random.Generator) -> np.ndarray:
+    """Upper bounds where either half is attacked, a share is copied, and a patient's scores in both roles have the correlation ``alike``."""
+    half, found = patients // 2, []
+    for _ in range(repetitions):
+        own, as_member, as_other = rng.normal(size=(3, 2, half))
+        others = np.sqrt(abs(alike)) * own + np.sqrt(1 - abs(alike)) * as_other
+        members = np.sign(alike) * np.sqrt(abs(alike)) * own + np.sqrt(1 - abs(alike)) * as_member
+        members[rng.random(members.shape) < copied] = np.inf
+        attacks = [Attack(np.vstack([members[1 - k]] * 2), (others[k][: half // 2], others[k][half // 2 :])) for k in (0, 1)]
+        found.append((measure_auc(*attacks).upper, measure_true_positives(Attack.joined(attacks)).upper))
+    return np.array(found).T
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.8, -0.8])
+@pytest.mark.parametrize("copied", [0.0, 0.1])
+def test_bounds_cover_where_everybody_has_either_role(alike: float, copied: float) -> None:
+    repetitions = 400
+    auc, positives = bounds_in_turn(686, alike, copied, repetitions, np.random.default_rng(6))
+    slack = 3 * np.sqrt(0.95 * 0.05 / repetitions)
+    assert (auc >= (1 + copied) / 2).mean() >= 0.95 - slack
+    assert (positives >= copied + (1 - copied) / 100).mean() >= 0.95 - slack
+    if not copied:
+        assert (positives > 0.05).mean() <= 0.005 + slack
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def attack(patients: int, plant: Plant | None, seed: int = 1, *, replicates: int
     if plant is not None:
         synthetic = plant(synthetic, train, rng)
     asked = {"covariates": COVARIATES, "outcomes": OUTCOMES, "gates": Gates(), "privacy": STATED}
-    return measure_privacy(real, split, synthetic, rng=rng, **asked).set_index("metric")
+    return measure_privacy(real, split, [synthetic], rng=rng, **asked).set_index("metric")
 
 
 def failures(table: pd.DataFrame) -> set[str]:
@@ -111,7 +111,7 @@ def test_patients_all_alike_or_a_column_all_missing(columns: dict[str, object]) 
     split = split_cohort(real, rng=rng)
     synthetic = draw_cohort(200, rng=rng).assign(**columns)
     asked = {"covariates": COVARIATES, "outcomes": OUTCOMES, "gates": Gates(), "privacy": STATED}
-    table = measure_privacy(real, split, synthetic, rng=rng, **asked).set_index("metric")
+    table = measure_privacy(real, split, [synthetic], rng=rng, **asked).set_index("metric")
     assert list(table.index) == [metric.name for metric in METRICS.values() if metric.table == "privacy"]
     assert failures(table) == set()
     if "age" in columns:  # everybody is everybody's copy

@@ -185,7 +185,9 @@ def test_a_blinded_study_seals_its_effects_until_the_primary_design_passes(fresh
 
 
 def test_fits_to_resamples_are_the_same_in_any_number_of_batches(fresh: Study) -> None:
-    fresh.write_protocol(changed(synthesis={"fit": "bootstrap", "generators": {"sequential": {"method": "sequential"}}}))
+    # in turn, so that batches and refits must both find their place
+    asked = {"fit": "bootstrap", "hold_out": 0.5, "hold_out_in_turn": True, "generators": {"sequential": {"method": "sequential"}}}
+    fresh.write_protocol(changed(synthesis=asked))
     wanted = [f"results/tiny/{path}" for path in ("patients/clinic/sequential/cohort.parquet", "exact/clinic/sequential/privacy.parquet")]
     together = fresh.run(*wanted)
     assert together.returncode == 0, together.stderr
@@ -196,6 +198,10 @@ def test_fits_to_resamples_are_the_same_in_any_number_of_batches(fresh: Study) -
         pd.testing.assert_frame_equal(pd.read_parquet(fresh.folder / path), table, check_exact=True)
     record = json.loads((fresh.results / "exact/clinic/sequential/model.json").read_text())
     assert len(record["fits"]) == PROTOCOL["synthesis"]["replicates"]
+    split = pd.read_parquet(fresh.results / "patients/clinic/real/split.parquet")
+    seen = split[split["part"] == "train"].groupby("round").size()
+    drawn = {number: pd.concat(map(pd.read_parquet, (fresh.results / f"patients/clinic/sequential/refits/{number}").iterdir())) for number in (1, 2)}
+    assert {number: len(table) for number, table in drawn.items()} == (seen * PROTOCOL["synthesis"]["replicates"]).to_dict()
     assert {fit["fit"] for fit in record["fits"]} == {"bootstrap"}
     seeds = {int(replicate): seed for fit in record["fits"] for replicate, seed in fit["seeds"].items()}
     assert seeds == {replicate: derive_seed(7, "clinic", "sequential", "fit", replicate) for replicate in range(3)}

@@ -26,6 +26,7 @@ rule select_cohort:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         hold_out=PROTOCOL.synthesis.hold_out,
+        rounds=PROTOCOL.synthesis.refits,
         seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, "split"),
         code=code_digest(
             "parallax.cohort.selection",

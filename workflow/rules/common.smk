@@ -18,7 +18,7 @@ from parallax.job import describe_failure
 from parallax.protocol.generators import FLAT
 from parallax.protocol.loading import read_protocol, resolve_study
 from parallax.provenance import find_version
-from parallax.seeds import derive_seed
+from parallax.seeds import derive_seed, name_refit
 from parallax.vocabulary import (
     CERTIFICATION,
     EXTERNAL_CONTROL,
@@ -118,6 +118,7 @@ FIT_BATCHES = (
 
 wildcard_constraints:
     scatteritem="[0-9]+-of-[0-9]+",
+    round="[0-9]+",
     shadow="[0-9]+",
     site="|".join(PROTOCOL.sites),
     generator="|".join(PROTOCOL.generators),
@@ -240,6 +241,21 @@ def batches(pattern):
     """The pattern for every batch of fits, in their order; one where a generator is fitted once."""
     items = [f"{number}-of-{FIT_BATCHES}" for number in range(1, FIT_BATCHES + 1)]
     return expand(pattern, scatteritem=items, allow_missing=True)
+
+
+def rounds(pattern):
+    """The pattern for every batch of every refit without held-out patients: of each batch all rounds in their order."""
+    numbers = range(1, PROTOCOL.synthesis.refits + 1)
+    return [
+        file
+        for batch in batches(pattern)
+        for file in expand(batch, round=numbers, allow_missing=True)
+    ]
+
+
+def refit_of(wildcards):
+    """The purpose of a refit's seeds."""
+    return name_refit(int(wildcards.round))
 
 
 def shadows(pattern):

@@ -74,18 +74,18 @@ rule draw_replicates:
         "../scripts/draw_replicates.py"
 
 
-# the procedure that privacy attacks: the generator refitted without the held-out patients
+# the procedure that privacy attacks: the generator refitted without the held-out patients, in every round without others
 rule refit_generator:
     input:
         cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
     output:
-        cohort="<patients>/{site}/{generator}/refits/{scatteritem}.parquet",
-        generation="<exact>/{site}/{generator}/refits/{scatteritem}.parquet",
+        cohort="<patients>/{site}/{generator}/refits/{round}/{scatteritem}.parquet",
+        generation="<exact>/{site}/{generator}/refits/{round}/{scatteritem}.parquet",
     log:
-        "<logs>/refit_generator/{site}/{generator}/{scatteritem}.log",
+        "<logs>/refit_generator/{site}/{generator}/{round}/{scatteritem}.log",
     benchmark:
-        "<benchmarks>/refit_generator/{site}/{generator}/{scatteritem}.tsv"
+        "<benchmarks>/refit_generator/{site}/{generator}/{round}/{scatteritem}.tsv"
     conda:
         "../../envs/synthesis.yaml"
     threads: 1
@@ -101,15 +101,18 @@ rule refit_generator:
         fit=PROTOCOL.synthesis.fit,
         patients=PROTOCOL.synthesis.patients,
         seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, wildcards.generator, "refit"
+            PROTOCOL.study.seed,
+            wildcards.site,
+            wildcards.generator,
+            refit_of(wildcards),
         ),
-        refits=lambda wildcards: fit_seeds(wildcards, "refit"),
+        refits=lambda wildcards: fit_seeds(wildcards, refit_of(wildcards)),
         seeds=lambda wildcards: [
             derive_seed(
                 PROTOCOL.study.seed,
                 wildcards.site,
                 wildcards.generator,
-                "refit",
+                refit_of(wildcards),
                 replicate,
             )
             for replicate in range(PROTOCOL.synthesis.replicates)

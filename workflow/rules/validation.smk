@@ -162,10 +162,12 @@ rule attack_generator:
     input:
         real_cohort="<patients>/{site}/real/cohort.parquet",
         split="<patients>/{site}/real/split.parquet",
-        cohorts=batches("<patients>/{site}/{generator}/refits/{scatteritem}.parquet"),
+        cohorts=rounds(
+            "<patients>/{site}/{generator}/refits/{round}/{scatteritem}.parquet"
+        ),
         shadows=shadows("<patients>/{site}/{generator}/shadows/{shadow}.parquet"),
         refits=[
-            *batches("<exact>/{site}/{generator}/refits/{scatteritem}.parquet"),
+            *rounds("<exact>/{site}/{generator}/refits/{round}/{scatteritem}.parquet"),
             *shadows("<exact>/{site}/{generator}/shadows/{shadow}.parquet"),
         ],
     output:
@@ -185,6 +187,7 @@ rule attack_generator:
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
         privacy=section("privacy"),
+        rounds=PROTOCOL.synthesis.refits,
         seed=lambda wildcards: derive_seed(
             PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"
         ),

@@ -1,4 +1,4 @@
-"""Attack the patients of a generator that did not see the held-out ones."""
+"""Attack the patients of a generator's refits, each of which did not see the held-out ones."""
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from parallax.validation.privacy import measure_privacy
 def attack(input, output, params):
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     schema = cohort_schema(covariates, outcomes)
+    cohorts = [read_table(path, schema) for path in input.cohorts]
     privacy = measure_privacy(
         read_table(input.real_cohort, schema),
         read_table(input.split, SPLIT),
-        pd.concat([read_table(path, schema) for path in input.cohorts], ignore_index=True),
+        [pd.concat(cohorts[number :: params.rounds], ignore_index=True) for number in range(params.rounds)],
         covariates=covariates,
         outcomes=outcomes,
         gates=Gates.of(params.gates),
@@ -31,8 +32,7 @@ def attack(input, output, params):
 
 
 def gather(input, output, generator):
-    parts = [read_table(path, GENERATION) for path in input.refits]
-    write_table(output.generation, gather_stages(generator, parts), GENERATION, restricted=True)
+    write_table(output.generation, gather_stages(generator, [read_table(path, GENERATION) for path in input.refits]), GENERATION, restricted=True)
 
 
 with job(snakemake.log[0]):

@@ -9,13 +9,14 @@ from parallax.storage import read_table, write_table
 from parallax.tables import GENERATION, SPLIT, cohort_schema, empty_table, generation_row
 
 
-def refit(input, output, params, schema):
+def refit(input, output, params, schema, number):
     from parallax.synthesis import registry
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     study = {"covariates": covariates, "outcomes": outcomes, "constraints": parse_constraints(params.constraints)}
     cohort, split = read_table(input.cohort, schema), read_table(input.split, SPLIT)
-    train = cohort[cohort["patient_id"].isin(split.loc[split["part"] == "train", "patient_id"])].reset_index(drop=True)
+    seen = split.loc[(split["round"] == number) & (split["part"] == "train"), "patient_id"]
+    train = cohort[cohort["patient_id"].isin(seen)].reset_index(drop=True)
     settings = parse_generator(params.generator)
     if params.fit == "bootstrap":
         fitted = registry.refit_generator(settings, train, seeds=params.refits, **study)
@@ -28,7 +29,7 @@ def refit(input, output, params, schema):
 
 with job(snakemake.log[0]):
     schema = cohort_schema(CohortSection.of(snakemake.params.cohort).covariates, OutcomesSection.of(snakemake.params.outcomes))
-    reason = contain(lambda: refit(snakemake.input, snakemake.output, snakemake.params, schema))
+    reason = contain(lambda: refit(snakemake.input, snakemake.output, snakemake.params, schema, int(snakemake.wildcards.round)))
     if reason is not None:
         write_table(snakemake.output.cohort, empty_table(schema), schema, restricted=True)
     write_table(snakemake.output.generation, generation_row(snakemake.wildcards.generator, "refit", reason), GENERATION, restricted=True)

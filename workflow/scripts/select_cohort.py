@@ -25,7 +25,7 @@ def select(input, output, params):
         patients = add_summaries(patients, read_table(input.measurements, SOURCE_MEASUREMENTS), cohort, patient_id=source.patient_id)
     applied = applied_criteria(source, folder=Path(params.folder))
     selection = select_cohort(patients, cohort=cohort, outcomes=outcomes, patient_id=source.patient_id, applied=applied)
-    split = split_patients(selection.cohort, hold_out=params.hold_out, rng=np.random.default_rng(params.seed))
+    split = split_patients(selection.cohort, hold_out=params.hold_out, rounds=params.rounds, rng=np.random.default_rng(params.seed))
     write_table(output.cohort, selection.cohort, cohort_schema(cohort.covariates, outcomes), restricted=True)
     write_table(output.split, split, SPLIT, restricted=True)
     write_table(output.attrition, selection.attrition, ATTRITION, restricted=True)

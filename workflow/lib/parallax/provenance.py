@@ -11,7 +11,7 @@ from pathlib import Path
 
 from parallax import __version__
 from parallax.protocol.protocol import Protocol
-from parallax.seeds import derive_seed
+from parallax.seeds import derive_seed, name_refit
 from parallax.vocabulary import FLOOR, REAL
 
 PACKAGES = (
@@ -124,11 +124,12 @@ def _seeds_of_measurements(protocol: Protocol, site: str, generator: str) -> dic
 
 
 def _seeds_of_fits(protocol: Protocol, site: str, generator: str) -> dict[str, object]:
-    """Of the fit to all patients and of that to those not held out; where every replicate has its own fits, by replicate."""
+    """Of the fit to all patients and of those without held-out ones; where every replicate has its own fits, by replicate."""
     study, replicates = protocol.study.seed, range(protocol.synthesis.replicates)
+    refits = [name_refit(number) for number in range(1, protocol.synthesis.refits + 1)]
     if protocol.synthesis.fit == "single":
-        return {name: derive_seed(study, site, generator, name) for name in ("fit", "refit")}
-    purposes = {"fit": ("fit",), "refit": ("refit", "fit")}
+        return {name: derive_seed(study, site, generator, name) for name in ("fit", *refits)}
+    purposes = {"fit": ("fit",)} | {name: (name, "fit") for name in refits}
     return {name: [derive_seed(study, site, generator, *purpose, replicate) for replicate in replicates] for name, purpose in purposes.items()}
 
 

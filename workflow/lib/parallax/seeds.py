@@ -13,3 +13,8 @@ def derive_seed(study_seed: int, *purpose: str | int) -> int:
     """
     said = "\x1f".join([str(study_seed), *map(str, purpose)])
     return int.from_bytes(hashlib.sha256(said.encode()).digest()[:4], "big")
+
+
+def name_refit(number: int) -> str:
+    """The purpose of the seeds of a refit without held-out patients, counted from 1; the first bears the name of an only one."""
+    return "refit" if number == 1 else f"refit_{number}"

@@ -192,8 +192,8 @@ MEASUREMENT_COUNTS: Final = _table(
     }
 )
 
-#: which part of the real cohort a generator may see when privacy is attacked
-SPLIT: Final = _table({"patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
+#: by round which part of the real cohort a generator may see when privacy is attacked; every round has every patient once
+SPLIT: Final = _table({"round": _count(), "patient_id": _text(), "part": _text(allowed=("train", "control", "reference"))})
 
 #: of one shadow model: who was in its half, whom attacks hit first, and how near it draws (see ``parallax.validation.shadows``)
 SHADOW: Final = _table(

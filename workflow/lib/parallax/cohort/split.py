@@ -9,19 +9,24 @@ from numpy.typing import NDArray
 from parallax.tables import SPLIT
 
 
-def split_patients(cohort: pd.DataFrame, *, hold_out: float, rng: np.random.Generator) -> pd.DataFrame:
-    """The part of every patient, in the cohort's order: ``train`` (share 1 − ``hold_out``), and the rest by turns ``control`` and ``reference``.
+def split_patients(cohort: pd.DataFrame, *, hold_out: float, rounds: int = 1, rng: np.random.Generator) -> pd.DataFrame:
+    """The part of every patient in every round: ``train`` (share 1 − ``hold_out``), and the rest by turns ``control`` and ``reference``.
 
     Stratified by arm × event of the first survival outcome (arm alone where there is none): patients are put in random order within strata,
-    the strata one after another, and every (1/``hold_out``)-th is held out, so that each stratum gives its share to within one patient. Does
-    not depend on the order of rows.
+    the strata one after another, and every (1/``hold_out``)-th is held out, so that each stratum gives its share to within one patient. A
+    further round holds out each one's predecessor; with as many rounds as 1/``hold_out`` every patient is held out once. The first round is
+    the same whatever their number. Rounds one after another, patients in the cohort's order; does not depend on that order.
     """
     shuffled = _shuffle_in_strata(cohort, rng)
-    quota = np.floor(np.arange(len(shuffled) + 1) * hold_out + 1e-9).astype(int)
-    held_out = np.diff(quota) > 0
-    part = np.where(held_out, np.where(quota[1:] % 2 == 1, "control", "reference"), "train")
-    parts = pd.DataFrame({"patient_id": shuffled["patient_id"], "part": part}, index=shuffled.index)
-    return SPLIT.validate(parts.loc[cohort.index].reset_index(drop=True))
+    share = hold_out if rounds == 1 else 1 / rounds
+    quota = np.floor(np.arange(len(shuffled) + rounds) * share + 1e-9).astype(int)
+    parts = []
+    for number in range(rounds):
+        before, after = quota[number : number + len(shuffled)], quota[number + 1 : number + 1 + len(shuffled)]
+        part = np.where(after > before, np.where(after % 2 == 1, "control", "reference"), "train")
+        table = pd.DataFrame({"round": number + 1, "patient_id": shuffled["patient_id"], "part": part}, index=shuffled.index)
+        parts.append(table.loc[cohort.index])
+    return SPLIT.validate(pd.concat(parts, ignore_index=True))
 
 
 def halve_patients(cohort: pd.DataFrame, *, rng: np.random.Generator) -> NDArray[np.bool_]:

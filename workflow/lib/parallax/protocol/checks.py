@@ -57,6 +57,7 @@ Kind = Literal["number", "boolean", "text", "date"]
 BARE_YES_OR_NO: Final = "put it in quotes: YAML reads a bare yes, no, on or off as a truth value"
 
 _RESERVED_COLUMNS: Final = frozenset({"replicate", "patient_id", "treated", SITE})
+_SHARES_ADD_UP: Final = 0.01  # 0.33 is a third
 _PARTS: Final = {"days": "the follow-up time", "event": "the event", "value": "the value", "person_days": "the time"}
 _SHOWN_LEVELS: Final = 12
 #: days in the units that follow-up is told in
@@ -114,6 +115,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (_check_site_results, ("pooling", "data", "synthesis")),
         (_check_pooling, ("pooling", "data", "synthesis")),
         (_check_external_controls, ("data", "cohort")),
+        (_check_hold_out, ("synthesis",)),
         (_check_rare_levels, ("data", "cohort")),
         (_check_generators, ("synthesis", "cohort", "outcomes")),
         (check_private_generators, ("synthesis", "cohort", "outcomes")),
@@ -430,6 +432,12 @@ def _check_certification(
         not DESIGNS[design.method].estimands or (isinstance(design, WeightDesign) and (design.trim is not None or design.truncate is not None))
     ):
         yield Fault(f"{where}.repetitions", f"{certification.repetitions} with the primary design {primary.design}", *_UNCERTIFIED)
+
+
+def _check_hold_out(synthesis: SynthesisSection) -> Iterator[Fault]:
+    if synthesis.hold_out_in_turn and (synthesis.refits < 2 or abs(synthesis.refits * synthesis.hold_out - 1) > _SHARES_ADD_UP):
+        found = f"{synthesis.hold_out:g}, and hold_out_in_turn"
+        yield Fault("synthesis.hold_out", found, "a half, a third (0.333), a quarter, …", "choose such a share, or leave hold_out_in_turn out")
 
 
 def _check_generators(synthesis: SynthesisSection, cohort: CohortSection, outcomes: OutcomesSection) -> Iterator[Fault]:

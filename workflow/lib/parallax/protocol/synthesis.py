@@ -23,6 +23,11 @@ class SynthesisSection(Section):
     )
     patients: float = Field(default=1.0, gt=0, le=100, description="patients of a replicate, as a multiple of the real ones")
     hold_out: float = Field(default=0.2, gt=0, lt=1, description="share of patients kept from the generator that privacy is attacked on")
+    hold_out_in_turn: bool = Field(
+        default=False,
+        description="the generator is refitted for every share, each time without it, and all refits are attacked together: every patient is kept "
+        "from it once; hold_out is then a half, a third (0.333), a quarter, …, and there are two, three, four, … refits",
+    )
     generators: dict[Name, Generator] = Field(min_length=1, description="a generator each, by the name that its dataset bears")
     at_sites: dict[Name, dict[Name, Generator]] = Field(
         default_factory=dict, description="by site and generator: settings that are a site's own, of the same method"
@@ -30,6 +35,11 @@ class SynthesisSection(Section):
     tuning: TuningSection = TuningSection()
     constraints: tuple[Constraint, ...] = Field(default=(), description="what every patient of every generator keeps")
     enrichment: tuple[Enrichment, ...] = Field(default=(), description="subgroups of which further patients are drawn, in cohorts of their own")
+
+    @property
+    def refits(self) -> int:
+        """How often a generator is refitted without held-out patients, each time without others."""
+        return round(1 / self.hold_out) if self.hold_out_in_turn else 1
 
     def settings_at(self, site: str, generator: str) -> Generator:
         """A generator's settings at a site: the site's own, or the study's."""

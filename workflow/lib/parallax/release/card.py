@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from parallax.checksums import SUMS
 from parallax.protocol.generators import Guarantee
 from parallax.protocol.protocol import Protocol
+from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import Gates
 from parallax.reporting.numbers import format_count
 from parallax.reporting.wording import CONTRASTS, describe_design, describe_effect, describe_variable, plain
@@ -179,8 +180,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
     return (
         "Judged for the questions of the protocol alone. Another estimand, subgroup or outcome was not compared with the real patients.",
         "An interval from one replicate is naive and too narrow, and replicates must never be stacked. " + combined,
-        "The attacks on privacy were made on patients of the same procedure fitted without the held-out real patients; the released ones come from a "
-        "fit to all of them.",
+        _tell_refits(synthesis),
         *formal,
         *(("Repeated measurements stay; their baseline summaries are here as covariates.",) if card.protocol.cohort.measurements else ()),
         *(_tell_rare(site, card) for site in card.sites if site.rare_levels),
@@ -190,6 +190,15 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         if card.certified
         else "Not certified: that these gates would have caught a bad generator was not simulated for this study.",
     )
+
+
+def _tell_refits(synthesis: SynthesisSection) -> str:
+    made = (
+        "the same procedure fitted without the held-out real patients"
+        if synthesis.refits == 1
+        else f"{synthesis.refits} fits of the same procedure, each without another {1 / synthesis.refits:.0%} of the real patients, judged together"
+    )
+    return f"The attacks on privacy were made on patients of {made}; the released ones come from a fit to all of them."
 
 
 def _tell_rare(site: SiteCard, card: Card) -> str:

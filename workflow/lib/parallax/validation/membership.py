@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -21,7 +22,7 @@ _DRAWS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Scores of an attack made twice, with either half of the hold-out as reference and the other as non-members.
+    """Scores of an attack on one refit made twice, with either half of the hold-out as reference and the other as non-members.
 
     ``members`` (2, n): both scores of every patient whom the generator saw; ``others``: the scores of the non-members of the first and of
     the second attack. A high score says "member".
@@ -35,6 +36,12 @@ class Attack:
         if min(members.sum(), *(part.sum() for part in others)) < 2:
             raise NotEstimable("fewer than two of them were seen, or kept from the generator")
         return type(self)(self.members[:, members], (self.others[0][others[0]], self.others[1][others[1]]))
+
+    @classmethod
+    def joined(cls, attacks: Sequence[Self]) -> Self:
+        """The attacks on all refits as one, with one threshold for all."""
+        first, second = (np.concatenate([attack.others[half] for attack in attacks]) for half in (0, 1))
+        return cls(np.hstack([attack.members for attack in attacks]), (first, second))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +102,35 @@ def attack_membership(
     return attack_by_density(measure_distances(train, control, reference, synthetic))
 
 
-def measure_auc(attack: Attack) -> Bounded:
-    """Area under the ROC curve, the mean of the two attacks; ties count half.
+def measure_auc(*attacks: Attack) -> Bounded:
+    """Area under the ROC curve, the mean over the refits, and of each over its two attacks; ties count half.
 
+    Shapes
+        one attack: members and non-members are different people. Several, of patients held out in turn: the members of each attack are the
+        non-members of the next, in their order (the last's are the first's), so that everybody has either role once.
     Bounds
         DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, eq. 4–6) with the patient as the unit: a member's two placement values are
-        averaged, the non-members of the two attacks are other people. Normal bounds, kept within [0, 1].
+        averaged, and where a patient is a non-member of another attack that placement value is added, so that the variance has the
+        covariance of both roles. Normal bounds, kept within [0, 1].
     """
-    n = attack.members.shape[1]
-    placed = np.vstack([share_below(scores, others) for scores, others in zip(attack.members, attack.others, strict=True)])
-    passed = [1 - share_below(others, scores) for scores, others in zip(attack.members, attack.others, strict=True)]
-    value = float(placed.mean())
-    variance = placed.mean(axis=0).var(ddof=1) / n + sum(part.var(ddof=1) / len(part) for part in passed) / 4
+    placed, passed = zip(*map(_place, attacks), strict=True)
+    members, others = [part / len(part) for part in placed], [[part / (2 * len(part)) for part in halves] for halves in passed]
+    if len(attacks) == 1:
+        people = [*members, *others[0]]
+    else:
+        roles = [(np.split(members[number - 1], [len(halves[0])]), halves) for number, halves in enumerate(others)]
+        people = [member + other for both in roles for member, other in zip(*both, strict=True)]
+    value = float(np.mean([part.mean() for part in placed]))
+    variance = sum(len(part) * part.var(ddof=1) for part in people) / len(attacks) ** 2
     margin = float(ndtri(CONFIDENCE) * math.sqrt(variance))
     return Bounded(value, max(0.0, value - margin), min(1.0, value + margin))
+
+
+def _place(attack: Attack) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Placement values: of each member, the mean over both attacks, and of the non-members of either."""
+    pairs = list(zip(attack.members, attack.others, strict=True))
+    first, second = (1 - share_below(others, scores) for scores, others in pairs)
+    return np.vstack([share_below(scores, others) for scores, others in pairs]).mean(axis=0), (first, second)
 
 
 def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITIVES) -> Bounded:
@@ -121,6 +143,9 @@ def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITI
         known threshold. The first by order statistics: the r-th largest non-member score lies below the true quantile with 95 % confidence,
         r the smallest rank with P(Binomial(N, 0.01) < r) ≥ 0.95, without any assumption on the scores' distribution. The second by Wilson's
         one-sided bound. Both are joined by the square-and-add rule (Zou and Donner 2008, eq. 4; MOVER).
+    Assumption
+        a member's score tells nothing about the same patient's score as a non-member, where patients are held out in turn. That both are high
+        together takes uncertainty off the share; that one is low where the other is high can hardly add any, since both are rare (decision 0062).
     """
     others = np.sort(np.concatenate(attack.others))[::-1]
     size, n = len(others), attack.members.shape[1]
@@ -142,7 +167,7 @@ def harmless_pass_rate(members: int, others: int, threshold: float) -> float:
     Members and non-members of such a generator have scores of one distribution, whatever it is, so that the bound depends on ranks alone: the
     shares of people beyond the two non-members' scores that ``measure_true_positives`` looks at are uniform order statistics (Beta; David and
     Nagaraja 2003, section 2.2), the members beyond them binomial given these. Drawn 20,000 times from one stream: the chance is a property of the two
-    numbers of patients. A member's two scores are taken for one.
+    numbers of patients. A member's two scores are taken for one, and a patient in both roles for two people: the chance is then rather too low.
     """
     first, last = math.floor(FALSE_POSITIVES * others) + 1, rank_below_quantile(others, FALSE_POSITIVES)
     if last > others:

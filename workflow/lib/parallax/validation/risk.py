@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from typing import Self
 
 from scipy.special import ndtri
 
@@ -23,6 +26,9 @@ class Trials:
         """The share of attempts that succeeded."""
         return self.successes / self.attempts
 
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.successes + other.successes, self.attempts + other.attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -31,6 +37,11 @@ class Outcome:
     seen: Trials
     control: Trials
     baseline: Trials
+
+    @classmethod
+    def joined(cls, outcomes: Sequence[Self]) -> Self:
+        """All rounds of an attack as one."""
+        return reduce(lambda one, other: cls(one.seen + other.seen, one.control + other.control, one.baseline + other.baseline), outcomes)
 
     @property
     def beats_guessing(self) -> bool:
@@ -56,7 +67,8 @@ def measure_risk(seen: Trials, control: Trials, *, confidence: float = 0.9) -> B
     Bounds
         ``confidence`` is two-sided: at 0.9 each bound holds with 95 % by itself.
     Assumption
-        the attempts are independent. Those on one patient, or with one synthetic record, are not: see decision 0060.
+        the attempts are independent. Those on one patient, or with one synthetic record, are not: see decision 0060. Where patients are held
+        out in turn, each is attacked once as seen and once as control; that both succeed together takes uncertainty off R (decision 0062).
     """
     a, of_a = estimate_rate(seen, confidence=confidence)
     c, of_c = estimate_rate(control, confidence=confidence)

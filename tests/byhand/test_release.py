@@ -15,7 +15,7 @@ from parallax.checksums import SUMS
 from parallax.cohort.selection import select_cohort
 from parallax.errors import ReleaseError
 from parallax.protocol import CohortSection, OutcomesSection, Protocol
-from parallax.protocol.checks import check_protocol
+from parallax.protocol.checks.sections import check_protocol
 from parallax.protocol.generators import Guarantee
 from parallax.release.card import Card, find_rare_levels, tell_limits
 from parallax.release.comparison import Results, compare_results

@@ -14,7 +14,7 @@ import pytest
 
 from parallax.disclosure.combined import disclose_combined
 from parallax.errors import ProtocolError
-from parallax.protocol.checks import SourceFacts
+from parallax.protocol.checks.sites import SourceFacts
 from parallax.protocol.protocol import digest_of
 from parallax.signing import SUFFIX, sign_file
 from parallax.sites.reading import LARGEST_BYTES, find_copies, read_site_results

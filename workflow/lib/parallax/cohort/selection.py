@@ -20,7 +20,7 @@ from parallax.protocol import (
     OutcomesSection,
     SurvivalOutcome,
 )
-from parallax.protocol.checks import neither
+from parallax.protocol.checks.faults import neither
 from parallax.tables import ATTRITION, category_text, cohort_schema, level_text
 from parallax.vocabulary import ARMS, MISSING_LEVEL
 

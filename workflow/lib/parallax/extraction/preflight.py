@@ -20,7 +20,9 @@ from parallax.extraction.registry import SOURCES, applied_criteria, normalise
 from parallax.extraction.release import read_replicates
 from parallax.measurements import select_measurements, summarise_measurements
 from parallax.protocol import CohortSection, FileSource, OutcomesSection, Protocol, Source
-from parallax.protocol.checks import Kind, SourceFacts, check_sites, check_source, declared_kind, unknown
+from parallax.protocol.checks.faults import unknown
+from parallax.protocol.checks.sites import SourceFacts, check_sites, check_source
+from parallax.protocol.checks.sources import Kind, declared_kind
 from parallax.protocol.enrichment import place_of
 from parallax.tables import category_text, level_text
 

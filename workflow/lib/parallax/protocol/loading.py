@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from parallax.errors import Fault, ProtocolError, did_you_mean
-from parallax.protocol.checks import BARE_YES_OR_NO, check_protocol, check_sections
+from parallax.protocol.checks.faults import BARE_YES_OR_NO
+from parallax.protocol.checks.sections import check_protocol, check_sections
 from parallax.protocol.protocol import Protocol
 from parallax.protocol.schema import NAME_IN_WORDS, describe, dotted, locate
 

@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from parallax.errors import Fault, ProtocolError, SigningError
-from parallax.protocol.checks import SourceFacts, check_follow_up
+from parallax.protocol.checks.sites import SourceFacts, check_follow_up
 from parallax.protocol.outcomes import asked_of
 from parallax.protocol.pooling import SiteResultsFile
 from parallax.protocol.protocol import Protocol, digest_of

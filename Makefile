@@ -63,7 +63,7 @@ examples: ## run every study in config/studies
 	@for study in config/studies/*.yaml; do $(MAKE) --no-print-directory run STUDY=$$(basename $$study .yaml) || exit 1; done
 
 test: $(VENV)/.compiled ## run the tests
-	@$(BIN)/python -m pytest -m "not slow" -n $(CORES) --dist loadgroup -q
+	@$(BIN)/python -m pytest -m "not slow" -n $(CORES) --dist loadfile -q
 
 recovery: $(VENV)/.compiled ## run the slow recoveries of known truth
 	@$(BIN)/python -m pytest -m slow -n $(CORES) -q --timeout 7200

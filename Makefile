@@ -66,7 +66,7 @@ test: $(VENV)/.compiled ## run the tests
 	@$(BIN)/python -m pytest -m "not slow" -n $(CORES) --dist loadfile -q
 
 recovery: $(VENV)/.compiled ## run the slow recoveries of known truth
-	@$(BIN)/python -m pytest -m slow -n $(CORES) -q --timeout 7200
+	@$(BIN)/python -m pytest -m slow -n $(CORES) --dist loadfile -q --timeout 7200
 
 lint: $(VENV)/.compiled ## ruff, mypy --strict, snakefmt, snakemake --lint, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

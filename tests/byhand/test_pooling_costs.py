@@ -29,7 +29,7 @@ def protocol(*, release: bool) -> Protocol:
 def jobs(site: str) -> list[str]:
     """Every job of a site by its benchmark, one of another generator among them, and some that no way needs."""
     patterns = (*COHORT, *ANSWER, *SYNTHESIS)
-    named = [pattern.format(site=site, dataset="sequential").replace("*", "1-of-1") for pattern in patterns]
+    named = [pattern.format(site=site, dataset="sequential").replace("/*/*", "/0/1-of-1").replace("*", "1-of-1") for pattern in patterns]
     return [*named, f"fit_generator/{site}/tvae/1-of-1", f"estimate_enrichment/{site}/real"]
 
 

@@ -12,8 +12,6 @@ import pytest
 from workflow.conftest import Study, make_study
 from workflow.test_study import changed, planned_rules
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 CERTIFICATION = {"repetitions": 3, "minimal_important_effect": 0.7, "generators": ["sequential"]}
 
 

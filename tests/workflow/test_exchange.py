@@ -23,7 +23,7 @@ from parallax.validation.ways import answer, pool_generator
 from workflow.conftest import PROTOCOL, REPOSITORY, Study, simulate_patients
 from workflow.test_release import RELEASABLE
 
-pytestmark = [pytest.mark.xdist_group("exchange"), pytest.mark.timeout(1800), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
 SENT = ("harbour.json", "harbour.json.sig")
 RELEASE = {"source": "release", "path": "inbox/release", "public_key": "inbox/harbour.pub"}

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from workflow.conftest import LENIENT, PROTOCOL, Study, make_study, simulate_patients
 
-pytestmark = [pytest.mark.xdist_group("leaks"), pytest.mark.timeout(1800), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
 #: a level of a free text that one patient has, and one that few have
 ALONE, FEW = "Mr Quillfeather", "lives in Nether Wallop"

@@ -16,8 +16,6 @@ from parallax.tables import MEASUREMENTS
 from simulated_measurements import COHORT, simulate_wearables
 from workflow.conftest import PROTOCOL, Study
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 REPLICATES = 3
 
 

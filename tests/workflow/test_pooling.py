@@ -15,8 +15,6 @@ from parallax.protocol.loading import read_protocol
 from parallax.storage import read_json
 from workflow.conftest import PROTOCOL, Study, make_study, simulate_patients
 
-pytestmark = pytest.mark.xdist_group("pooling")
-
 MONTH = 30.4375
 #: gates that let every generator pass: what is tested is the way of the data
 OPEN = {

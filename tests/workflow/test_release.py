@@ -12,8 +12,6 @@ import yaml
 
 from workflow.conftest import LENIENT, PROTOCOL, Study, make_study
 
-pytestmark = pytest.mark.xdist_group("release")
-
 #: one generator, few designs
 RELEASABLE = PROTOCOL | {
     "cohort": PROTOCOL["cohort"]

@@ -15,12 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from parallax.seeds import derive_seed
 from workflow.conftest import PROTOCOL, READER_FILES, REPOSITORY, Study
-
-pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def planned_rules(study: Study, *words: str) -> set[str]:

@@ -16,7 +16,8 @@ from parallax.vocabulary import POOLED, REAL
 COHORT: Final = ("extract_patients/{site}", "select_cohort/{site}")
 ANSWER: Final = tuple(f"{rule}/{{site}}/real" for rule in ("apply_designs", "estimate_effects", "combine_replicates"))
 SYNTHESIS: Final = (
-    *(f"{rule}/{{site}}/{{dataset}}/*" for rule in ("fit_generator", "refit_generator")),
+    "fit_generator/{site}/{dataset}/*",
+    "refit_generator/{site}/{dataset}/*/*",
     *(f"{rule}/{{site}}/{{dataset}}" for rule in ("draw_replicates", "apply_designs", "estimate_effects", "combine_replicates")),
     "measure_floor/{site}",
     *(f"{rule}/{{site}}/{{dataset}}" for rule in ("measure_agreement", "measure_fidelity", "attribute_shift", "attack_generator")),

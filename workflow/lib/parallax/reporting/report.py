@@ -27,7 +27,7 @@ from parallax.reporting.enrichment import tabulate_enrichment
 from parallax.reporting.external_control import describe_external_control
 from parallax.reporting.inputs import ReportInputs, SiteTables
 from parallax.reporting.measurements import describe_measurements, tabulate_measurement_counts
-from parallax.reporting.numbers import format_number, format_signed
+from parallax.reporting.numbers import format_number, format_signed, spell
 from parallax.reporting.page import render_page
 from parallax.reporting.pictures import (
     Picture,
@@ -210,7 +210,7 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         ),
         (
             "Synthetic patients",
-            f"{len(protocol.generators)} generators ({', '.join(map(plain, protocol.generators))}), {protocol.synthesis.replicates} replicates each, "
+            f"{spell(len(protocol.generators))} generator{'s' * (len(protocol.generators) > 1)} ({', '.join(map(plain, protocol.generators))}), {protocol.synthesis.replicates} replicates each, "
             + _describe_replicates(protocol.synthesis),
         ),
         (

@@ -197,7 +197,8 @@ def test_fits_to_resamples_are_the_same_in_any_number_of_batches(fresh: Study) -
     assert len(record["fits"]) == PROTOCOL["synthesis"]["replicates"]
     split = pd.read_parquet(fresh.results / "patients/clinic/real/split.parquet")
     seen = split[split["part"] == "train"].groupby("round").size()
-    drawn = {number: pd.concat(map(pd.read_parquet, (fresh.results / f"patients/clinic/sequential/refits/{number}").iterdir())) for number in (1, 2)}
+    refits, batches = fresh.results / "patients/clinic/sequential/refits", PROTOCOL["synthesis"]["replicates"]
+    drawn = {number: pd.concat(map(pd.read_parquet, refits.glob(f"{number}/*-of-{batches}.parquet"))) for number in (1, 2)}
     assert {number: len(table) for number, table in drawn.items()} == (seen * PROTOCOL["synthesis"]["replicates"]).to_dict()
     assert {fit["fit"] for fit in record["fits"]} == {"bootstrap"}
     seeds = {int(replicate): seed for fit in record["fits"] for replicate, seed in fit["seeds"].items()}

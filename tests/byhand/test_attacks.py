@@ -15,7 +15,7 @@ from parallax.statistics.statements import ABOVE, AT_LEAST, AT_MOST, BELOW, EQUA
 from parallax.validation import singling_out
 from parallax.validation.bounds import Bounded
 from parallax.validation.inference import attack_attribute, find_right
-from parallax.validation.judging import judge_auc, judge_excess, judge_risk
+from parallax.validation.judging import judge_auc, judge_excess, judge_risk, judge_worst_risk
 from parallax.validation.linkability import attack_links, find_links
 from parallax.validation.membership import attack_by_distance, measure_distances, measure_true_positives
 from parallax.validation.metrics import NOT_INFORMATIVE
@@ -186,6 +186,19 @@ def test_risks_pass_fail_or_have_too_few_patients() -> None:
     assert few == (None, f"{NOT_INFORMATIVE}the patients are too few: a harmless generator would often exceed the threshold")
     ten = judged(judge_risk("inference", Outcome(Trials(800, 2000), Trials(4, 10), guess), 10, GATES))
     assert ten == (None, f"{NOT_INFORMATIVE}fewer than 30 patients were kept from the generator")
+
+
+def test_no_sensitive_column_hides_behind_one_with_a_wider_interval() -> None:
+    guess = Trials(400, 2000)
+    wide = Outcome(Trials(1990, 2000), Trials(1135, 1147), guess)  # 0.51, from 0.20 to 0.83: no answer
+    sure = Outcome(Trials(1160, 2000), Trials(450, 1147), guess)  # 0.31, from 0.27: fails
+    kept = Outcome(Trials(800, 2000), Trials(460, 1147), guess)
+    assert judge_worst_risk("inference", {"wide": wide, "sure": sure, "kept": kept}, GATES)["reason"] == "of sure"
+    assert judged(judge_worst_risk("inference", {"wide": wide, "sure": sure}, GATES))[0] is False
+    undecided = judged(judge_worst_risk("inference", {"kept": kept, "wide": wide}, GATES))
+    assert undecided[0] is None
+    assert undecided[1].startswith(NOT_INFORMATIVE)
+    assert judged(judge_worst_risk("inference", {"kept": kept}, GATES)) == (True, "")
 
 
 def test_excess_of_copies() -> None:

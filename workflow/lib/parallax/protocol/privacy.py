@@ -22,7 +22,7 @@ class PrivacySection(Section):
         gt=0,
         lt=1,
         description="share of the real patients in the population that they come from, which an intruder draws from, for the F1 score of membership "
-        "disclosure; null: the share of train patients",
+        "disclosure; null: it is not measured",
     )
     shadow_models: int = Field(
         default=0,

@@ -255,7 +255,7 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     ),
     "membership_f1": MetricWords("Nearest-record attack, F1"),
     "naive_f1": MetricWords("F1 of naming everybody a member"),
-    "relative_f1": MetricWords("Nearest-record attack, relative F1 (below 0.2 good)"),
+    "relative_f1": MetricWords("Nearest-record attack, relative F1"),
     "singling_out_univariate": MetricWords(
         "Singling out by one column",
         "patients may be singled out by one column: risk up to {value} ({bound} is allowed)",

@@ -1,16 +1,18 @@
 """What an attack's number means for its gate: passed, failed, or no answer, and then why.
 
 A number whose upper bound keeps the threshold passes. One whose lower bound exceeds it fails. In between it fails only where the hold-out is large
-enough that a generator that tells nothing would pass in 995 of 1,000 studies, since there are some sixteen gates; where it is not, the patients are
- An attack that does no better than guessing says nothing at all. Neither is ever a pass.
+enough that a generator that tells nothing would pass in 995 of 1,000 studies, since there are some twenty gates; where it is not, the patients are
+too few to tell. An attack that does no better than guessing says nothing at all. Neither is ever a pass.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -21,7 +23,7 @@ from parallax.validation.membership import Attack, harmless_pass_rate, measure_t
 from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, metric_row
 from parallax.validation.risk import Outcome, harmless_margin, measure_risk
 
-#: with fewer patients kept from the generator no attack passes
+#: with fewer patients kept from the generator no attack but the search for copies passes
 LEAST_HOLD_OUT: Final = 30
 
 _SURE_TO_PASS: Final = 0.995
@@ -59,6 +61,23 @@ def judge_risk(name: str, outcome: Outcome, hold_out: int, gates: Gates, *, note
         return _row(name, found, threshold, f"{NOT_INFORMATIVE}the attack gets every patient not seen, so that nothing is left to gain")
     sure = harmless_margin(outcome) <= threshold / _MARGINS
     return _judge(name, found, threshold, hold_out=hold_out, sure=sure, vital=False, note=note)
+
+
+def judge_worst_risk(name: str, outcomes: Mapping[str, Outcome], gates: Gates) -> dict[str, object]:
+    """The gravest of the risks of several sensitive columns by their names: one that fails, or else one without an answer, or else the largest bound.
+
+    Every column must keep the threshold, so that none may hide behind one with a wider interval.
+    """
+    rows = [
+        judge_risk(name, outcome, outcome.control.attempts, gates, note=f"of {column}" if len(outcomes) > 1 else None)
+        for column, outcome in outcomes.items()
+    ]
+
+    def gravity(row: dict[str, object]) -> tuple[bool, bool, float]:
+        decided = not pd.isna(row["passed"])
+        return decided and not row["passed"], not decided, float(str(row["upper"]))
+
+    return max(rows, key=gravity)
 
 
 def judge_excess(name: str, seen: NDArray[np.bool_], unseen: NDArray[np.bool_], gates: Gates) -> dict[str, object]:

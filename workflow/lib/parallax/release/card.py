@@ -182,6 +182,7 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         "An interval from one replicate is naive and too narrow, and replicates must never be stacked. " + combined,
         _tell_refits(synthesis),
         *formal,
+        *(() if card.protocol.privacy.shadow_models else ("No attack by shadow models was made: nobody tried who refits the generator many times.",)),
         *(("Repeated measurements stay; their baseline summaries are here as covariates.",) if card.protocol.cohort.measurements else ()),
         *(_tell_rare(site, card) for site in card.sites if site.rare_levels),
         f"A replicate has {f'{synthesis.patients:g} times ' if times else ''}as many rows as the real cohort has patients: the number of rows tells "

@@ -95,11 +95,11 @@ def attack_by_distance(distances: Distances) -> Attack:
     return Attack(np.vstack([-distances.train, -distances.train]), (-distances.control, -distances.reference))
 
 
-def attack_membership(
-    train: NDArray[np.float32], control: NDArray[np.float32], reference: NDArray[np.float32], synthetic: NDArray[np.float32]
-) -> Attack:
-    """:func:`attack_by_density` on coordinates."""
-    return attack_by_density(measure_distances(train, control, reference, synthetic))
+def share_below(scores: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each score the share of others below it, ties half."""
+    ordered = np.sort(others)
+    below: NDArray[np.float64] = (np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")) / (2 * len(others))
+    return below
 
 
 def measure_auc(*attacks: Attack) -> Bounded:
@@ -183,10 +183,3 @@ def harmless_pass_rate(members: int, others: int, threshold: float) -> float:
 
 def _share_above(scores: NDArray[np.float64], threshold: float) -> float:
     return float((scores > threshold).mean())
-
-
-def share_below(scores: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each score the share of others below it, ties half."""
-    ordered = np.sort(others)
-    below: NDArray[np.float64] = (np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")) / (2 * len(others))
-    return below

@@ -210,9 +210,8 @@ def _question(protocol: Protocol) -> tuple[tuple[str, str], ...]:
         ),
         (
             "Synthetic patients",
-            f"{spell(len(protocol.generators))} generator{'s' * (len(protocol.generators) > 1)} "
-            f"({', '.join(map(plain, protocol.generators))}), {protocol.synthesis.replicates} replicates each, "
-            + _describe_replicates(protocol.synthesis),
+            f"{spell(len(protocol.generators))} generator{'s' * (len(protocol.generators) > 1)} ({', '.join(map(plain, protocol.generators))}), "
+            f"{protocol.synthesis.replicates} replicates each, " + _describe_replicates(protocol.synthesis),
         ),
         (
             "What decides",

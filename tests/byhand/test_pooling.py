@@ -106,6 +106,8 @@ def test_who_is_in_a_pool_and_what_has_to_leave_a_site() -> None:
     assert (mixed.sites, mixed.known, mixed.shared) == (("here", "there"), 10, "synthetic patients of there")
     assert mixed.told == "far: verdict do not release"
     assert mixed.obstacle is None
+    (_, two) = pool_generator(real, drawn, generator="sequential", verdicts=dict.fromkeys(real, "release"), here=("here", "there"))
+    assert (two.sites, two.shared) == (("here", "there", "far"), "real patients of here and there; synthetic patients of far")
     (only,) = pool_generator(real, drawn, generator="sequential", verdicts=dict.fromkeys(real, "release"), here=())
     assert (only.way, only.sites, only.known, only.obstacle) == ("individual_synthetic", ("here", "there", "far"), 15, None)
 
@@ -138,6 +140,28 @@ def test_a_benchmark_without_a_site_of_the_way_and_no_benchmark_decide_nothing()
     assert (found.verdict, found.reason) == ("inconclusive", "the benchmark is without the real patients of c")
     (found,) = judge_ways(compare_ways(way), way, primary=PRIMARY, gates=Gates(), shifts={})
     assert (found.verdict, found.benchmark, found.shift, found.sites) == ("inconclusive", "none", None, "a, b, c")
+
+
+def test_a_way_is_held_against_the_first_benchmark_that_answers_for_all_of_its_sites() -> None:
+    """Patients of a and b pooled, aggregates of a, b and c: Q = −0.45, √V = 0.18; q = −0.36 of three sites lies 0.5 from the aggregates."""
+    real = answered("individual_real", -0.5, 0.2)
+    aggregates = answered("aggregates", -0.45, 0.18, rule="fixed_effect") | {"sites": "a, b, c"}
+    ways = {
+        "of_three": pooled(answered("individual_synthetic", -0.36, 0.22, rule="partial") | {"sites": "a, b, c"}),
+        "of_two": pooled(answered("individual_synthetic", -0.36, 0.22, rule="partial")),
+    }
+
+    def judge(*benchmarks: dict[str, object]) -> dict[str, tuple[str, str, float | None]]:
+        tables = {"real": pooled(*benchmarks)} | ways
+        found = judge_ways(compare_ways(tables), tables, primary=PRIMARY, gates=Gates(), shifts={})
+        return {each.dataset: (each.benchmark, each.verdict, each.shift) for each in found if each.dataset != "real"}
+
+    found = judge(real, aggregates)
+    assert found["of_three"] == ("aggregates", "agrees", pytest.approx(0.5))
+    assert found["of_two"] == ("individual_real", "agrees", pytest.approx(0.7))
+    found = judge(real | {"status": "not_estimable", "estimate": np.nan, "std_error": np.nan, "reason": "not balanced"}, aggregates)
+    assert found["of_two"] == ("aggregates", "agrees", pytest.approx(0.5))
+    assert judge(real, aggregates | {"sites": "a, b"})["of_three"] == ("individual_real", "inconclusive", None)
 
 
 def combined(**values: object) -> dict[str, object]:
@@ -238,6 +262,13 @@ def test_the_shift_of_a_pooled_primary_estimate_that_is_not_shown_is_not_told() 
         (hidden,) = disclose_ways(entries, limits, primary=PRIMARY, suppressed={dataset: {PRIMARY.target}})
         assert (hidden["verdict"], hidden["shift"]) == ("differs", None)
         assert hidden["reason"] == "how far it lies from the benchmark is not shown: it would tell of fewer than 10 patients"
+        (untold,) = disclose_ways(
+            [entries[0] | {"shift": None, "reason": "the benchmark has no estimate: no events"}],
+            limits,
+            primary=PRIMARY,
+            suppressed={dataset: {PRIMARY.target}},
+        )
+        assert untold["reason"] == "why it cannot be compared is not shown: it would tell of fewer than 10 patients"
     (other,) = disclose_ways(entries, limits, primary=PRIMARY, suppressed={"other": {PRIMARY.target}, "real": {("matched", *PRIMARY.target[1:])}})
     assert other == told
 

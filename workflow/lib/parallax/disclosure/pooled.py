@@ -77,13 +77,14 @@ def disclose_ways(
     suppressed: Mapping[str, set[tuple[object, ...]]],
 ) -> list[dict[str, object]]:
     """Verdicts on ways of pooling, their shifts to three digits; where the way's primary estimate or its benchmark's is ``suppressed`` (targets by
-    dataset) the verdict stands without a number: shift, and with it the sites' own, would tell the estimate."""
+    dataset) the verdict stands without a number or a reason: shift, and with it the sites' own, would tell the estimate, the reason a count."""
     shown: list[dict[str, object]] = []
     for entry in judged:
-        if entry["shift"] is None:
+        if any(primary.target in suppressed.get(dataset, set()) for dataset in (str(entry["dataset"]), REAL)):
+            untold = "why it cannot be compared" if entry["shift"] is None else "how far it lies from the benchmark"
+            shown.append({**entry, "shift": None, "reason": f"{untold} is not shown: {describe_suppression(disclosure)}"})
+        elif entry["shift"] is None:
             shown.append(dict(entry))
-        elif any(primary.target in suppressed.get(dataset, set()) for dataset in (str(entry["dataset"]), REAL)):
-            shown.append({**entry, "shift": None, "reason": f"how far it lies from the benchmark is not shown: {describe_suppression(disclosure)}"})
         else:
             shown.append({**entry, "shift": float(round_digits([float(str(entry["shift"]))])[0])})
     return shown

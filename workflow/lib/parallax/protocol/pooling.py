@@ -25,7 +25,9 @@ class PoolingSection(Section):
         default=False, description="whether the sites' real patients may be pooled: the benchmark of every other way, where it is allowed"
     )
     here: tuple[Name, ...] = Field(
-        default=(), description="sites whose real patients are pooled with the synthetic ones of all others; none: real and synthetic stay apart"
+        default=(),
+        description="sites whose real patients are pooled with the synthetic ones of all others, more than one only with individual_real; "
+        "none: real and synthetic stay apart",
     )
     score: Literal["by_site", "common"] = Field(
         default="by_site",

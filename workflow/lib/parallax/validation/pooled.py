@@ -76,29 +76,30 @@ def judge_ways(
     gates: Gates,
     shifts: Mapping[str, Mapping[str, float]],
 ) -> tuple[PooledVerdict, ...]:
-    """Every way's primary answer against the best benchmark that there is, by the gate that a generator's own answer has; inconclusive without one.
+    """Every way's primary answer against the best benchmark that answers and has all of its sites, by the gate that a generator's own answer has;
+    inconclusive without one.
 
     ``shifts`` by dataset and site: how far the site's own synthetic answer is from its real one, which says whose patients carry a difference.
     """
     answers, judged = _answers(pooled), []
-    benchmark = next((way for way in BENCHMARKS if (way, REAL) in answers), None)
     of_primary = comparison[[target_of(row) == primary.target for row in comparison[TARGET].to_dict("records")]]
     threshold = gates.shift_in_real_se
     for (way, dataset), rows in answers.items():
-        if benchmark is None:
+        if not any((benchmark, REAL) in answers for benchmark in BENCHMARKS):
             judged.append(PooledVerdict(way, dataset, "none", "inconclusive", None, threshold, *_named(rows[0]), _NO_BENCHMARK))
             continue
-        compared = of_primary[(of_primary["way"] == way) & (of_primary["dataset"] == dataset) & (of_primary["benchmark"] == benchmark)]
+        compared = of_primary[(of_primary["way"] == way) & (of_primary["dataset"] == dataset)]
         if compared.empty:
             continue
-        found, answer = compared.iloc[0], next(row for row in rows if target_of(row) == primary.target)
+        # in the order of BENCHMARKS; where none can be compared, the best one says why
+        found, answer = compared.loc[compared["shift"].notna().idxmax()], next(row for row in rows if target_of(row) == primary.target)
         shift = float(found["shift"])
         verdict: PooledOutcome = "inconclusive" if math.isnan(shift) else "agrees" if abs(shift) <= threshold else "differs"
         judged.append(
             PooledVerdict(
                 way,
                 dataset,
-                str(benchmark),
+                str(found["benchmark"]),
                 verdict,
                 None if math.isnan(shift) else shift,
                 threshold,

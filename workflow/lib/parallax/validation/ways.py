@@ -66,10 +66,11 @@ class Pool:
         """What has to leave a site for it; nothing where there is nothing to pool."""
         if self.obstacle is not None:
             return "nothing"
-        moved = "real" if self.way == "individual_real" else "synthetic"
-        sites = self.real if self.way == "individual_real" else self.synthetic
-        unverified = [site for site in self.unverified if site in sites]
-        return f"{moved} patients of {' and '.join(sites)}" + (f"; not verified by a signature: {', '.join(unverified)}" if unverified else "")
+        # the real patients of one site stay where they are
+        moved = {"real": self.real if len(self.real) > 1 else {}, "synthetic": self.synthetic}
+        told = [f"{kind} patients of {' and '.join(sites)}" for kind, sites in moved.items() if sites]
+        unverified = [site for site in self.unverified if site in self.synthetic]
+        return "; ".join(told + [f"not verified by a signature: {', '.join(unverified)}"] * bool(unverified))
 
     @property
     def obstacle(self) -> str | None:

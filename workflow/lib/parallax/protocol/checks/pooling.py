@@ -23,7 +23,7 @@ def check_site_results(pooling: PoolingSection, data: DataSection, synthesis: Sy
 
 
 def check_pooling(pooling: PoolingSection, data: DataSection, synthesis: SynthesisSection) -> Iterator[Fault]:
-    """``pooling.here`` names sites with real patients, each once, and leaves one elsewhere."""
+    """``pooling.here`` names sites with real patients, each once, one of them unless real patients may be pooled, and leaves one elsewhere."""
     where = "pooling.here"
     for site in pooling.here:
         if site not in data.sites:
@@ -33,7 +33,10 @@ def check_pooling(pooling: PoolingSection, data: DataSection, synthesis: Synthes
     for site in repeated(pooling.here):
         yield Fault(where, f"{site} more than once", "every site once", "remove the repetition")
     if pooling.here and set(pooling.here) >= set(data.sites):
-        yield Fault(where, "every site", "at least one site elsewhere, whose synthetic patients come in", "remove one, or set individual_real: true")
+        yield Fault(where, "every site", "at least one site elsewhere, whose synthetic patients come in", "remove one")
+    elif len(set(pooling.here)) > 1 and not pooling.individual_real:
+        found = "several sites, whose real patients would be pooled"
+        yield Fault(where, found, "one site, or individual_real: true", "leave one, or set individual_real: true if their patients may be pooled")
     if pooling.here and synthesis.patients != 1.0:
         found = f"sites, with synthesis.patients {synthesis.patients:g}: those elsewhere would count for another number of patients than they know"
         yield Fault(where, found, "replicates as large as the cohort", "set synthesis.patients: 1, or leave here out")

@@ -175,6 +175,8 @@ def test_headline_names_who_may_be_released() -> None:
     assert headline(read_verdicts(RECORD)) == "One of three generators may be released: sequential."
     two = {"sites": RECORD["sites"] | {"oslo": RECORD["sites"]["support"]}}  # type: ignore[operator]
     assert headline(read_verdicts(two)) == "Two of six verdicts allow a release: sequential (support), sequential (oslo)."
+    alone = {"sites": {"support": {"sequential": RECORD["sites"]["support"]["sequential"]}}}  # type: ignore[index]
+    assert headline(read_verdicts(alone)) == "The only generator may be released: sequential."
 
 
 def test_decimals_follow_the_size_unless_told() -> None:

@@ -16,9 +16,10 @@ from parallax.sites.aggregates import list_excluded, pool_aggregates, withhold
 from parallax.sites.follow_up import nearest_step
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.overlap import compare_sites
+from parallax.sites.site_results import SiteResults
 from parallax.tables import SITE_OVERLAP
 from simulated_cohorts import COVARIATES, simulate_cohort
-from site_tables import answers, table_1
+from site_tables import answers, sound_results, table_1
 
 TWO = {"clinic": answers((-0.2, 0.1)), "harbour": answers((-0.6, 0.2))}
 
@@ -106,6 +107,16 @@ def test_what_a_site_may_not_tell_is_not_pooled() -> None:
 
 def test_what_no_key_vouches_for_is_said() -> None:
     assert pool(TWO, unverified=("harbour",))["shared"].unique() == ["estimates, variances and counts; not verified by a signature: harbour"]
+
+
+def test_a_crashed_generator_is_told_with_its_reason_and_without_replicates() -> None:
+    content = sound_results()
+    crashed = content["answers"][0] | {"dataset": "sequential", "rule": "partial", "replicates": 0, "status": "not_estimable", "reason": "it crashed"}
+    crashed |= dict.fromkeys(("estimate", "variance", "lower", "upper", "p_value", "df"))
+    content["answers"] += [crashed]
+    assert SiteResults.of(content).combined("sequential")["reason"].tolist() == ["it crashed"]
+    with pytest.raises(ValueError, match="without a replicate"):
+        SiteResults.of(content | {"answers": [content["answers"][0] | {"replicates": 0}]})
 
 
 def test_heterogeneity_of_two_sites() -> None:

@@ -90,6 +90,8 @@ def headline(verdicts: Sequence[GeneratorVerdict]) -> str:
     subject = "verdict" if several_sites else "generator"
     subject += "s" if total > 1 else ""
     action = f"allow{'s' if len(released) == 1 else ''} a release" if several_sites else "may be released"
+    if total == 1:
+        return sentence(f"the only generator may be released: {named}" if released else "the only generator may not be released")
     if not released:
         return sentence(f"none of {spell(total)} {subject} {'allows a release' if several_sites else 'may be released'}")
     return sentence(f"{spell(len(released))} of {spell(total)} {subject} {action}: {named}")

@@ -60,7 +60,8 @@ class Answer(Section):
     upper: Number | None
     p_value: Share | None
     df: Positive | None
-    replicates: Annotated[int, Field(ge=1, le=10**6)]
+    replicates: Annotated[int, Field(ge=0, le=10**6)]
+    """None where the generator crashed: its answers are not estimable, and say why."""
     not_estimable: Count
     n_treated: Count | None
     n_comparator: Count | None
@@ -93,8 +94,8 @@ class Answer(Section):
             raise ValueError("an interval whose middle is not its estimate")
         if not self._agrees_with_p_value(abs(self.estimate) / float(np.sqrt(self.variance))):
             raise ValueError("a p-value that its estimate and its variance do not give")
-        if self.not_estimable > self.replicates:
-            raise ValueError("more replicates left out than there are")
+        if self.not_estimable >= self.replicates:
+            raise ValueError("an estimate without a replicate that has one")
         for patients, events in ((self.n_treated, self.events_treated), (self.n_comparator, self.events_comparator)):
             if events is not None and (patients is None or events > patients):
                 raise ValueError("more events than patients")

@@ -16,6 +16,7 @@ from parallax.protocol.protocol import Protocol
 from parallax.sites.site_results import build_site_results
 from parallax.statistics.intervals import normal_interval, normal_p_value
 from parallax.tables import BALANCE, CHARACTERISTICS, COMBINED, CONCENTRATION, OVERLAP, empty_table
+from parallax.vocabulary import RATIO_CONTRASTS
 
 SOUND = Path(__file__).parent / "protocol/faults/sound.yaml"
 ELSEWHERE = "harbour"
@@ -25,7 +26,7 @@ def answers(*numbers: tuple[float, float], contrast: str = "hazard_ratio", **oth
     """COMBINED with one row per (analysis-scale estimate, standard error), by horizon 30, 60, …; an estimate of NaN is not estimable."""
     rows = []
     for number, (estimate, error) in enumerate(numbers, start=1):
-        natural = np.exp if contrast == "hazard_ratio" else float
+        natural = np.exp if contrast in RATIO_CONTRASTS else float
         lower, upper = normal_interval(estimate, error)
         known = not np.isnan(estimate)
         rows.append(
@@ -71,8 +72,9 @@ def table_1(age: float = 60.0, women: int = 40) -> pd.DataFrame:
     return CHARACTERISTICS.validate(pd.DataFrame(rows, columns=list(CHARACTERISTICS.columns)))
 
 
-def sound_results(estimate: float = -0.3, error: float = 0.1) -> dict[str, Any]:
-    """The content of a file that the protocol ``sound.yaml`` accepts from the site ``harbour``: its primary answer, Table 1, balance, overlap."""
+def sound_results(estimate: float = -0.3, error: float = 0.1, *, table: pd.DataFrame | None = None) -> dict[str, Any]:
+    """The content of a file that the protocol ``sound.yaml`` accepts from the site ``harbour``: its primary answer (that of ``table`` where it is
+    given), Table 1, balance, overlap."""
     balance = BALANCE.validate(
         pd.DataFrame(
             [{"replicate": 0, "design": "overlap", "covariate": "age", "level": None, "smd": 0.0, "variance_ratio": 1.0, "ks": 0.01}],
@@ -91,7 +93,7 @@ def sound_results(estimate: float = -0.3, error: float = 0.1) -> dict[str, Any]:
         )
     )
     exact = {
-        ("real", "combined"): answers((estimate, error)),
+        ("real", "combined"): answers((estimate, error)) if table is None else table,
         ("real", "characteristics"): table_1(),
         ("real", "concentration"): empty_table(CONCENTRATION),
     }

@@ -90,7 +90,15 @@ IMPOSSIBLE = {
     "variance that would be all of the answer": (answer(variance=1e-12), "an interval of another width than its variance has"),
     "variance below what events can give": (
         answer(variance=1e-6, lower=-0.30196, upper=-0.29804, p_value=0.0),
-        "answers[0].variance\n      found    1e-06, with 90 events",
+        "answers[0].variance\n      found    1e-06, with 90 events\n      allowed  0.0056 or more",
+    ),
+    "variance of risks below what events can give": (
+        answer(contrast="risk_difference", estimate=-0.2, variance=1e-12, lower=-0.20000196, upper=-0.19999804, p_value=0.0),
+        "answers[0].variance\n      found    1e-12, with 90 events\n      allowed  0.00042 or more",
+    ),
+    "variance of all events below what they can give": (
+        answer(events_treated=None, events_comparator=None, variance=1e-6, lower=-0.30196, upper=-0.29804, p_value=0.0),
+        "answers[0].variance\n      found    1e-06, with up to 300 events\n      allowed  0.0017 or more",
     ),
     "variance too small to divide by": (answer(variance=1e-320), "answers[0].variance\n      found    9.99989e-321"),
     "variance without end": (answer(variance=1e308), "answers[0].variance\n      found    1e+308"),
@@ -130,7 +138,15 @@ IMPOSSIBLE = {
     "control characters": (change("answers", 0, "effective_estimand", to="ATO\n\x1b[2J"), "answers[0].effective_estimand\n      found    str"),
     "p-value of two": (change("answers", 0, "p_value", to=2.0), "answers[0].p_value\n      found    2"),
     "more events than patients": (change("answers", 0, "events_treated", to=105), "more events than patients"),
-    "events of nobody": (change("answers", 0, "n_treated", to=None), "more events than patients"),
+    "events of nobody": (change("answers", 0, "n_treated", to=None), "an estimate of patients who are not counted"),
+    "risk without its events": (
+        answer(contrast="risk_difference", events_treated=None, events_comparator=None),
+        "an estimate made of events that are not counted",
+    ),
+    "difference of restricted means beyond the horizon": (
+        answer(contrast="rmst_difference", estimate=31.0, lower=30.804, upper=31.196, p_value=None),
+        "a difference of restricted means beyond its horizon",
+    ),
     "negative count": (change("answers", 0, "n_treated", to=-5), "answers[0].n_treated\n      found    -5"),
     "half a patient": (change("answers", 0, "n_treated", to=100.5), "answers[0].n_treated\n      found    100.5"),
     "cell below the minimum": (
@@ -177,6 +193,23 @@ def test_what_cannot_be_true_is_refused(fault: str, tmp_path: Path) -> None:
     assert f"pooling.site_results.{ELSEWHERE}" in message
     assert "<script>" not in message, "what a stranger wrote is not repeated"
     assert "\x1b" not in message
+
+
+def test_events_that_nearly_everybody_has_are_hidden_and_the_hazards_are_not(tmp_path: Path) -> None:
+    """95 of 100 and 195 of 200 died: so few are alive that the deaths are not told. 0.2² is three times 4/290."""
+    died = answers((-0.3, 0.2), events_treated=95.0, events_comparator=195.0)
+    shown = disclose_combined(died, sound().disclosure)
+    assert shown[["events_treated", "events_comparator"]].isna().all(axis=None)
+    content = sound_results(table=died)
+    assert (content["answers"][0]["events_treated"], content["answers"][0]["variance"]) == (None, pytest.approx(0.04))
+    write_results(tmp_path, content)
+    assert read(tmp_path).combined("real")["std_error"].tolist() == [pytest.approx(0.2)]
+
+
+def test_more_events_than_patients_are_no_fault_of_a_count() -> None:
+    """Visits to a doctor: 400 of 100 patients, whose rate has no patients without one."""
+    counted = answers((-0.3, 0.1), contrast="rate_ratio", events_treated=400.0, events_comparator=500.0)
+    assert sound_results(table=counted)["answers"][0]["events_treated"] == 400
 
 
 @pytest.mark.parametrize("level", ["+", "-", "-9", "+1.5", "<=20mm", "no, never"])
@@ -279,7 +312,7 @@ def test_a_key_that_is_none(tmp_path: Path, key: Path) -> None:
 MONTHS = (
     "1 fault in the site results from elsewhere:\n"
     "  pooling.site_results.harbour\n"
-    '      found    a median follow-up 30 times as short as at site "clinic" (outcome death): one of the two does not count in days, '
+    '      found    a median follow-up about 31.6 times as short as at site "clinic" (outcome death): one of the two does not count in days, '
     "harbour perhaps in months\n"
     "      allowed  a median follow-up within a factor of 5 (data.follow_up_ratio) of every other site's\n"
     "      to do    have the institution give the factor of its unit, such as 30.4375, run the study again and send its results again, "
@@ -304,10 +337,24 @@ def test_months_for_days_elsewhere(tmp_path: Path) -> None:
     assert list(read_site_results(wider, folder=tmp_path, here=facts(94.8))) == [ELSEWHERE]
 
 
+def test_the_time_of_the_median_patient_here_cannot_be_solved_for(tmp_path: Path) -> None:
+    """A told step times the exact ratio would be the exact median: 158 and 141.3 days come to one step, and the message is the same."""
+    content = sound_results()
+    content["follow_up"][0]["median_days"] = 3.16
+    write_results(tmp_path, content)
+    protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
+    said = set()
+    for days in (141.3, 158.0, 177.7):
+        with pytest.raises(ProtocolError) as caught:
+            read_site_results(protocol, folder=tmp_path, here=facts(days))
+        said.add(str(caught.value))
+    assert len(said) == 1, said
+
+
 def test_months_for_days_here(tmp_path: Path) -> None:
     write_results(tmp_path, sound_results())
     protocol = sound(site_results={ELSEWHERE: {"path": f"{ELSEWHERE}.json"}})
-    with pytest.raises(ProtocolError, match=r'data\.sites\.clinic\.mapping\.days\n .* 31.6 times as short as at site "harbour"'):
+    with pytest.raises(ProtocolError, match=r'data\.sites\.clinic\.mapping\.days\n .* about 31.6 times as short as at site "harbour"'):
         read_site_results(protocol, folder=tmp_path, here=facts(100 / 31.6))
     assert list(read_site_results(protocol, folder=tmp_path, here=facts(21.0))) == [ELSEWHERE]
 

@@ -82,7 +82,11 @@ def test_prediction(case: str) -> None:
 def test_one_left_out(case: str) -> None:
     y, se = r(f"{case} y"), r(f"{case} se")
     if case == "two":
-        return  # one study is left, of which metafor keeps the estimate; here it is no random effect
+        # one study is left, of which metafor keeps the estimate; here it is no random effect
+        assert [*y[::-1], *se[::-1]] == exactly(f"{case} left out")
+        with pytest.raises(NotEstimable, match="fewer than two"):
+            pool_random(y[1:], se[1:], interval="wald")
+        return
     left = [pool_random(np.delete(y, out), np.delete(se, out), interval="wald") for out in range(y.size)]
     assert [pooled.estimate for pooled in left] + [pooled.std_error for pooled in left] == exactly(f"{case} left out")
 

@@ -16,7 +16,7 @@ import pytest
 
 from parallax.pooling import pool_settings
 from parallax.protocol.loading import read_protocol
-from parallax.sites.follow_up import nearest_step
+from parallax.statistics.preferred_numbers import nearest_step
 from parallax.storage import read_table
 from parallax.tables import COMBINED, POOLED, cohort_schema
 from parallax.validation.ways import answer, pool_generator

@@ -19,7 +19,8 @@ def compare(input, output, params):
     }
     shown |= {site: results.table_1() for site, results in read_site_results(protocol, folder=Path(params.folder)).items()}
     schema = cohort_schema(protocol.cohort.covariates, protocol.outcomes)
-    cohorts = {site: read_table(path, schema) for site, path in zip(protocol.pooled_sites, input.cohorts, strict=False)}
+    scored = protocol.pooled_sites if protocol.pooling.individual_real else ()
+    cohorts = {site: read_table(path, schema) for site, path in zip(scored, input.cohorts, strict=True)}
     unknown = [site for site in protocol.joining_sites if site not in shown]
     write_table(output[0], compare_sites(shown, cohorts, protocol.cohort.covariates, unknown=unknown), SITE_OVERLAP, restricted=True)
 

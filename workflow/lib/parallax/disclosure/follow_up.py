@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from parallax.protocol.disclosure import DisclosureSection
-from parallax.sites.follow_up import nearest_step
+from parallax.statistics.preferred_numbers import nearest_step
 
 
 def disclose_follow_up(cohort: pd.DataFrame, outcomes: Iterable[str], disclosure: DisclosureSection) -> dict[str, float | None]:
-    """Median follow-up of both arms, in days, by survival outcome, on the steps of :func:`parallax.sites.follow_up.nearest_step`.
+    """Median follow-up of both arms, in days, by survival outcome, on the steps of :func:`parallax.statistics.preferred_numbers.nearest_step`.
 
     A median is one patient's own time, or the middle of two: it is told only where ``minimum_count`` patients or more have a time that comes to the
     same step, and is None elsewhere. ``cohort`` has the real patients.

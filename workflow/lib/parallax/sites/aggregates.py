@@ -129,7 +129,7 @@ def _pooled_rows(gathered: Gathered) -> Iterator[dict[str, Any]]:
         "sites": ", ".join(sites),
         "left_out": told or None,
         "replicates": max((int(row["replicates"]) for row in gathered.rows.values()), default=0),
-        "not_estimable": len(gathered.left_out),
+        "not_estimable": 0,
         **{name: sum(_count(row[name]) for row in gathered.rows.values()) if sites else np.nan for name in COUNTS},
         **{name: " or ".join(dict.fromkeys(str(row[name]) for row in gathered.rows.values())) or "none" for name in _NAMED},
     }

@@ -22,20 +22,17 @@ from parallax.protocol.outcomes import asked_of
 from parallax.protocol.pooling import SiteResultsFile
 from parallax.protocol.protocol import Protocol, digest_of
 from parallax.signing import verify_file
-from parallax.sites.follow_up import nearest_step
+from parallax.sites.plausibility import least_variance
+from parallax.sites.same_study import MOST, describe_study, list_differences, printable
 from parallax.sites.site_results import Answer, Balance, Overlap, SiteResults
+from parallax.statistics.preferred_numbers import nearest_step
 from parallax.validation.combining import target_of, to_analysis_scale
-from parallax.validation.registration import differences
 from parallax.validation.rules import COMBINING_RULES
 from parallax.vocabulary import REAL
 
 LARGEST_BYTES: Final = 20_000_000
-#: in standard errors; what is shown is in a file to a thousandth
-AGREEMENT: Final = 2e-3
-#: variance of a log hazard ratio times its events: 4 where half of those at risk are treated, more elsewhere; weights and covariates never halve
-#: it three times
-LEAST_OF_EVENTS: Final = 0.5
-_MOST: Final = 12
+#: in standard errors, within which two sites' numbers are the same: what is shown is in a file to a thousandth
+TOLERANCE: Final = 2e-3
 _NOBODY: Final[Mapping[str, SourceFacts]] = MappingProxyType({})
 _AGAIN: Final = "have the institution run snakemake site_results again and send the file as it was written"
 
@@ -72,7 +69,7 @@ def find_copies(answers: Mapping[str, pd.DataFrame]) -> list[Fault]:
     faults = []
     for site, other in combinations(numbers, 2):
         both = [(numbers[site][target], numbers[other][target]) for target in numbers[site] if target in numbers[other]]
-        if both and all(np.allclose(here, there, rtol=0.0, atol=AGREEMENT * here[0], equal_nan=True) for here, there in both):
+        if both and all(np.allclose(here, there, rtol=0.0, atol=TOLERANCE * here[0], equal_nan=True) for here, there in both):
             found = f"the same answers as at {site}, in all {len(both)} estimates"
             faults.append(Fault(f"site {other}", found, "patients of its own at every site", "remove one of the two: the same patients count once"))
     return faults
@@ -117,8 +114,8 @@ def _faults_of(error: ValidationError, where: str, file: str) -> Iterator[Fault]
     details = error.errors(include_url=False, include_context=False)
     # a list that lost its only entry to a fault of that entry has no fault of its own
     places = {detail["loc"][:size] for detail in details for size in range(len(detail["loc"]))}
-    for detail in islice((detail for detail in details if detail["loc"] not in places), _MOST):
-        place = "".join(f"[{step}]" if isinstance(step, int) else f".{_printable(step, 40)}" for step in detail["loc"]).lstrip(".")
+    for detail in islice((detail for detail in details if detail["loc"] not in places), MOST):
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{printable(step, 40)}" for step in detail["loc"]).lstrip(".")
         value = detail["input"]
         told = isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**300)
         shown = f"{value:g}" if told else type(value).__name__
@@ -129,23 +126,16 @@ def _faults_of(error: ValidationError, where: str, file: str) -> Iterator[Fault]
             yield Fault(f"{where}: {place or file}", shown if place else "no site results", said, _AGAIN)
 
 
-def _printable(text: str, length: int) -> str:
-    """The first characters of a stranger's text, without those that steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text[:length])
-
-
 def _faults_of_study(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:
     if digest_of(results.protocol) != results.study_digest:
         yield Fault(f"{where}: study_digest", "another digest than that of the protocol in the file", "a file as it was written", _AGAIN)
         return
     if results.study_digest != protocol.study_digest:
-        keys = [_printable(key, 80) for key in islice(differences(protocol.shared, results.protocol), _MOST + 1)]
-        named = ", ".join(keys[:_MOST]) + (", and more" if len(keys) > _MOST else "")
         yield Fault(
             f"{where}: protocol",
-            f"another study: it differs in {named or 'the order of its keys'}",
-            f"the protocol of this study, but for data and pooling (digest {protocol.study_digest[:16]}…)",
-            f"agree on one protocol, and have both run it (the file was written by Parallax {_printable(results.parallax, 40)})",
+            f"another study: it differs in {list_differences(protocol, results.protocol) or 'the order of its keys'}",
+            f"the protocol of this study, {describe_study(protocol)}",
+            f"agree on one protocol, and have both run it (the file was written by Parallax {printable(results.parallax, 40)})",
         )
 
 
@@ -181,9 +171,14 @@ def _faults_of_answer(place: str, answer: Answer, protocol: Protocol) -> Iterato
         yield Fault(place, "an answer that the protocol does not ask for", "its datasets, designs, outcomes, contrasts and horizons", _AGAIN)
     if answer.rule not in (["none"] if answer.dataset == REAL else COMBINING_RULES):
         yield Fault(f"{place}.rule", answer.rule, "none for the real patients, and a combining rule for synthetic ones", _AGAIN)
-    events = (answer.events_treated or 0) + (answer.events_comparator or 0)
-    if answer.contrast == "hazard_ratio" and answer.variance is not None and answer.variance * events < LEAST_OF_EVENTS:
-        yield Fault(f"{place}.variance", f"{answer.variance:g}, with {events} events", "four over the events, or not far below", _AGAIN)
+    survival = protocol.outcomes.survival.get(answer.outcome)
+    multiple = 1.0 if answer.dataset == REAL else protocol.synthesis.patients
+    least = least_variance(answer, competing=survival is not None and bool(survival.competing), multiple=multiple)
+    if answer.variance is not None and least is not None and answer.variance < least:
+        hidden = "up to " * any(events is None for _, events in answer.arms)
+        counts = f"{hidden}{sum(patients if events is None else events for patients, events in answer.arms)} events"
+        allowed = f"{least:.2g} or more, an eighth of what such counts give"
+        yield Fault(f"{place}.variance", f"{answer.variance:g}, with {counts}", allowed, _AGAIN)
 
 
 def _faults_of_follow_up(results: SiteResults, protocol: Protocol, where: str) -> Iterator[Fault]:
@@ -212,7 +207,6 @@ def _faults_of_counts(results: SiteResults, protocol: Protocol, where: str) -> I
                     allowed = f"null, or a multiple of {step} from {least} on"
                     yield Fault(f"{where}: {table}[{number}].{name}", "a count that was not disclosure-controlled", allowed, _AGAIN)
     for number, answer in enumerate(results.answers):
-        for patients, events in ((answer.n_treated, answer.events_treated), (answer.n_comparator, answer.events_comparator)):
-            if patients is not None and events is not None and patients - events < least - step:
-                found = "events that leave fewer patients without one than may be shown"
-                yield Fault(f"{where}: answers[{number}]", found, f"null, or {least} patients without an event", _AGAIN)
+        if answer.contrast != "rate_ratio" and any(events is not None and patients - events < least - step for patients, events in answer.arms):
+            found = "events that leave fewer patients without one than may be shown"
+            yield Fault(f"{where}: answers[{number}]", found, f"null, or {least} patients without an event", _AGAIN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +15,9 @@ from parallax.extraction.release import PATIENT_ID, REPLICATE, LearnedFrom, Rele
 from parallax.protocol.data import ReleaseSource
 from parallax.protocol.loading import read_protocol
 from parallax.protocol.protocol import Protocol
-from parallax.validation.registration import differences
+from parallax.sites.same_study import describe_study, list_differences
 from parallax.validation.ways import Released
 
-_MOST: Final = 12
 _AGAIN: Final = "have the institution make and send the release again"
 
 
@@ -65,14 +63,13 @@ def _faults_of_study(where: str, record: ReleaseRecord, path: Path, protocol: Pr
     if record.study_digest == protocol.study_digest:
         return
     try:
-        keys = list(islice(differences(protocol.shared, read_protocol(path / "protocol.yaml").shared), _MOST + 1))
+        named = list_differences(protocol, read_protocol(path / "protocol.yaml").shared)
     except ProtocolError:
-        keys = []
-    named = ", ".join(f"{key:.80}" for key in keys[:_MOST]) + (", and more" if len(keys) > _MOST else "")
+        named = ""
     yield Fault(
         where,
         "a release of another study" + (f": it differs in {named}" if named else ""),
-        f"beside real patients the release of this study, equal but for data and pooling (digest {protocol.study_digest[:16]}…)",
+        f"beside real patients the release of this study, {describe_study(protocol)}",
         "agree on one protocol, and have the release made under it",
     )
 

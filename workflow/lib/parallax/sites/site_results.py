@@ -40,6 +40,8 @@ _WIDTHS: Final = (0.75, 1.33)
 _CENTRE: Final = 0.25
 #: how far rounding moves a test statistic, absolutely and relatively: a twentieth of the estimate's and of the error's own last digit, twice
 _STATISTIC: Final = 0.1
+#: of which no estimate is shown where the events are not (parallax.disclosure.combined)
+_TELLING_EVENTS: Final = frozenset({"risk_difference", "risk_ratio", "odds_ratio", "rate_ratio"})
 
 
 class Answer(Section):
@@ -87,6 +89,12 @@ class Answer(Section):
             raise ValueError("a logarithm of a ratio that is no number")
         if self.contrast == "risk_difference" and abs(self.estimate) > 1:
             raise ValueError("a difference of risks beyond −1 … 1")
+        if self.contrast == "rmst_difference" and abs(self.estimate) > (self.horizon_days or 0.0):
+            raise ValueError("a difference of restricted means beyond its horizon")
+        if self.n_treated is None or self.n_comparator is None:
+            raise ValueError("an estimate of patients who are not counted")
+        if self.contrast in _TELLING_EVENTS and any(events is None for _, events in self.arms):
+            raise ValueError("an estimate made of events that are not counted")
         lower, upper = t_interval(0.0, float(np.sqrt(self.variance)), self.df or np.inf)
         if not _WIDTHS[0] <= (self.upper - self.lower) / (upper - lower) <= _WIDTHS[1]:
             raise ValueError("an interval of another width than its variance has")
@@ -96,9 +104,8 @@ class Answer(Section):
             raise ValueError("a p-value that its estimate and its variance do not give")
         if self.not_estimable >= self.replicates:
             raise ValueError("an estimate without a replicate that has one")
-        for patients, events in ((self.n_treated, self.events_treated), (self.n_comparator, self.events_comparator)):
-            if events is not None and (patients is None or events > patients):
-                raise ValueError("more events than patients")
+        if self.contrast != "rate_ratio" and any(events is not None and events > patients for patients, events in self.arms):
+            raise ValueError("more events than patients")
         return self
 
     def _agrees_with_p_value(self, statistic: float) -> bool:
@@ -108,6 +115,12 @@ class Answer(Section):
         ends = (max(statistic * (1 - _STATISTIC) - _STATISTIC, 0.0), statistic * (1 + _STATISTIC) + _STATISTIC)
         largest, least = (t_p_value(end, 1.0, self.df or np.inf) for end in ends)
         return 0.8 * least <= self.p_value <= 1.25 * largest
+
+    @property
+    def arms(self) -> tuple[tuple[int, int | None], ...]:
+        """Patients and events of the treated and of the comparators, where the patients of an arm are counted; of a rate ratio, events are a sum."""
+        counts = ((self.n_treated, self.events_treated), (self.n_comparator, self.events_comparator))
+        return tuple((patients, events) for patients, events in counts if patients is not None)
 
     @property
     def target(self) -> tuple[str, str, str, str, float | None]:

@@ -12,6 +12,7 @@ from parallax.protocol.checks.faults import BARE_YES_OR_NO, SHOWN_LEVELS, neithe
 from parallax.protocol.checks.sources import Kind, check_columns
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.protocol import Protocol
+from parallax.statistics.preferred_numbers import nearest_step
 from parallax.vocabulary import ARMS
 
 #: days in the units that follow-up is told in
@@ -70,17 +71,20 @@ def check_sites(protocol: Protocol, facts: Mapping[str, SourceFacts]) -> Iterato
 def check_follow_up(protocol: Protocol, medians: Mapping[tuple[str, str], Mapping[str, float]]) -> Iterator[Fault]:
     """A unit that cannot be the same: median follow-up in days by survival outcome, of every site by the section that names it and its name.
 
-    Follow-up is the one quantity whose scale all sites share; the site with the shortest is named, and with it the unit that comes nearest.
+    Follow-up is the one quantity whose scale all sites share; the site with the shortest is named, and with it the unit that comes nearest. What is
+    said rests on the steps of :func:`parallax.statistics.preferred_numbers.nearest_step`: beside a median that the reader knows, the exact ratio
+    would tell the other one, which is a patient's own time.
     """
     allowed = protocol.data.follow_up_ratio
     for name, outcome in protocol.outcomes.survival.items():
-        typical = {place: found[name] for place, found in medians.items() if found.get(name, 0) > 0}
+        steps = {place: step for place, found in medians.items() if (step := nearest_step(found.get(name, 0.0))) is not None}
+        typical = {place: medians[place][name] for place in steps}
         if not typical:
             continue
         short, long = min(typical, key=typical.__getitem__), max(typical, key=typical.__getitem__)
-        ratio = typical[long] / typical[short]
-        if ratio <= allowed:
+        if typical[long] / typical[short] <= allowed:
             continue
+        ratio = max(steps[long] / steps[short], allowed)
         unit = min(_UNITS, key=lambda factor: abs(log(ratio / factor)))
         where, remedy = ".".join(short), f"have the institution give the factor of its unit, such as {unit:g}, "
         if short[0] != "data.sites":
@@ -91,7 +95,7 @@ def check_follow_up(protocol: Protocol, medians: Mapping[tuple[str, str], Mappin
             where, remedy = f"{where}.mapping.{outcome.days}", f"give the factor of the site's unit, such as {unit:g}"
         yield Fault(
             where,
-            f'a median follow-up {ratio:.3g} times as short as at site "{long[1]}" (outcome {name}): one of the two does not count in days, '
+            f'a median follow-up about {ratio:.3g} times as short as at site "{long[1]}" (outcome {name}): one of the two does not count in days, '
             f"{short[1]} perhaps in {_UNITS[unit]}",
             f"a median follow-up within a factor of {allowed:g} (data.follow_up_ratio) of every other site's",
             f"{remedy}, or raise data.follow_up_ratio if the sites do differ so",

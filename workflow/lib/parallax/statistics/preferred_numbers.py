@@ -1,11 +1,11 @@
-"""Median follow-up as sites tell it to each other, so that a wrong unit shows where the patients do not."""
+"""Renard's preferred numbers (ISO 3, series R10), on which a time is told that is one patient's own."""
 
 from __future__ import annotations
 
 from math import isfinite, log10
 from typing import Final
 
-#: to a factor of ten, evenly on the logarithmic scale (Renard's series R10)
+#: to a factor of ten, evenly on the logarithmic scale
 STEPS: Final = 10
 
 

@@ -81,10 +81,47 @@ def test_a_range_ends_before_the_value_that_one_patient_has():
     np.testing.assert_array_equal(whole.nearest(np.array([1.0, 3.0, 8.0, 25.9, 33.0, 40.0])), [5, 5, 8, 26, 26, 26])
     fine = Grid.of(np.array([0.25, 0.5, 1.0, 1.75]))
     np.testing.assert_allclose(fine.nearest(np.array([0.0, 2.0])), [0.38, 1.37])  # of 0.375 and 1.375 inwards
-    assert (Grid.of(np.array([2.0, 3.0])).lower, Grid.of(np.array([7.0])).upper) == (2.0, 7.0)
-    assert (Grid.of(np.array([1.0, 2.0, 3.0])).lower, Grid.of(np.array([1.0, 2.0, 3.0])).upper) == (2.0, 2.0)
     irrational = Grid.of(np.sqrt([2.0, 3.0, 5.0, 7.0]))
     assert (irrational.lower, irrational.upper) == pytest.approx(((2**0.5 + 3**0.5) / 2, (5**0.5 + 7**0.5) / 2))
+
+
+@pytest.mark.parametrize(
+    ("values", "lower", "upper"),
+    [
+        ([1, 1, 1, 2, 2, 3, 3, 4, 5], 1, 3),  # 5, then 4 are one patient's
+        ([1, 2, 4, 4, 5, 8], 3, 6),  # 1, then 2; below 4 is 3, and below 8 the half of 5 and 8, downwards
+        ([1, 2, 3, 3, 4, 5], 3, 3),
+        ([1, 2, 5, 6], 3, 4),  # both ends stop between 2 and 5
+        ([2, 9], 5, 6),
+        ([0] * 9 + [57], 0, 28),
+        ([0, 57, 57, 57], 29, 57),
+        ([0] * 9 + [1], 0, 0),
+        ([0.2, 0.2, 0.3, 0.4], 0.2, 0.2),  # 0.3 is no exact fraction
+        ([2, 2, 5], 2, 3),
+        # every whole number is one patient's: no other is there
+        ([1, 2, 3, 4, 5], 2, 4),
+        ([2, 3], 2, 3),
+        ([7], 7, 7),
+    ],
+)
+def test_a_range_goes_on_inwards_to_what_no_single_patient_has(values: list[float], lower: float, upper: float) -> None:
+    grid = Grid.of(np.array(values, dtype=float))
+    assert (grid.lower, grid.upper) == (lower, upper)
+    mirrored = Grid.of(-np.array(values, dtype=float))
+    assert (mirrored.lower, mirrored.upper) == (-upper, -lower)
+    assert grid.without_list().nearest(np.array([-1000.0, 1000.0])).tolist() == [lower, upper]
+
+
+def test_two_irrational_numbers_become_their_middle() -> None:
+    grid = Grid.of(np.sqrt([2.0, 3.0]))
+    assert grid.lower == grid.upper == pytest.approx((2**0.5 + 3**0.5) / 2)
+
+
+def test_gaps_are_filled_with_a_number_that_no_single_patient_has() -> None:
+    assert Grid.of(np.array([1.0, 1.0, 1.0, 4.0])).middle == 1  # three have the median
+    assert Grid.of(np.array([1.0, 2.0, 5.0, 9.0])).middle == 3.5  # nobody has
+    assert Grid.of(np.array([1.0, 2.0, 5.0, 8.0, 9.0])).middle == 7  # 5 is one patient's, and 6.5 is rounded up
+    assert Grid.of(np.array([1.0, 2.0, 5.0, 6.0, 6.0])).middle == 6
 
 
 def test_a_value_that_one_patient_has_is_not_on_the_list():

@@ -20,11 +20,12 @@ _COMPLETED: Final = "completed"
 
 def encode(cohort: pd.DataFrame, form: RecordForm, filled: Mapping[str, pd.Series] | None = None) -> pd.DataFrame:
     """Numbers as floats without gaps, everything else as text: a column ``"x missing"`` where x has gaps; follow-up ends by yes (the
-    event), a competing event, censored, or completed (the study's end). Gaps hold the median, or what ``filled`` has for a column."""
+    event), a competing event, censored, or completed (the study's end). Gaps hold a middle value (:attr:`Grid.middle`), or what ``filled`` has
+    for a column."""
     without_gaps = filled or {}
     encoded: dict[str, Any] = {"treated": _flag(cohort["treated"])}
     for name in form.context.covariates.numeric:
-        gapless = without_gaps[name] if name in without_gaps else cohort[name].fillna(cohort[name].median())
+        gapless = without_gaps[name] if name in without_gaps else cohort[name].fillna(form.numeric[name].middle)
         encoded[name] = gapless.astype(np.float64)
         if cohort[name].isna().any():
             encoded[f"{name} missing"] = _flag(cohort[name].isna())

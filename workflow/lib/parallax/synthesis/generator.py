@@ -16,6 +16,10 @@ from parallax.vocabulary import ARMS
 
 #: fewest patients in an arm: below, no model of an arm says anything
 MINIMUM_ARM: Final = 10
+#: fewest patients of whom a covariate is known: below, its margin is a few patients' own values
+MINIMUM_KNOWN: Final = 10
+#: what this many patients have is shared; what fewer have is one patient's own, and is not handed out as it is
+SHARED: Final = 2
 #: most levels of a categorical covariate: beyond, its levels identify patients more than they describe them
 MAXIMUM_LEVELS: Final = 50
 
@@ -74,6 +78,13 @@ def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
         raise GenerationError("no generator can be fitted to this cohort:\n" + "\n".join(f"  - {fault}" for fault in faults))
 
 
+def check_known(where: str, column: pd.Series) -> list[str]:
+    """The fault of a covariate that is known of fewer than ``MINIMUM_KNOWN`` patients: whatever is drawn of it would be theirs."""
+    if column.notna().sum() >= MINIMUM_KNOWN:
+        return []
+    return [f"{where}: found fewer than {MINIMUM_KNOWN} patients of whom it is known; allowed are {MINIMUM_KNOWN} or more; leave it out"]
+
+
 def select_subgroup(cohort: pd.DataFrame, keep: str, *, where: str) -> pd.DataFrame:
     """The real patients of whom ``keep`` is true; GenerationError, without their number, where an arm of them is too small to be learnt from."""
     real = cohort[evaluate(cohort, keep, where=where)].reset_index(drop=True)
@@ -86,13 +97,19 @@ def select_subgroup(cohort: pd.DataFrame, keep: str, *, where: str) -> pd.DataFr
 
 
 def _check_covariate(name: str, column: pd.Series) -> list[str]:
-    where, distinct = f'covariate "{name}"', column.nunique()
-    if distinct == 0:
-        return [f"{where}: found no known value; allowed is at least one; leave it out"]
+    where = f'covariate "{name}"'
     if column.dtype.kind == "f":
         infinite = bool(np.isinf(column.to_numpy()).any())
-        return [f"{where}: found infinite values; allowed are finite or missing ones; recode them"] if infinite else []
-    return [f"{where}: found {distinct} levels; allowed are {MAXIMUM_LEVELS} or fewer; merge rare ones"] if distinct > MAXIMUM_LEVELS else []
+        faults = [f"{where}: found infinite values; allowed are finite or missing ones; recode them"] if infinite else []
+        return [*check_known(where, column), *faults]
+    held = column.value_counts()
+    if few := check_known(where, column):
+        return few
+    if len(held) > MAXIMUM_LEVELS:
+        return [f"{where}: found {len(held)} levels; allowed are {MAXIMUM_LEVELS} or fewer; merge rare ones"]
+    if held.max() < SHARED:
+        return [f"{where}: found no level that {SHARED} patients have; allowed is one at least; merge levels, or leave it out"]
+    return []
 
 
 def _check_outcome(name: str, outcome: Outcome, cohort: pd.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from parallax.synthesis.copula import NumericMargin
 from parallax.synthesis.encoding import decode, encode
-from parallax.synthesis.generator import Context
+from parallax.synthesis.generator import MINIMUM_KNOWN, Context
 from parallax.synthesis.records import RecordForm
 
 FloatArray = NDArray[np.float64]
@@ -47,11 +47,11 @@ class FittedMargins:
     def draw(self, patients: int, *, rng: np.random.Generator) -> pd.DataFrame:
         """Synthetic patients whose columns are independent."""
         drawn: dict[str, object] = {name: shares.draw(patients, rng=rng) for name, shares in self.texts.items()}
-        drawn |= {name: margin.quantile(rng.random(patients)) for name, margin in self.numbers.items()}
+        drawn |= {name: margin.grid.nearest(margin.quantile(rng.random(patients))) for name, margin in self.numbers.items()}
         for name, by_ending in self.times.items():
             endings, uniform, days = np.asarray(drawn[f"{name}_event"]), rng.random(patients), np.empty(patients)
             for ending, margin in by_ending.items():
-                days[endings == ending] = margin.quantile(uniform[endings == ending])
+                days[endings == ending] = margin.grid.nearest(margin.quantile(uniform[endings == ending]))
             drawn[f"{name}_days"] = days
         return self.form.restore(decode(pd.DataFrame(drawn), self.form))
 
@@ -66,9 +66,13 @@ class Independent:
         timed = {f"{name}_days" for name in form.follow_up}
         columns = [str(name) for name in table.columns]
         texts = {name: _Shares.of(table[name]) for name in columns if table[name].dtype == object}
-        numbers = {name: NumericMargin.of(table[name].to_numpy(float)) for name in columns if name not in {*texts, *timed}}
-        times = {
-            name: {str(ending): NumericMargin.of(days.to_numpy(float)) for ending, days in table.groupby(f"{name}_event")[f"{name}_days"]}
-            for name in form.follow_up
-        }
+        numbers = {name: NumericMargin.of(cohort[name].to_numpy(float)) for name in columns if name not in {*texts, *timed}}
+        times = {name: _times_by_ending(table[f"{name}_days"], table[f"{name}_event"]) for name in form.follow_up}
         return FittedMargins(form, texts, numbers, times)
+
+
+def _times_by_ending(days: pd.Series, ending: pd.Series) -> dict[str, NumericMargin]:
+    """The margin of each ending's times; everybody's for an ending of so few that it would be theirs."""
+    everybody = NumericMargin.of(days.to_numpy(float))
+    own = {str(name): of_ending.to_numpy(float) for name, of_ending in days.groupby(ending)}
+    return {name: NumericMargin.of(times) if times.size >= MINIMUM_KNOWN else everybody for name, times in own.items()}

@@ -11,26 +11,43 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from parallax.protocol.outcomes import CountOutcome
-from parallax.synthesis.generator import Context
+from parallax.synthesis.generator import SHARED, Context
 
 FloatArray = NDArray[np.float64]
 
-#: a column whose values are each shared by this many patients on average holds readings from a list (a scale, a rounded measurement);
-#: a value or a time that fewer have is one patient's own, and is not handed out as it is
-_SHARED: Final = 2
 #: times seen on either side among which such a time is spread
 _NEIGHBOURS: Final = 5
 #: smallest share of patients censored on the last day that counts as administrative censoring
 _ADMINISTRATIVE: Final = 0.01
 _DECIMALS: Final = 9
+#: relative difference of two readings of one decimal fraction
+_SAME: Final = 1e-12
+
+
+def skip_single_patients(values: FloatArray, held: NDArray[np.int64], decimals: int | None, inwards: Callable[[float], float]) -> float:
+    """The first number, going through ``values`` (d,), that no single patient has: a shared one, or the middle between two on the way.
+
+    ``values`` are different, rising or falling, ``held`` (d,) by so many patients each; ``inwards`` rounds a middle to ``decimals`` the way they go
+    (NumPy's ceil where they rise). Where every number on the way is one patient's and none is left out, the second value.
+    """
+    for place in range(values.size - 1):
+        if held[place] >= SHARED:
+            return float(values[place])
+        middle = float(values[place : place + 2].mean())
+        if decimals is not None:
+            middle = float(np.round(inwards(np.round(middle / _unit(decimals), 6)) * _unit(decimals), decimals))
+        if not np.isclose(middle, values[place + 1], rtol=_SAME, atol=0.0):
+            return middle
+    return float(values[-1] if held[-1] >= SHARED else values[min(1, values.size - 1)])
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The values that a numeric column can take: those of a list where patients share them, else whole numbers or decimal fractions in the range.
 
-    A list holds what two patients or more have: a single patient's value becomes its neighbour on the list. Where a single patient has the smallest
-    or the largest value, the range ends in the middle between it and the next: whatever is drawn beyond comes to lie on the end.
+    A list holds what two patients or more have: a single patient's value becomes its neighbour on the list. It is there where the values are each
+    shared by two patients on average. Where a single patient has the smallest or the largest value, the range ends further inside
+    (:func:`skip_single_patients`), for whatever is drawn beyond comes to lie on the end.
     """
 
     lower: float
@@ -39,18 +56,20 @@ class Grid:
     """Digits after the point; ``None`` where the values were not rounded."""
     listed: FloatArray | None
     """The allowed values, increasing; ``None`` for whole numbers and decimal fractions."""
+    middle: float
+    """The median; where one patient alone has it, the first number above that none alone has."""
 
     @classmethod
     def of(cls, values: FloatArray) -> Self:
         """The grid of the known values of a column."""
         distinct, held = np.unique(values, return_counts=True)
-        decimals = next((d for d in range(_DECIMALS + 1) if np.allclose(np.round(distinct, d), distinct, rtol=1e-12, atol=0.0)), None)
-        listed = distinct[held >= _SHARED] if distinct.size * _SHARED <= values.size else None
-        lower, upper = float(distinct[0]), float(distinct[-1])
-        if distinct.size > 2:
-            lower = _between(distinct[:2], decimals, np.ceil) if held[0] < _SHARED else lower
-            upper = _between(distinct[-2:], decimals, np.floor) if held[-1] < _SHARED else upper
-        return cls(lower=lower, upper=upper, decimals=decimals, listed=listed)
+        decimals = next((d for d in range(_DECIMALS + 1) if np.allclose(np.round(distinct, d), distinct, rtol=_SAME, atol=0.0)), None)
+        listed = distinct[held >= SHARED] if distinct.size * SHARED <= values.size else None
+        ends = (skip_single_patients(distinct, held, decimals, np.ceil), skip_single_patients(distinct[::-1], held[::-1], decimals, np.floor))
+        middle, place = float(np.median(values)), int(np.searchsorted(distinct, np.median(values)))
+        if distinct[place] == middle:
+            middle = skip_single_patients(distinct[place:], held[place:], decimals, np.ceil)
+        return cls(lower=min(ends), upper=max(ends), decimals=decimals, listed=listed, middle=middle)
 
     def without_list(self) -> Self:
         """The same range and digits, every value between them allowed."""
@@ -99,8 +118,8 @@ class FollowUp:
     def of(cls, days: FloatArray, event: NDArray[np.bool_]) -> Self:
         """The form of observed follow-up; a last day on which 1 % of the patients or more, and two at least, are censored is the study's end."""
         seen, held = np.unique(days, return_counts=True)
-        ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE and bool(held[-1] >= _SHARED)
-        return cls(Grid.of(days).without_list(), float(days.max()) if ends else None, seen, held < _SHARED)
+        ends = float(np.mean((days == days.max()) & ~event)) >= _ADMINISTRATIVE and bool(held[-1] >= SHARED)
+        return cls(Grid.of(days).without_list(), float(days.max()) if ends else None, seen, held < SHARED)
 
     def spread(self, days: FloatArray, *, rng: np.random.Generator) -> FloatArray:
         """Times drawn from those seen, where a time that is one patient's alone becomes any between the fifth seen before it and the fifth after.
@@ -167,14 +186,9 @@ def _unit(decimals: int | None) -> float:
     return 0.0 if decimals is None else 10.0**-decimals
 
 
-def _between(pair: FloatArray, decimals: int | None, inwards: Callable[[float], float]) -> float:
-    middle = float(pair.mean())
-    return middle if decimals is None else float(np.round(inwards(np.round(middle / _unit(decimals), 6)) * _unit(decimals), decimals))
-
-
 def _own_levels(values: pd.Series) -> dict[str, str]:
     held = values.value_counts()
-    return {str(level): str(held.index[0]) for level, patients in held.items() if patients < _SHARED}
+    return {str(level): str(held.index[0]) for level, patients in held.items() if patients < SHARED}
 
 
 def _value_grid(values: FloatArray, *, count: bool) -> Grid:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.disclosure.pooled import disclose_comparison, disclose_pooled, disclose_ways
+from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.pooled import SiteAnswers, disclose_comparison, disclose_pooled, disclose_ways
 from parallax.errors import CohortError, StatisticsError
 from parallax.outcomes.observed import observe
 from parallax.pooling import pool_cohorts, pool_settings
@@ -228,23 +229,154 @@ def test_a_way_without_an_answer_is_inconclusive_and_says_why() -> None:
     assert "fewer than two sites" in judged.reason
 
 
-def of_site(**counts: float) -> pd.DataFrame:
-    return COMBINED.validate(pd.DataFrame([combined(events_treated=30.0, events_comparator=20.0, **counts)], columns=list(COMBINED.columns)))
+LIMITS = DisclosureSection(minimum_count=10, round_to=5)
+
+
+def of_site(*rows: dict[str, object], concentration: pd.DataFrame | None = None) -> SiteAnswers:
+    """A site's answers, exact and shown; 200 patients in each arm, 50 of them with an event, where a row says nothing else."""
+    filled = [combined(n_treated=200.0, n_comparator=200.0, events_treated=50.0, events_comparator=50.0) | row for row in rows]
+    exact = COMBINED.validate(pd.DataFrame(filled, columns=list(COMBINED.columns)))
+    return SiteAnswers(exact, disclose_combined(exact, LIMITS, concentration=concentration))
+
+
+def show_pooled(
+    *rows: dict[str, object],
+    real: dict[str, SiteAnswers],
+    synthetic: dict[str, SiteAnswers] | None = None,
+    way: str = "individual_real",
+    here: tuple[str, ...] = (),
+) -> list[dict[str, object]]:
+    table = pooled(*(answered(way, -0.5, 0.2) | {"sites": ", ".join(synthetic or real), "shared": "patients"} | row for row in rows))
+    return disclose_pooled(table, LIMITS, real=real, synthetic=synthetic or {}, here=here).to_dict("records")
 
 
 def test_a_pooled_count_is_hidden_where_a_sites_own_is() -> None:
     """100 treated of two sites, 4 of them at one: the total beside the other site's 96 would give the 4 away. Counts at both sites are shown."""
-    limits = DisclosureSection(minimum_count=10, round_to=5)
-    rows = pooled(answered("individual_real", -0.5, 0.2, events_treated=61.0, events_comparator=43.0) | {"n_treated": 100.0, "n_comparator": 123.0})
+    rows = pooled(
+        answered("individual_real", -0.5, 0.2, n_treated=100.0, n_comparator=123.0, events_treated=61.0, events_comparator=43.0)
+        | {"shared": "patients"}
+    )
     failed = pd.DataFrame([{"way": "individual_real", "design": "overlap", "failure": "not balanced"}])
     overlap = failed.reindex(columns=list(POOLED_OVERLAP.columns))
-    sites = {"a": [of_site(n_treated=96.0, n_comparator=60.0)], "b": [of_site(n_treated=4.0, n_comparator=63.0)]}
-    (shown,) = disclose_pooled(rows, limits, sites=sites, overlap=overlap).to_dict("records")
+    real = {
+        "a": of_site({"n_treated": 96.0, "n_comparator": 60.0, "events_treated": 59.0, "events_comparator": 22.0}),
+        "b": of_site({"n_treated": 4.0, "n_comparator": 63.0, "events_treated": 2.0, "events_comparator": 21.0}),
+    }
+    (shown,) = disclose_pooled(rows, LIMITS, real=real, synthetic={}, overlap=overlap).to_dict("records")
     assert pd.isna(shown["n_treated"])
-    assert (shown["status"], pd.isna(shown["estimate"])) == ("suppressed", True)
-    # 4 treated with 30 events cannot be: the patients without an event are few too
     assert pd.isna(shown["events_treated"])
+    assert (shown["status"], pd.isna(shown["estimate"])) == ("suppressed", True)
     assert (shown["n_comparator"], shown["events_comparator"], shown["design_failure"]) == (125, 45, "not balanced")
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ((3, 4), False),  # seven are no crowd
+        ((5, 6), True),  # eleven: either may have from 2 to 9
+        ((7, 7), True),  # fourteen: either has from 5 to 9, five values as rounding leaves
+        ((7, 8), False),  # fifteen: from 6 on, four values
+        ((9, 9), False),  # eighteen: nine each, to the patient
+        ((7, 8, 8), True),  # 23 of three: from 5 on
+        ((8, 8, 8), False),  # 24 of three: from 6 on
+    ],
+)
+def test_sites_with_few_events_hide_in_a_pool_only_where_they_leave_room(events: tuple[int, ...], told: bool) -> None:
+    """A large site beside them shows its own, so that the pool less its 100 is theirs; the same of patients without an event."""
+    real = {name: of_site({"events_treated": float(count)}) for name, count in zip("abd", events, strict=False)} | {
+        "c": of_site({"events_treated": 100.0})
+    }
+    total = {"n_treated": 200.0 * len(real), "n_comparator": 200.0 * len(real), "events_comparator": 50.0 * len(real)}
+    (shown,) = show_pooled(total | {"events_treated": 100.0 + sum(events)}, real=real)
+    assert (shown["status"] == "ok", pd.notna(shown["estimate"]), pd.notna(shown["events_treated"])) == (told,) * 3
+    assert shown["events_comparator"] == 50 * len(real)
+    # without an event: 200 − 100 at the large site
+    real = {name: of_site({"events_treated": 200.0 - count}) for name, count in zip("abd", events, strict=False)} | {
+        "c": of_site({"events_treated": 100.0})
+    }
+    (shown,) = show_pooled(total | {"events_treated": 200.0 * len(real) - 100.0 - sum(events)}, real=real)
+    assert pd.notna(shown["events_treated"]) == told
+
+
+def test_few_with_and_few_without_an_event_do_not_hide_each_other() -> None:
+    """Of a, 4 of 200 had an event: its hazard ratio is hidden. Of b all but 5 had one: its count is hidden, its hazard ratio is not, and with the
+    pooled one a's could be solved for."""
+    real = {"a": of_site({"events_treated": 4.0}), "b": of_site({"events_treated": 195.0})}
+    assert [site.shown["status"].iloc[0] for site in real.values()] == ["suppressed", "ok"]
+    (shown,) = show_pooled({"n_treated": 400.0, "n_comparator": 400.0, "events_treated": 199.0, "events_comparator": 100.0}, real=real)
+    assert (shown["status"], pd.isna(shown["events_treated"])) == ("suppressed", True)
+
+
+def test_a_sites_few_visits_are_hidden_in_a_pool_where_the_others_visits_outnumber_its_patients() -> None:
+    """Of a count outcome events are a sum: 300 visits of 200 patients are no few patients without one. 305 − 300 are a's five."""
+    visits = {"contrast": "rate_ratio", "outcome": "visits"}
+    real = {"a": of_site(visits | {"events_treated": 5.0}), "b": of_site(visits | {"events_treated": 300.0, "events_comparator": 300.0})}
+    total = visits | {"n_treated": 400.0, "n_comparator": 400.0, "events_treated": 305.0, "events_comparator": 350.0}
+    (shown,) = show_pooled(total, real=real)
+    assert (shown["status"], pd.isna(shown["estimate"]), pd.isna(shown["events_treated"])) == ("suppressed", True, True)
+
+
+def test_a_sum_that_few_carry_at_one_site_is_not_told_by_the_pool() -> None:
+    """75 treated at each of two sites, one bill of 1,234,000 at a: the pooled mean difference times 150 is that bill."""
+    cost = {
+        "contrast": "mean_difference",
+        "outcome": "cost",
+        "n_treated": 75.0,
+        "n_comparator": 75.0,
+        "events_treated": np.nan,
+        "events_comparator": np.nan,
+    }
+    bill = pd.DataFrame({"variable": ["cost"], "arm": ["treated"], "carriers": [75], "top_two": [0.99]})
+    total = cost | {"n_treated": 150.0, "n_comparator": 150.0, "estimate": 8200.0}
+    (shown,) = show_pooled(total, real={"a": of_site(cost, concentration=bill), "b": of_site(cost)})
+    assert (shown["status"], pd.isna(shown["estimate"]), shown["n_treated"]) == ("suppressed", True, 150)
+    (shown,) = show_pooled(total, real={"a": of_site(cost), "b": of_site(cost)})
+    assert (shown["status"], shown["n_treated"]) == ("ok", 150)
+
+
+def test_real_patients_are_not_hidden_by_synthetic_ones_that_whoever_has_the_release_knows() -> None:
+    """Five of a's real patients had an event, six of b's; b's part in the mixed pool is synthetic, 60 of them known: 65 − 60 are a's five."""
+    real = {"a": of_site({"events_treated": 5.0}), "b": of_site({"events_treated": 6.0})}
+    total = {"n_treated": 400.0, "n_comparator": 400.0, "events_treated": 65.0, "events_comparator": 100.0, "rule": "partial"}
+    how = {"way": "individual_mixed", "here": ("a",)}
+    drawn = {"a": of_site({"events_treated": 40.0, "rule": "partial"}), "b": of_site({"events_treated": 60.0, "rule": "partial"})}
+    (shown,) = show_pooled(total, real=real, synthetic=drawn, **how)
+    assert (shown["status"], pd.isna(shown["events_treated"])) == ("suppressed", True)
+    # b's synthetic patients are few too: no crowd for a's real ones, though eleven together
+    few = drawn | {"b": of_site({"events_treated": 6.0, "rule": "partial"})}
+    (shown,) = show_pooled(total | {"events_treated": 11.0}, real=real, synthetic=few, **how)
+    assert (shown["status"], pd.isna(shown["events_treated"])) == ("suppressed", True)
+    # a's real patients are many, whatever b's real ones are, who are not in it
+    (shown,) = show_pooled(total | {"events_treated": 110.0}, real=real | {"a": of_site({})}, synthetic=drawn, **how)
+    assert (shown["status"], shown["events_treated"]) == ("ok", 110)
+    # nor are a's real ones in a pool of synthetic ones
+    (shown,) = show_pooled(total | {"events_treated": 100.0}, real=real, synthetic=drawn, way="individual_synthetic", here=("a",))
+    assert (shown["status"], shown["events_treated"]) == ("ok", 100)
+
+
+def test_risks_that_lie_a_few_events_apart_at_one_site_are_not_told_by_the_pool() -> None:
+    """At a three events lie between day 30 and day 60, at b twenty: b's risks and pooled ones would give a's at day 30."""
+
+    def risks(treated: tuple[float, float], size: float = 200.0) -> list[dict[str, object]]:
+        count = {"contrast": "risk_difference", "n_treated": size, "n_comparator": size}
+        return [count | {"horizon_days": day, "events_treated": n, "events_comparator": n} for day, n in zip((30.0, 60.0), treated, strict=True)]
+
+    real = {"a": of_site(*risks((50.0, 53.0))), "b": of_site(*risks((50.0, 70.0)))}
+    assert [real["a"].shown["status"].tolist(), real["b"].shown["status"].tolist()] == [["suppressed", "ok"], ["ok", "ok"]]
+    first, second = show_pooled(*risks((100.0, 123.0), 400.0), real=real)
+    assert (first["status"], pd.isna(first["estimate"])) == ("suppressed", True)
+    assert (second["status"], second["events_treated"]) == ("ok", 125)
+
+
+def test_aggregates_and_pools_of_nobody_give_nothing_away() -> None:
+    """Aggregates hold what sites show; a way without patients says why."""
+    real = {"a": of_site({"events_treated": 4.0}), "b": of_site({}), "c": of_site({})}
+    total = {"n_treated": 400.0, "n_comparator": 400.0, "events_treated": 100.0, "events_comparator": 100.0, "sites": "b, c", "rule": "fixed_effect"}
+    (shown,) = show_pooled(total, real=real, way="aggregates")
+    assert (shown["status"], shown["events_treated"]) == ("ok", 100)
+    nobody = {"status": "not_estimable", "reason": "no other site has synthetic patients", "shared": "nothing", "sites": "a", "estimate": np.nan}
+    (shown,) = show_pooled(nobody | {"n_treated": np.nan, "n_comparator": np.nan}, real=real, way="individual_mixed", here=("a",))
+    assert (shown["status"], shown["reason"]) == ("not_estimable", "no other site has synthetic patients")
 
 
 def test_the_shift_of_a_pooled_primary_estimate_that_is_not_shown_is_not_told() -> None:
@@ -287,7 +419,7 @@ def test_effective_patients_are_rounded_as_counts_are() -> None:
 def test_only_pooled_rows_of_the_estimates_have_a_way() -> None:
     limits = DisclosureSection(minimum_count=10, round_to=5)
     table = pooled(answered("individual_real", -0.5, 0.2, events_treated=61.0, events_comparator=43.0))
-    site = disclose_pooled(table, limits, sites={}, overlap=empty_table(POOLED_OVERLAP))
+    site = disclose_pooled(table, limits, real={}, synthetic={})
     found = collect_estimates({("a", "real"): site.drop(columns=["design_failure"])}, {}, {("pooled", "real"): site})
     assert found["site"].tolist() == ["a", "pooled"]
     assert found["way"].fillna("").tolist() == ["", "individual_real"]

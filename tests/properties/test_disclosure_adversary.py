@@ -16,6 +16,8 @@ from scipy.optimize import linprog
 from parallax import tables
 from parallax.cohort.characteristics import describe_arms
 from parallax.cohort.concentration import measure_concentration
+from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.pooled import SiteAnswers, disclose_pooled
 from parallax.disclosure.site import disclose_site
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.loading import read_protocol
@@ -186,6 +188,37 @@ def make_site(seed: int, left_out: list[tuple[int, int]]) -> dict[tuple[str, str
     }
 
 
+def pool(seeds: list[int]) -> tuple[dict[str, SiteAnswers], SiteAnswers]:
+    """The answers of sites and of their real patients pooled."""
+    patients = [simulate(seed) for seed in seeds]
+    how = {"primary": PROTOCOL.question.primary}
+    exact = [combine(of_site) for of_site in patients]
+    real = {f"site {place}": SiteAnswers(table, disclose_combined(table, PROTOCOL.disclosure, **how)) for place, table in enumerate(exact)}
+    named = {"way": "individual_real", "sites": ", ".join(real), "left_out": None, "shared": "real patients"}
+    pooled = tables.POOLED.validate(combine(pd.concat(patients, ignore_index=True)).assign(**named)[list(tables.POOLED.columns)])
+    return real, SiteAnswers(pooled, disclose_pooled(pooled, PROTOCOL.disclosure, real=real, synthetic={}, **how))
+
+
+def spy_on_pool(real: dict[str, SiteAnswers], pooled: SiteAnswers) -> Adversary:
+    """Every site's patients, events and patients without one, and their sums over the sites; which of them are small is known."""
+    adversary = Adversary()
+    rows = pooled.exact.drop_duplicates("horizon_days")
+    for arm, (place, row) in product(ARMS, rows.iterrows()):
+        counts = {"n": f"n_{arm}", "events": f"events_{arm}"}
+        for site, answers in (real | {"pool": pooled}).items():
+            names = {kind: f"{kind} {'' if kind == 'n' else row['horizon_days']} {arm} {site}" for kind in ("n", "events", "without")}
+            truth = {kind: int(answers.exact.loc[place, column]) for kind, column in counts.items()}
+            truth["without"] = truth["n"] - truth["events"]
+            for kind, name in names.items():
+                if truth[kind] < MINIMUM:
+                    adversary.bounds[name] = (0.0, MINIMUM - 1.0)
+                adversary.see(name, answers.shown.loc[place, counts[kind]] if kind in counts else None, truth[kind])
+            adversary.relate(names["n"], names["events"], names["without"])
+        for kind in ("n ", f"events {row['horizon_days']}"):
+            adversary.relate(f"{kind} {arm} pool", *(f"{kind} {arm} {site}" for site in real))
+    return adversary
+
+
 few = st.tuples(st.integers(0, 15), st.integers(0, 15))
 
 
@@ -218,6 +251,22 @@ def test_shown_risks_and_curves_never_differ_by_a_few_events(seed: int) -> None:
     assert told[["n_treated", "n_comparator"]].notna().all().all()
     assert told.loc[told["contrast"].isin(RISKS), ["events_treated", "events_comparator"]].notna().all().all()
     assert not rows["reason"].dropna().str.contains("no events").any()
+
+
+@settings(deadline=None, max_examples=15)
+@given(seeds=st.lists(st.integers(0, 10_000), min_size=2, max_size=4, unique=True))
+def test_a_pool_tells_no_sites_small_count_more_closely_than_a_rounding_step(seeds: list[int]) -> None:
+    """What is left of a shown pooled estimate without the sites that show theirs: nobody, or several sites with a crowd of events in either arm."""
+    real, pooled = pool(seeds)
+    adversary = spy_on_pool(real, pooled)
+    found = adversary.solve()
+    assert {name for name, (low, high) in found.items() if not low <= adversary.truth[name] <= high} == set()
+    close = {name: (ends, adversary.truth[name]) for name, ends in found.items() if adversary.truth[name] < MINIMUM and ends[1] - ends[0] + 1 < STEP}
+    assert close == {}
+    for place in pooled.shown.index[pooled.shown["status"] == "ok"]:
+        hiding = [answers.exact.loc[place] for answers in real.values() if answers.shown.loc[place, "status"] == "suppressed"]
+        assert len(hiding) != 1
+        assert not hiding or all(sum(row[f"events_{arm}"] for row in hiding) >= MINIMUM for arm in ARMS)
 
 
 def test_without_the_gate_the_adversary_finds_them() -> None:

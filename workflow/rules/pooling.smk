@@ -89,6 +89,12 @@ rule compare_ways:
 rule collect_pooling:
     input:
         every("<exact>/{site}/{dataset}/combined.parquet"),
+        telling=[
+            expand(
+                f"<exact>/{{site}}/real/{table}.parquet", site=PROTOCOL.pooled_sites
+            )
+            for table in ("characteristics", "concentration")
+        ],
         overlaps=expand(
             "<exact>/pooled/{dataset}/overlap.parquet",
             dataset=PROTOCOL.pooled_datasets,
@@ -114,11 +120,13 @@ rule collect_pooling:
     resources:
         mem_mb=500,
     params:
-        disclosure=section("disclosure"),
-        primary=section("question")["primary"],
-        sites=PROTOCOL.pooled_sites,
+        protocol=PROTOCOL.plain(),
         exact=lambda wildcards, input: str(Path(input[0]).parents[2]),
-        code=code_digest("parallax.disclosure.pooled", "parallax.reporting.results"),
+        code=code_digest(
+            "parallax.disclosure.pooled",
+            "parallax.disclosure.site",
+            "parallax.reporting.results",
+        ),
     script:
         "../scripts/collect_pooling.py"
 

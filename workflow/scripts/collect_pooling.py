@@ -6,31 +6,34 @@ import pandas as pd
 
 from parallax import tables
 from parallax.disclosure.combined import suppressed_targets
-from parallax.disclosure.pooled import disclose_comparison, disclose_pooled, disclose_ways
+from parallax.disclosure.pooled import SiteAnswers, disclose_comparison, disclose_pooled, disclose_ways
+from parallax.disclosure.site import TELLING, disclose_site
 from parallax.job import job
-from parallax.protocol.disclosure import DisclosureSection
-from parallax.protocol.question import PrimaryEstimate
+from parallax.protocol.protocol import Protocol
 from parallax.reporting.results import collect_pooling
 from parallax.storage import read_json, read_table, write_csv, write_frame, write_json
 from parallax.vocabulary import REAL
 
 
+def read_answers(folder, key, protocol):
+    exact = {each: read_table(Path(folder) / each[0] / f"{each[1]}.parquet", getattr(tables, each[1].upper())) for each in (*TELLING, key)}
+    return SiteAnswers(exact[key], disclose_site(exact, protocol)[key])
+
+
 def collect(input, output, params):
-    disclosure, primary, suppressed = DisclosureSection.of(params.disclosure), PrimaryEstimate.of(params.primary), {}
+    protocol, suppressed = Protocol.of(params.protocol), {}
+    disclosure, primary, here = protocol.disclosure, protocol.question.primary, protocol.pooling.here
     overlaps = {Path(path).parent.name: read_table(path, tables.POOLED_OVERLAP) for path in input.overlaps}
     for dataset in dict.fromkeys(Path(path).parent.name for path in input.pooled):
-        pooled = [read_table(path, tables.POOLED) for path in map(Path, input.pooled) if path.parent.name == dataset]
-        places = {site: [Path(params.exact) / site / name / "combined.parquet" for name in (REAL, dataset)] for site in params.sites}
-        own = {site: [read_table(path, tables.COMBINED) for path in paths] for site, paths in places.items()}
-        overlap = overlaps.get(dataset, tables.empty_table(tables.POOLED_OVERLAP))
-        shown = disclose_pooled(pd.concat(pooled, ignore_index=True), disclosure, sites=own, overlap=overlap, primary=primary)
+        pooled = pd.concat([read_table(path, tables.POOLED) for path in map(Path, input.pooled) if path.parent.name == dataset])
+        own = [{site: read_answers(f"{params.exact}/{site}", (of, "combined"), protocol) for site in protocol.pooled_sites} for of in (REAL, dataset)]
+        shown = disclose_pooled(pooled, disclosure, real=own[0], synthetic=own[1], here=here, overlap=overlaps.get(dataset), primary=primary)
         suppressed[dataset] = suppressed_targets(shown)
         write_frame(Path(output.pooled) / f"{dataset}.parquet", shown)
     comparison = disclose_comparison(read_table(input.comparison, tables.POOLED_COMPARISON), disclosure, suppressed=suppressed)
     write_csv(output.pooling, collect_pooling(comparison))
-    verdicts = read_json(input.verdicts)
-    judged = disclose_ways(verdicts["pooled"], disclosure, primary=primary, suppressed=suppressed)
-    write_json(output.verdict, verdicts | {"pooled": judged})
+    judged = read_json(input.verdicts)
+    write_json(output.verdict, judged | {"pooled": disclose_ways(judged["pooled"], disclosure, primary=primary, suppressed=suppressed)})
 
 
 with job(snakemake.log[0]):

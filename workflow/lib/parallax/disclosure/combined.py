@@ -22,7 +22,7 @@ _NUMBERS: Final = ("estimate", "std_error", "lower", "upper", "p_value", "p_adju
 #: made of the shares of patients with an event: with several of them the shares can be solved for
 _OF_SHARES: Final = frozenset({"risk_difference", "risk_ratio", "odds_ratio"})
 #: their events are a sum, of which patients without one say nothing
-_OF_SUMS: Final = frozenset({"mean_difference", "rate_ratio"})
+OF_SUMS: Final = frozenset({"mean_difference", "rate_ratio"})
 #: the status of an estimate that would tell of few patients
 SUPPRESSED: Final = "suppressed"
 
@@ -136,7 +136,7 @@ def _show(
 
 def _without_event(exact: pd.DataFrame) -> pd.DataFrame:
     """Patients without an event by the columns of events; missing where events are a sum."""
-    sums = exact["contrast"].isin(_OF_SUMS)
+    sums = exact["contrast"].isin(OF_SUMS)
     found = {f"events_{arm}": (exact[f"n_{arm}"].astype("float64") - exact[f"events_{arm}"].astype("float64")).mask(sums) for arm in ARMS}
     return pd.DataFrame(found)
 

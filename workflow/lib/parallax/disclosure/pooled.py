@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from parallax.disclosure.combined import describe_suppression, disclose_combined, is_target_in
+from parallax.disclosure.combined import OF_SUMS, SUPPRESSED, describe_suppression, disclose_combined, is_target_in
 from parallax.disclosure.counts import is_small, record_thresholds, suppress_counts
 from parallax.disclosure.numbers import round_digits, round_estimates
 from parallax.protocol.disclosure import DisclosureSection
@@ -22,36 +24,100 @@ _NUMBERS: Final = ["value", "lower", "upper", "std_error", "p_value", "df"]
 _DECIMALS: Final = {"smd": 2, "membership_c": 3, "common_support": 2}
 
 
+@dataclass(frozen=True, slots=True)
+class SiteAnswers:
+    """A site's COMBINED table of one dataset, ``exact`` and, row by row, as it is ``shown``."""
+
+    exact: pd.DataFrame
+    shown: pd.DataFrame
+
+
 def disclose_pooled(
     pooled: pd.DataFrame,
     disclosure: DisclosureSection,
     *,
-    sites: Mapping[str, Sequence[pd.DataFrame]],
-    overlap: pd.DataFrame,
+    real: Mapping[str, SiteAnswers],
+    synthetic: Mapping[str, SiteAnswers],
+    here: Collection[str] = (),
+    overlap: pd.DataFrame | None = None,
     primary: Hypothesis | None = None,
 ) -> pd.DataFrame:
     """Estimates and counts as in :func:`parallax.disclosure.combined.disclose_combined`, with ``design_failure``.
 
-    Where one site's count is suppressed, the others' and the pooled one would give it away, and so would the estimates: the pooled row is
-    suppressed with it. ``sites`` are the exact COMBINED tables of every site, ``overlap`` (POOLED_OVERLAP) says in which replicates a design is not
-    to be trusted.
+    Pooled patients less those of the sites that show theirs are the patients of the sites that do not: a pooled row is suppressed where it would
+    tell what these hide (:func:`_gives_away`). In a pool of real patients ``here`` and synthetic ones elsewhere, the synthetic ones are known to
+    whoever has the release: there the real ones are looked at alone as well. Aggregates are made of what sites show, and hide nothing more.
+
+    ``real`` and ``synthetic`` by site; a site elsewhere, whose release alone is here, hides nothing and is not among them. ``overlap``
+    (POOLED_OVERLAP) says in which replicates of pooled patients a design is not to be trusted.
     """
-    failed = overlap[overlap["failure"].notna()].drop_duplicates(["way", "design"]).set_index(["way", "design"])["failure"].to_dict()
-    small = [_small_counts(pooled, tables, disclosure) for tables in sites.values()]
-    alone = pd.DataFrame(np.sum(small, axis=0) == 1 if small else False, index=pooled.index, columns=_COUNTS)
-    shown = disclose_combined(pooled, disclosure, primary=primary, also=alone.reset_index(drop=True))
-    flags = pd.Series([failed.get(key) for key in zip(pooled["way"], pooled["design"], strict=True)], dtype="object")
+    told = pd.DataFrame(columns=["way", "design", "failure"]) if overlap is None else overlap[overlap["failure"].notna()]
+    failed = told.drop_duplicates(["way", "design"]).set_index(["way", "design"])["failure"].to_dict()
+    exact = pooled.reset_index(drop=True)
+    also = pd.DataFrame(False, index=exact.index, columns=_COUNTS)
+    of_patients = exact["way"].str.startswith("individual") & (exact["shared"] != "nothing")
+    for (way, sites), rows in exact[of_patients].groupby(["way", "sites"], sort=False):
+        named = str(sites).split(", ")
+        in_person = {"individual_real": named, "individual_mixed": [site for site in named if site in here]}.get(str(way), [])
+        known = [_align(real[site], rows) for site in in_person]
+        drawn = [_align(synthetic[site], rows) for site in named if site not in in_person and site in synthetic]
+        also.loc[rows.index] = _gives_away(known, rows, disclosure) | _gives_away([*known, *drawn], rows, disclosure)
+    shown = disclose_combined(exact, disclosure, primary=primary, also=also)
+    flags = pd.Series([failed.get(key) for key in zip(exact["way"], exact["design"], strict=True)], dtype="object")
     return shown.assign(design_failure=flags)
 
 
-def _small_counts(pooled: pd.DataFrame, tables: Sequence[pd.DataFrame], disclosure: DisclosureSection) -> np.ndarray:
-    """Which counts of a site (rows × counts) are small for the target of each pooled row, in any of the site's tables."""
-    found = np.zeros((len(pooled), len(_COUNTS)), dtype=bool)
-    for table in tables:
-        fewest = table.groupby(_TARGET, sort=False, dropna=False)[_COUNTS].min().reset_index()
-        of_site = pooled[_TARGET].merge(fewest, on=_TARGET, how="left")[_COUNTS].astype("float64")
-        without = np.column_stack([np.full((len(pooled), 2), np.inf), of_site.iloc[:, :2].to_numpy() - of_site.iloc[:, 2:].to_numpy()])
-        found |= is_small(of_site, disclosure) | is_small(without, disclosure)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A site's part in pooled rows (rows × counts, in the order of ``_COUNTS``): its ``counts``, the patients ``without`` an event (infinite where
+    there is no such number), which counts it hides; by row, whether it suppresses its estimate."""
+
+    counts: NDArray[np.float64]
+    without: NDArray[np.float64]
+    hidden: NDArray[np.bool_]
+    suppressed: NDArray[np.bool_]
+
+
+def _align(answers: SiteAnswers, rows: pd.DataFrame) -> _Part:
+    """A site's part in these rows: of a target that it answers by several rules, the fewest, and hidden where one is."""
+    exact, shown = (table.reset_index(drop=True) for table in (answers.exact, answers.shown))
+    counts = exact[_COUNTS].to_numpy(dtype=np.float64)
+    without = np.full_like(counts, np.inf)
+    without[:, 2:] = np.where(exact["contrast"].isin(OF_SUMS).to_numpy()[:, None], np.inf, counts[:, :2] - counts[:, 2:])
+    hidden = shown[_COUNTS].isna().to_numpy() & ~np.isnan(counts)
+    suppressed = (shown["status"] == SUPPRESSED).to_numpy()[:, None]
+    parts = {"counts": (counts, "min"), "without": (without, "min"), "hidden": (hidden, "max"), "suppressed": (suppressed, "max")}
+    found = {}
+    for name, (values, fold) in parts.items():
+        table = pd.DataFrame(values.astype(np.float64)).groupby([exact[key] for key in _TARGET], sort=False, dropna=False).agg(fold)
+        found[name] = rows[_TARGET].merge(table.reset_index(), on=_TARGET, how="left").drop(columns=_TARGET).to_numpy(dtype=np.float64)
+    return _Part(found["counts"], found["without"], found["hidden"] == 1.0, found["suppressed"][:, 0] == 1.0)
+
+
+def _gives_away(parts: Sequence[_Part], rows: pd.DataFrame, disclosure: DisclosureSection) -> NDArray[np.bool_]:
+    """Which counts of these pooled rows (rows × counts) would tell what sites hide, were they shown; with a count its row's estimate goes.
+
+    Few
+        The S patients (or events, or patients without one) of the k sites that have few are what is left of the pool. They are a crowd from
+        ``minimum_count`` on, and one site's are known only to be within k(minimum_count − 1) − S of its most: there must be ``round_to`` values or
+        more. Of one site S is always too small.
+    Other reasons
+        Few who carry a sum, and events between horizons: no count says how much of them is hidden in a pool, so that one such site is enough.
+    """
+    found = np.zeros((len(rows), len(_COUNTS)), dtype=np.bool_)
+    if not parts:
+        return found
+    counts, without, hidden, suppressed = (
+        np.stack([getattr(part, name) for part in parts]) for name in ("counts", "without", "hidden", "suppressed")
+    )
+    for numbers in (counts, without):
+        small = is_small(numbers, disclosure)
+        together, most = np.where(small, numbers, 0.0).sum(axis=0), small.sum(axis=0) * (disclosure.minimum_count - 1)
+        found |= small.any(axis=0) & ((together < disclosure.minimum_count) | (most - together + 1 < disclosure.round_to))
+    few = is_small(counts, disclosure) | is_small(without, disclosure)
+    found |= (hidden & ~few).any(axis=0)
+    sums = rows["contrast"].isin(OF_SUMS).to_numpy()
+    found[:, 2:] |= (suppressed & (sums | ~few.any(axis=2))).any(axis=0)[:, None]
     return found
 
 

@@ -15,7 +15,7 @@ from parallax.reporting.pooling import PooledPage, describe_pooled
 from parallax.reporting.report import render_report
 from parallax.reporting.results import collect_heterogeneity
 from parallax.sites.aggregates import pool_aggregates
-from parallax.sites.costs import measure_costs
+from parallax.sites.costs import list_jobs, measure_costs
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.tables import COMBINED
 from simulated_tables import simulated_inputs
@@ -51,7 +51,7 @@ def inputs() -> ReportInputs:
         protocol=protocol,
         verdict={**plain.verdict, "pooled": [entry]},
         pooled={"real": pooled},
-        pooling_costs=measure_costs(jobs, protocol),
+        pooling_costs=measure_costs(jobs, list_jobs(protocol)),
         heterogeneity=collect_heterogeneity({name: disclose_heterogeneity(table) for name, table in told.items()}),
         site_overlap=pd.DataFrame([overlap]),
     )

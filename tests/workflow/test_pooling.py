@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from parallax.analysis import analyse
 from parallax.pooling import pool_cohorts, pool_settings
 from parallax.protocol.loading import read_protocol
+from parallax.sites.costs import list_jobs
 from parallax.storage import read_json
 from workflow.conftest import PROTOCOL, Study, make_study, simulate_patients
 
@@ -128,3 +130,19 @@ def test_the_verdict_and_the_costs_are_of_every_way_against_the_benchmark(two_si
     assert (costs["width_ratio"] > 0.5).all()
     assert "All sites together" in (two_sites.results / "report.html").read_text(encoding="utf-8")
     assert "pooling.csv" in (two_sites.results / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_every_planned_job_is_counted_and_no_other(tmp_path: Path) -> None:
+    """A study with all that a verdict can ask for: what Snakemake plans for the pooled answers is what is added up. Logs and benchmarks bear one name."""
+    study = make_study(tmp_path)
+    write_hospital(study.folder)
+    content = protocol_of_two_sites()
+    content["synthesis"] |= {"hold_out": 0.5, "hold_out_in_turn": True, "fit": "bootstrap"}
+    content["privacy"] = {"shadow_models": 40}
+    content["validation"] |= {"blinded": True, "certification": {"repetitions": 10, "minimal_important_effect": 0.8}}
+    study.write_protocol(content)
+    planned = study.run("results/tiny/pooling_costs.csv", "--dry-run", "--set-scatter", "fits=2", options=("batches=2",))
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    names = set(re.findall(r"log: results/tiny/logs/(\S+)\.log", planned.stdout + planned.stderr))
+    jobs = list_jobs(read_protocol(study.protocol), fits=2, simulations=2)
+    assert names - {"collect_costs"} == {job for needed in jobs.values() for job in needed}

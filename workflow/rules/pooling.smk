@@ -153,6 +153,8 @@ rule collect_costs:
     params:
         protocol=PROTOCOL.plain(),
         benchmarks=str(STUDY / "benchmarks"),
+        fits=FIT_BATCHES,
+        simulations=CERTIFICATION_BATCHES,
         code=code_digest("parallax.sites.costs", "parallax.storage"),
     script:
         "../scripts/collect_costs.py"

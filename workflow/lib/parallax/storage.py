@@ -9,7 +9,7 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -61,15 +61,18 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def read_benchmarks(folder: str | Path) -> dict[str, tuple[float, float]]:
-    """CPU seconds and seconds by the clock of every job that Snakemake measured, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1").
+def read_benchmarks(folder: str | Path, jobs: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """CPU seconds and seconds by the clock of these jobs, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1"), as far as Snakemake measured them.
 
-    Snakemake samples CPU time, so that a job's last moments are missed, and all of a very short one.
+    Snakemake samples CPU time, so that a job's last moments are missed, and all of a very short one. What else lies in the folder is of another
+    protocol or another split of the work.
     """
     found = {}
-    for path in sorted(Path(folder).rglob("*.tsv")):
-        measured = pd.read_csv(path, sep="\t", na_values=["-"])
-        found[path.relative_to(folder).with_suffix("").as_posix()] = (float(measured["cpu_time"].fillna(0).sum()), float(measured["s"].sum()))
+    for job in sorted(jobs):
+        path = Path(folder) / f"{job}.tsv"
+        if path.is_file():
+            measured = pd.read_csv(path, sep="\t", na_values=["-"])
+            found[job] = (float(measured["cpu_time"].fillna(0).sum()), float(measured["s"].sum()))
     return found
 
 

@@ -204,8 +204,8 @@ def test_a_way_without_an_answer_is_inconclusive_and_says_why() -> None:
     assert "fewer than two sites" in judged.reason
 
 
-def of_site(**counts: float) -> pd.DataFrame:
-    return COMBINED.validate(pd.DataFrame([combined(events_treated=30.0, events_comparator=20.0, **counts)], columns=list(COMBINED.columns)))
+def of_site(**counts: object) -> pd.DataFrame:
+    return COMBINED.validate(pd.DataFrame([combined(**{"events_treated": 30.0, "events_comparator": 20.0} | counts)], columns=list(COMBINED.columns)))
 
 
 def test_a_pooled_count_is_hidden_where_a_sites_own_is() -> None:
@@ -221,6 +221,25 @@ def test_a_pooled_count_is_hidden_where_a_sites_own_is() -> None:
     # 4 treated with 30 events cannot be: the patients without an event are few too
     assert pd.isna(shown["events_treated"])
     assert (shown["n_comparator"], shown["events_comparator"], shown["design_failure"]) == (125, 45, "not balanced")
+
+
+def test_a_pooled_risk_is_shown_at_the_horizons_that_every_site_keeps() -> None:
+    """At site b three of the treated die between days 30 and 180; 60 − 42 and 33 − 18 of the pooled would tell them."""
+    limits = DisclosureSection(minimum_count=10, round_to=5)
+
+    def at(*horizons: tuple[float, float, float]) -> list[dict[str, object]]:
+        rows = [
+            {"contrast": "risk_difference", "horizon_days": day, "events_treated": treated, "events_comparator": other}
+            for day, treated, other in horizons
+        ]
+        return [row | {"n_treated": 200.0, "n_comparator": 200.0} for row in rows]
+
+    both = pd.concat([pooled(answered("individual_real", -0.1, 0.1) | row) for row in at((30.0, 33.0, 60.0), (180.0, 60.0, 90.0))], ignore_index=True)
+    a = pd.concat([of_site(**row) for row in at((30.0, 18.0, 30.0), (180.0, 42.0, 45.0))], ignore_index=True)
+    b = pd.concat([of_site(**row) for row in at((30.0, 15.0, 30.0), (180.0, 18.0, 45.0))], ignore_index=True)
+    overlap = empty_table(POOLED_OVERLAP)
+    assert disclose_pooled(both, limits, sites={"a": [a], "b": [b]}, overlap=overlap)["status"].tolist() == ["suppressed", "ok"]
+    assert disclose_pooled(both, limits, sites={"a": [a], "b": [a]}, overlap=overlap)["status"].tolist() == ["ok", "ok"]
 
 
 def test_the_shift_of_a_pooled_primary_estimate_that_is_not_shown_is_not_told() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from parallax.disclosure.combined import describe_suppression, disclose_combined, is_target_in
+from parallax.disclosure.combined import describe_suppression, disclose_combined, is_target_in, keep_horizons
 from parallax.disclosure.counts import is_small, record_thresholds, suppress_counts
 from parallax.disclosure.numbers import round_digits, round_estimates
 from parallax.protocol.disclosure import DisclosureSection
@@ -33,15 +33,23 @@ def disclose_pooled(
     """Estimates and counts as in :func:`parallax.disclosure.combined.disclose_combined`, with ``design_failure``.
 
     Where one site's count is suppressed, the others' and the pooled one would give it away, and so would the estimates: the pooled row is
-    suppressed with it. ``sites`` are the exact COMBINED tables of every site, ``overlap`` (POOLED_OVERLAP) says in which replicates a design is not
-    to be trusted.
+    suppressed with it. Risks are shown at the horizons that every site keeps, for the same reason. ``sites`` are the exact COMBINED tables of
+    every site, ``overlap`` (POOLED_OVERLAP) says in which replicates a design is not to be trusted.
     """
     failed = overlap[overlap["failure"].notna()].drop_duplicates(["way", "design"]).set_index(["way", "design"])["failure"].to_dict()
     small = [_small_counts(pooled, tables, disclosure) for tables in sites.values()]
     alone = pd.DataFrame(np.sum(small, axis=0) == 1 if small else False, index=pooled.index, columns=_COUNTS)
-    shown = disclose_combined(pooled, disclosure, primary=primary, also=alone.reset_index(drop=True))
+    horizons = _common_horizons([keep_horizons(table, disclosure, primary=primary) for tables in sites.values() for table in tables])
+    shown = disclose_combined(pooled, disclosure, primary=primary, horizons=horizons, also=alone.reset_index(drop=True))
     flags = pd.Series([failed.get(key) for key in zip(pooled["way"], pooled["design"], strict=True)], dtype="object")
     return shown.assign(design_failure=flags)
+
+
+def _common_horizons(kept: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]] | None:
+    """By outcome the horizons that every site keeps; None where there is no site."""
+    outcomes = {outcome for each in kept for outcome in each}
+    of_outcome = {name: [set(each[name]) for each in kept if name in each] for name in outcomes}
+    return {name: sorted(set.intersection(*days)) for name, days in of_outcome.items()} if kept else None
 
 
 def _small_counts(pooled: pd.DataFrame, tables: Sequence[pd.DataFrame], disclosure: DisclosureSection) -> np.ndarray:

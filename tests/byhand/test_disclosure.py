@@ -11,7 +11,7 @@ from parallax import tables
 from parallax.cohort.characteristics import describe_arms
 from parallax.cohort.concentration import measure_concentration
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined, disclose_subgroups
+from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_external_control, disclose_subgroups, keep_horizons
 from parallax.disclosure.counts import divide_shown, select_spaced, suppress_counts
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
@@ -294,6 +294,14 @@ def test_digits_are_those_of_the_standard_error() -> None:
     assert round_shares([1690 / 1870], 20_000).tolist() == [0.9037]
 
 
+def test_a_step_of_a_share_is_two_patients_or_more() -> None:
+    # of 50 patients 2/50 = 0.04, the next step is 0.05: 43, 44 and 45 alive are all the same; 46 are 0.92
+    assert round_shares([alive / 50 for alive in (43, 44, 45, 46, 50)], 50).tolist() == [0.85, 0.9, 0.9, 0.9, 1.0]
+    for patients in (4, 19, 50, 99, 100, 187, 199, 200, 5735):
+        steps = np.unique(round_shares(np.arange(patients + 1) / patients, patients))
+        assert (np.diff(steps) * patients >= 2 - 1e-9).all()
+
+
 def test_a_mean_that_two_patients_carry_is_hidden() -> None:
     # eleven treated without a cost and one of a million: the mean times twelve is that patient's cost
     cohort = pd.DataFrame({"treated": [True] * 12 + [False] * 12, "cost": [0.0] * 11 + [1e6] + [float(cost) for cost in range(12)]})
@@ -321,6 +329,74 @@ def test_risks_between_whose_horizons_few_events_lie_are_not_both_shown() -> Non
     assert list(disclose_combined(exact, TEN)["status"]) == ["suppressed", "ok", "ok"]
     primary = Hypothesis(outcome="death", contrast="risk_difference", design="crude", horizon_days=30.0)
     assert list(disclose_combined(exact, TEN, primary=primary)["status"]) == ["ok", "suppressed", "ok"]
+
+
+def test_horizons_are_kept_over_both_arms_all_designs_and_what_others_keep() -> None:
+    # the primary horizon is day 180; five comparators die between days 90 and 180, 20 of either arm between 60 and 180
+    exact = risks((60.0, 30.0, 30.0), (90.0, 35.0, 45.0), (180.0, 60.0, 50.0))
+    primary = Hypothesis(outcome="death", contrast="risk_difference", design="crude", horizon_days=180.0)
+    assert keep_horizons(exact, TEN, primary=primary) == {"death": [180.0, 60.0]}
+    matched = risks((60.0, 25.0, 25.0), (90.0, 30.0, 35.0), (180.0, 50.0, 30.0)).assign(design="matched")
+    assert keep_horizons(pd.concat([exact, matched]), TEN, primary=primary) == {"death": [180.0]}
+    # a count that is hidden by itself is near to nothing
+    rare = risks((60.0, 3.0, 2.0), (90.0, 4.0, 2.0), (180.0, 5.0, 5.0)).assign(design="matched")
+    assert keep_horizons(pd.concat([exact, rare]), TEN, primary=primary) == {"death": [180.0, 60.0]}
+    assert keep_horizons(exact, TEN, primary=primary, horizons={"death": [60.0, 90.0]}) == {"death": [90.0]}
+
+
+def test_a_curve_shows_no_time_a_few_events_from_a_horizon_that_estimates_show() -> None:
+    # of 100 treated 30, 35 and 60 are dead by days 1, 2 and 3, when 40 are left; estimates show days 3 and 1
+    grids = {"death": np.arange(4.0)}
+    exact = curve([100, 100, 70, 65, 40], [1, 0.7, 0.65, 0.4, 0.4])
+    assert list(disclose_curves(exact, TEN, grids=grids, horizons={"death": [3.0, 1.0]})["time_days"]) == [0.0, 1.0, 3.0]
+    # 55 by day 2 and 60 by day 3, beyond which nobody is followed: the curve shows neither, for the estimates show day 3
+    short = curve([100, 100, 70, 45], [1, 0.7, 0.45, 0.4])
+    assert list(disclose_curves(short, TEN, grids=grids, horizons={"death": [3.0]})["time_days"]) == [0.0, 1.0]
+    assert list(disclose_curves(short, TEN, grids=grids)["time_days"]) == [0.0, 1.0, 2.0]
+
+
+def test_treated_patients_beside_others_are_shown_at_no_other_horizon_than_at_home() -> None:
+    # 12 and 17 treated dead by days 30 and 180: at home the primary horizon, day 30, is shown
+    exact = risks((30.0, 12.0, 30.0), (180.0, 17.0, 60.0)).assign(rule="partial")
+    primary = Hypothesis(outcome="death", contrast="risk_difference", design="crude", horizon_days=30.0)
+    nothing = tables.empty_table(tables.CONCENTRATION)
+    for compared_here in (True, False):
+        shown = disclose_external_control(exact, TEN, concentration=nothing, primary=primary, compared_here=compared_here)
+        assert list(shown["status"]) == ["ok", "suppressed"]
+    far = exact.assign(events_treated=[12.0, 40.0])
+    alone = disclose_external_control(far, TEN, concentration=nothing, primary=primary, compared_here=False)
+    assert list(alone["status"]) == ["ok", "ok"]
+    # at home few comparators may hide day 180, or the curve show another day near to it
+    both = disclose_external_control(far, TEN, concentration=nothing, primary=primary, compared_here=True)
+    assert list(both["status"]) == ["ok", "suppressed"]
+
+
+def levels_of(*levels: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows.assign(subgroup="age", level=f"level {number}") for number, rows in enumerate(levels)])
+
+
+def test_a_subgroup_keeps_the_horizons_that_all_its_levels_keep() -> None:
+    whole = risks((30.0, 33.0, 60.0), (180.0, 60.0, 90.0)).assign(n_treated=200.0, n_comparator=200.0)
+    kept = keep_horizons(whole, TEN)
+    assert kept == {"death": [180.0, 30.0]}
+    # of the second level three treated die between the days: 33 − 18 and 60 − 42 would tell them
+    levels = levels_of(risks((30.0, 18.0, 30.0), (180.0, 42.0, 45.0)), risks((30.0, 15.0, 30.0), (180.0, 18.0, 45.0)))
+    assert list(disclose_subgroups(levels, TEN, whole=whole, horizons=kept)["status"]) == ["suppressed", "ok"] * 2
+    # what all patients hide, a subgroup does not show
+    levels = levels_of(risks((30.0, 15.0, 30.0), (180.0, 30.0, 45.0)), risks((30.0, 18.0, 30.0), (180.0, 30.0, 45.0)))
+    assert list(disclose_subgroups(levels, TEN, whole=whole, horizons=kept)["status"]) == ["ok"] * 4
+    assert list(disclose_subgroups(levels, TEN, whole=whole, horizons={"death": [180.0]})["status"]) == ["suppressed", "ok"] * 2
+    # of 20 and 23 dead in no level three are between the days
+    one = levels_of(risks((30.0, 13.0, 30.0), (180.0, 37.0, 45.0)))
+    assert list(disclose_subgroups(one, TEN, whole=whole, horizons=kept)["status"]) == ["suppressed", "ok"]
+
+
+def test_an_enriched_subgroup_shows_no_few_events_outside_it() -> None:
+    whole = risks((30.0, 33.0, 60.0), (180.0, 60.0, 90.0)).assign(n_treated=200.0, n_comparator=200.0)
+    inside = risks((30.0, 13.0, 30.0), (180.0, 37.0, 45.0)).assign(enrichment="old", shift_in_real_se=np.nan)
+    kept = {"death": [180.0, 30.0]}
+    assert list(disclose_enrichment(inside, TEN, whole=whole, horizons=kept)["status"]) == ["suppressed", "ok"]
+    assert list(disclose_enrichment(inside.assign(rule="partial"), TEN, whole=whole, horizons=kept)["status"]) == ["ok", "ok"]
 
 
 def test_patients_in_no_level_take_the_smallest_level_with_them() -> None:

@@ -54,6 +54,13 @@ def test_the_same_treated_stand_beside_each_replicates_own_comparators() -> None
     assert made.cohort["weight_value"].tolist() == [70.0, 80.0, 3.0, 4.0, 70.0, 80.0, 7.0, 8.0]
 
 
+def test_a_site_with_comparators_of_its_own_is_known_by_them() -> None:
+    both = pd.concat([OWN, OWN.tail(1).assign(id="e", drug="no")])
+    made = assemble_external_control(both, RELEASED, COHORT, OUTCOMES, patient_id="id", learned_from=3, applied=("consent = 1",))
+    assert (assemble(3).compared_here, made.compared_here) == (False, True)
+    assert made.plain() == {"treated": 2, "comparators": 2, "learned_from": 2, "compared_here": True}
+
+
 def test_never_more_comparators_than_the_smallest_replicate_holds() -> None:
     made = assemble(90)
     assert (made.learned_from, made.comparators) == (70, 3)

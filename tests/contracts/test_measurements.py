@@ -168,7 +168,7 @@ def source_of(folder: Path, file: pd.DataFrame, *, suffix: str = "csv", unit: st
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_file_is_read_by_the_protocols_names(tmp_path: Path, suffix: str) -> None:
     file = GOOD.astype({"patient": int})
-    found = read_measurements(source_of(tmp_path, file, suffix=suffix), COHORT.measurements, folder=tmp_path)
+    found = read_measurements(source_of(tmp_path, file, suffix=suffix), COHORT.measurements, folder=tmp_path, minimum_count=1)
     assert found["patient_id"].tolist() == ["1", "1"]
     assert found["name"].tolist() == ["steps", "crp"]
     assert found["value"].isna().tolist() == [False, True]
@@ -187,9 +187,26 @@ def test_a_file_is_read_by_the_protocols_names(tmp_path: Path, suffix: str) -> N
 )
 def test_a_faulty_file_is_told_by_its_place_and_never_by_its_values(tmp_path: Path, change: dict, message: str) -> None:
     with pytest.raises(SourceError) as caught:
-        read_measurements(source_of(tmp_path, GOOD.assign(**change)), COHORT.measurements, folder=tmp_path)
+        read_measurements(source_of(tmp_path, GOOD.assign(**change)), COHORT.measurements, folder=tmp_path, minimum_count=1)
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("patients", "message"),
+    [
+        (["1", "1", "1"], "no name in the file belongs to 3 patients or more, so none is shown"),
+        (["1", "2", "3"], 'did you mean "stepping"?'),
+    ],
+)
+def test_a_name_that_few_patients_have_is_never_shown(tmp_path: Path, patients: list[str], message: str) -> None:
+    """Many rows of one patient are one patient; "step of Mr Smith" is nearer to "steps" than anything, and has one row."""
+    rows = [(patient, -1.0, "stepping", 1.0, "steps/day") for patient in patients] + [("4", -1.0, "step Smith", 1.0, "steps/day")]
+    file = pd.DataFrame(rows, columns=GOOD.columns)
+    with pytest.raises(SourceError) as caught:
+        read_measurements(source_of(tmp_path, file), COHORT.measurements, folder=tmp_path, minimum_count=3)
+    assert f'nothing measured is called "steps": {message}' in str(caught.value)
+    assert "Smith" not in str(caught.value)
 
 
 @pytest.mark.skipif(not OMOP.is_file(), reason="PARALLAX_OMOP_CSV names no folder with MEASUREMENT.csv: laboratory series of an OMOP database")

@@ -133,7 +133,8 @@ def test_the_verdict_and_the_costs_are_of_every_way_against_the_benchmark(two_si
 
 
 def test_every_planned_job_is_counted_and_no_other(tmp_path: Path) -> None:
-    """A study with all that a verdict can ask for: what Snakemake plans for the pooled answers is what is added up. Logs and benchmarks bear one name."""
+    """A study with all that a verdict can ask for: what Snakemake plans for the pooled answers is what is added up. Logs and benchmarks
+    bear one name."""
     study = make_study(tmp_path)
     write_hospital(study.folder)
     content = protocol_of_two_sites()

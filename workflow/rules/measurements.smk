@@ -18,6 +18,7 @@ rule extract_measurements:
     params:
         source=lambda wildcards: PROTOCOL.data.sites[wildcards.site].plain(),
         cohort=section("cohort"),
+        disclosure=section("disclosure"),
         folder=str(PROTOCOL_FILE.parent),
         code=code_digest("parallax.extraction.measurements"),
     script:

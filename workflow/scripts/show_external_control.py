@@ -1,6 +1,6 @@
 """What treated patients show against an AI-generated control, replicates combined, as a table, a figure and a page."""
 
-from parallax.disclosure.combined import disclose_combined
+from parallax.disclosure.combined import disclose_external_control
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.reporting.external_control import render_external_control
@@ -16,7 +16,8 @@ def answer(estimates, record, concentration, protocol):
     patients = record["treated"] + record["comparators"]
     made = read_table(estimates, ESTIMATES)
     combined = select_answers(combine(made, patients=patients, synthetic=patients, not_estimable=protocol.validation.gates.replicates_not_estimable))
-    return disclose_combined(combined, protocol.disclosure, concentration=read_table(concentration, CONCENTRATION))
+    shown = {"primary": protocol.question.primary, "compared_here": record["compared_here"]}
+    return disclose_external_control(combined, protocol.disclosure, concentration=read_table(concentration, CONCENTRATION), **shown)
 
 
 def show(input, output, params):

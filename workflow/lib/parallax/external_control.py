@@ -17,16 +17,18 @@ from parallax.tables import category_text, level_text
 
 @dataclass(frozen=True, slots=True)
 class ExternalControl:
-    """``cohort``: m replicates of the same treated and as many ``comparators`` each; ``learned_from``: the eligible real comparators behind these."""
+    """``cohort``: m replicates of the same treated and as many ``comparators`` each; ``learned_from``: the eligible real comparators behind these;
+    ``compared_here``: whether the site has comparators of its own, so that tables of the same treated patients may stand elsewhere."""
 
     cohort: pd.DataFrame
     treated: int
     comparators: int
     learned_from: int
+    compared_here: bool
 
     def plain(self) -> dict[str, object]:
-        """The counts as JSON-ready values."""
-        return {"treated": self.treated, "comparators": self.comparators, "learned_from": self.learned_from}
+        """All but the cohort as JSON-ready values."""
+        return {name: getattr(self, name) for name in ("treated", "comparators", "learned_from", "compared_here")}
 
 
 def assemble_external_control(
@@ -56,6 +58,7 @@ def assemble_external_control(
             "    allowed  a release that states the number of its real comparators\n    to do    use another release"
         )
     arm = category_text(patients[cohort.arms.column])
+    compared_here = bool((arm == level_text(cohort.arms.comparator)).any())
     own = patients[(arm == level_text(cohort.arms.treated)).fillna(False).to_numpy(bool)]
     treated = select_cohort(own, cohort, outcomes, patient_id, needed=("treated",)).cohort
     arm = category_text(released[cohort.arms.column])
@@ -72,4 +75,4 @@ def assemble_external_control(
     eligible = int(learned_from * len(drawn) / len(controls))
     comparators = min(eligible, int(drawn["replicate"].value_counts().min()))
     joined = join_external_control(treated, drawn, learned_from=comparators)
-    return ExternalControl(joined, treated=len(treated), comparators=comparators, learned_from=eligible)
+    return ExternalControl(joined, treated=len(treated), comparators=comparators, learned_from=eligible, compared_here=compared_here)

@@ -62,7 +62,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def read_benchmarks(folder: str | Path, jobs: Iterable[str]) -> dict[str, tuple[float, float]]:
-    """CPU seconds and seconds by the clock of these jobs, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1"), as far as Snakemake measured them.
+    """CPU seconds and seconds by the clock of these jobs, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1"), as far as they were measured.
 
     Snakemake samples CPU time, so that a job's last moments are missed, and all of a very short one. What else lies in the folder is of another
     protocol or another split of the work.
@@ -98,11 +98,15 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 def write_folder(path: str | Path, files: Mapping[str, bytes]) -> None:
-    """Write a new folder that everybody may read, whole or not at all: made under another name, then renamed. ``files`` by name; / makes a folder."""
+    """Write a folder that everybody may read, whole or not at all: made under another name, then renamed. ``files`` by name; / makes a folder.
+
+    One that stands there already stands until the new one is whole. What a killed run left unfinished is removed first.
+    """
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        _remove_unfinished(target)
+        made, earlier = (Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.")) for _ in range(2))
         try:
             for name, content in files.items():
                 file = made / name
@@ -110,9 +114,14 @@ def write_folder(path: str | Path, files: Mapping[str, bytes]) -> None:
                 file.write_bytes(content)
             for entry in (made, *made.rglob("*")):
                 entry.chmod(0o755 if entry.is_dir() else 0o644)
+            if target.exists():
+                target.replace(earlier)
             made.replace(target)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            if not target.exists() and any(earlier.iterdir()):
+                earlier.replace(target)
+            for unfinished in (made, earlier):
+                shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
         raise StorageError(
             f"{path}\n    found    the folder cannot be written ({error.strerror})\n    to do    free space or name another results folder"
@@ -120,7 +129,8 @@ def write_folder(path: str | Path, files: Mapping[str, bytes]) -> None:
 
 
 def remove_folder(path: str | Path) -> None:
-    """Remove a folder with all that is in it, where there is one."""
+    """Remove a folder with all that is in it, where there is one, and what a killed run left of it."""
+    _remove_unfinished(path)
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -165,6 +175,14 @@ def _check(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> pd.Da
         named = sorted({f"{column}: {check}" for column, check in cases})
         raise StorageError(f"{path}\n    found    columns that break the table's schema: {'; '.join(named)}") from None
     return checked
+
+
+def _remove_unfinished(path: str | Path) -> None:
+    """Remove what :func:`write_folder` left beside a folder where it was killed."""
+    target = Path(path)
+    # mkdtemp adds eight characters
+    for unfinished in target.parent.glob(f".{target.name}.????????"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_whole(path: Path, write: Callable[[Path], object], *, restricted: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,10 @@ _NUMBERS: Final = ("estimate", "std_error", "lower", "upper", "p_value", "p_adju
 _OF_SHARES: Final = frozenset({"risk_difference", "risk_ratio", "odds_ratio"})
 #: their events are a sum, of which patients without one say nothing
 OF_SUMS: Final = frozenset({"mean_difference", "rate_ratio"})
+#: whose patients a row is of, where not of everybody: each keeps horizons of its own, of those of everybody
+_POPULATIONS: Final = ("subgroup", "enrichment")
+#: rows of the same patients, or of parts of them: they keep their horizons together
+_PARTS: Final = ("level", "way", "design", "rule")
 #: the status of an estimate that would tell of few patients
 SUPPRESSED: Final = "suppressed"
 
@@ -33,6 +38,7 @@ def disclose_combined(
     *,
     concentration: pd.DataFrame | None = None,
     primary: Hypothesis | None = None,
+    horizons: Mapping[str, Sequence[float]] | None = None,
     also: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Estimates to two digits of their standard error, counts suppressed or rounded.
@@ -41,50 +47,92 @@ def disclose_combined(
         are also suppressed where the patients without one are few: the total would give them away.
     Estimates
         of few patients or few events in an arm are suppressed, for estimate and standard error tell the count; those of risks also where few
-        patients are without an event, and where few events lie between their horizon and another one that is shown (the horizon of
-        ``primary`` first, then the later before the earlier). So are those of an outcome whose sum few patients carry (``concentration``), and
-        those with a count that others would give away (``also``, by the names of the counts).
+        patients are without an event, and at a horizon that :func:`keep_horizons` does not keep (``primary`` comes first; ``horizons`` are those
+        that other tables of the same patients keep). So are those of an outcome whose sum few patients carry (``concentration``), and those
+        with a count that others would give away (``also``, by the names of the counts).
     """
-    return _show(combined.reset_index(drop=True), disclosure, also=also, concentration=concentration, primary=primary)
+    exact = combined.reset_index(drop=True)
+    return _show(exact, disclosure, also=also, concentration=concentration, primary=primary, horizons=horizons)
+
+
+def keep_horizons(
+    combined: pd.DataFrame, disclosure: DisclosureSection, *, primary: Hypothesis | None = None, horizons: Mapping[str, Sequence[float]] | None = None
+) -> dict[str, list[float]]:
+    """By outcome the horizons at which risks may be shown, in days, the most important first: that of ``primary``, then the later before the earlier.
+
+    Between any two of them lie ``minimum_count`` events or more in either arm under every design; a count that is itself suppressed takes no part,
+    for nothing shows it. ``horizons`` by outcome are those to choose from, where other tables of the same patients keep some already.
+    """
+    exact = combined.reset_index(drop=True)
+    found = _kept_by(["outcome"], exact, _told(exact, disclosure), disclosure, primary, horizons)
+    return {str(outcome): kept for (outcome,), (_, kept) in found.items()}
+
+
+def disclose_external_control(
+    combined: pd.DataFrame, disclosure: DisclosureSection, *, concentration: pd.DataFrame, primary: Hypothesis, compared_here: bool
+) -> pd.DataFrame:
+    """Estimates of treated patients beside comparators whom everybody may have, as in :func:`disclose_combined`.
+
+    Each difference tells the risk of the treated. Where the site has comparators of its own (``compared_here``) the site's tables tell it as well,
+    so that of each outcome's horizons only the most important is shown: every table keeps that one.
+    """
+    kept = keep_horizons(combined, disclosure, primary=primary)
+    first = {outcome: days[:1] for outcome, days in kept.items()} if compared_here else kept
+    return disclose_combined(combined, disclosure, concentration=concentration, primary=primary, horizons=first)
 
 
 def disclose_subgroups(
-    subgroups: pd.DataFrame, disclosure: DisclosureSection, *, whole: pd.DataFrame | None = None, primary: Hypothesis | None = None
+    subgroups: pd.DataFrame,
+    disclosure: DisclosureSection,
+    *,
+    whole: pd.DataFrame | None = None,
+    primary: Hypothesis | None = None,
+    horizons: Mapping[str, Sequence[float]] | None = None,
 ) -> pd.DataFrame:
     """Estimates and counts of subgroups as in :func:`disclose_combined`.
 
     Where one level's count is suppressed, the other levels and the count of all patients (``whole``, the same dataset's COMBINED table) would
-    give it away: the smallest of the others is suppressed with it. So it is where few patients are in no level.
+    give it away: the smallest of the others is suppressed with it. So it is where few patients are in no level. Of the ``horizons`` of all
+    patients a subgroup keeps those between which enough events lie in every level, and among the patients in none: one level's risks would be
+    the difference of the others' and of everybody's.
     """
     exact = subgroups.reset_index(drop=True)
     also = pd.DataFrame(False, index=exact.index, columns=_COUNTS)
     totals = _of_everybody(exact, whole)
     without = _without_event(exact)
+    outside = totals - exact.groupby(["subgroup", *_TARGET, "rule"], sort=False, dropna=False)[_COUNTS].transform("sum").astype("float64")
     for _, levels in exact.groupby(["subgroup", *_TARGET, "rule"], sort=False, dropna=False):
         for name in _COUNTS:
             counts = levels[name].to_numpy(dtype=np.float64)
             hidden = is_small(counts, disclosure)
             if name in _EVENTS:
                 hidden |= is_small(without.loc[levels.index, name], disclosure)
-            outside = totals.loc[levels.index[0], name] - counts.sum()
-            alone = int(hidden.sum()) + int(0 < outside < disclosure.minimum_count) == 1
-            if alone and not hidden.all() and (len(levels) > 1 or outside > 0):
+            rest = totals.loc[levels.index[0], name] - counts.sum()
+            alone = int(hidden.sum()) + int(0 < rest < disclosure.minimum_count) == 1
+            if alone and not hidden.all() and (len(levels) > 1 or rest > 0):
                 also.loc[levels.index[~hidden][int(np.nanargmin(counts[~hidden]))], name] = True
-    return _show(exact, disclosure, also=also, primary=primary)
+    return _show(exact, disclosure, also=also, primary=primary, horizons=horizons, outside=outside)
 
 
 def disclose_enrichment(
-    enrichment: pd.DataFrame, disclosure: DisclosureSection, *, whole: pd.DataFrame, primary: Hypothesis | None = None
+    enrichment: pd.DataFrame,
+    disclosure: DisclosureSection,
+    *,
+    whole: pd.DataFrame,
+    primary: Hypothesis | None = None,
+    horizons: Mapping[str, Sequence[float]] | None = None,
 ) -> pd.DataFrame:
     """Estimates and counts of enriched subgroups as in :func:`disclose_combined`.
 
     A real subgroup is also suppressed where the patients outside it are few: ``whole``, the real dataset's COMBINED table, shows all of them,
-    and the difference would give these away.
+    and the difference would give these away. Of the ``horizons`` of all real patients it keeps those between which enough events lie within
+    and outside the subgroup.
     """
     exact = enrichment.reset_index(drop=True)
-    outside = _of_everybody(exact, whole[whole["rule"] == "none"], by_rule=False) - exact[_COUNTS].astype("float64")
-    few = pd.DataFrame(is_small(outside, disclosure), columns=_COUNTS).mul(exact["rule"] == "none", axis=0)
-    shown = _show(exact, disclosure, also=few, primary=primary)
+    real = exact["rule"] == "none"
+    outside = (_of_everybody(exact, whole[whole["rule"] == "none"], by_rule=False) - exact[_COUNTS].astype("float64")).where(real)
+    few = pd.DataFrame(is_small(outside, disclosure), columns=_COUNTS)
+    shown = _show(exact, disclosure, also=few, primary=primary, horizons=horizons, outside=outside)
     return shown.assign(shift_in_real_se=round_digits(shown["shift_in_real_se"]))
 
 
@@ -112,15 +160,18 @@ def _show(
     also: pd.DataFrame | None = None,
     concentration: pd.DataFrame | None = None,
     primary: Hypothesis | None = None,
+    horizons: Mapping[str, Sequence[float]] | None = None,
+    outside: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """The table with its counts and estimates controlled; ``also`` marks counts that others would give away."""
+    """The table with its counts and estimates controlled; ``also`` marks counts that others would give away, ``outside`` are the counts of the
+    patients in no level of a row's subgroup."""
     counts = exact[_COUNTS].astype("float64")
     few = pd.DataFrame(is_small(counts, disclosure), columns=_COUNTS)
     few = few if also is None else few | also.astype(bool)
     few[_EVENTS] |= _is_carried(exact, disclosure, concentration)
     few_without = is_small(_without_event(exact), disclosure).any(axis=1)
     risks = exact["contrast"].isin(_OF_SHARES).to_numpy()
-    withheld = few.any(axis=1).to_numpy() | (risks & few_without) | _is_crowded(exact, disclosure, primary)
+    withheld = few.any(axis=1).to_numpy() | (risks & few_without) | _is_crowded(exact, disclosure, primary, horizons, outside)
     hidden = few.copy()
     hidden[_EVENTS] |= is_small(_without_event(exact), disclosure)
     shown = exact.assign(
@@ -147,18 +198,52 @@ def _is_carried(exact: pd.DataFrame, disclosure: DisclosureSection, concentratio
     return np.array([[(outcome, arm) in few for arm in ARMS] for outcome in exact["outcome"]], dtype=bool).reshape(len(exact), len(ARMS))
 
 
-def _is_crowded(exact: pd.DataFrame, disclosure: DisclosureSection, primary: Hypothesis | None) -> NDArray[np.bool_]:
-    """Risks at a horizon between which and a shown one few events lie."""
+def _is_crowded(
+    exact: pd.DataFrame,
+    disclosure: DisclosureSection,
+    primary: Hypothesis | None,
+    horizons: Mapping[str, Sequence[float]] | None,
+    outside: pd.DataFrame | None,
+) -> NDArray[np.bool_]:
+    """Risks at a horizon that is not kept."""
     crowded = np.zeros(len(exact), dtype=np.bool_)
-    keys = [name for name in ("subgroup", "level", "enrichment", "way", "design", "outcome", "rule") if name in exact]
-    rows = exact[exact["contrast"].isin(_OF_SHARES) & exact["horizon_days"].notna() & exact[_EVENTS].notna().all(axis=1)]
-    for _, group in rows.groupby(keys, sort=False):
-        known = group.drop_duplicates("horizon_days").sort_values("horizon_days", ascending=False)
-        if primary is not None and (known["outcome"] == primary.outcome).any():
-            known = known.sort_values("horizon_days", key=lambda days: days != primary.horizon_days, kind="stable")
-        kept = select_spaced(known[_EVENTS].astype("float64"), range(len(known)), disclosure.minimum_count)
-        crowded[group.index] = ~group["horizon_days"].isin(known["horizon_days"].iloc[kept])
+    counts = _told(exact, disclosure)
+    if outside is not None:
+        others = outside[_EVENTS].mask(is_small(outside[_EVENTS], disclosure))
+        counts = counts.join(others.add_suffix("_outside"))
+    for rows, kept in _kept_by([*(name for name in _POPULATIONS if name in exact), "outcome"], exact, counts, disclosure, primary, horizons).values():
+        crowded[rows] = ~exact["horizon_days"].iloc[rows].isin(kept)
     return crowded
+
+
+def _told(exact: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
+    """Events by arm, missing where they are suppressed by themselves."""
+    events = exact[_EVENTS].astype("float64")
+    return events.mask(is_small(events, disclosure) | is_small(_without_event(exact), disclosure))
+
+
+def _kept_by(
+    keys: list[str],
+    exact: pd.DataFrame,
+    counts: pd.DataFrame,
+    disclosure: DisclosureSection,
+    primary: Hypothesis | None,
+    horizons: Mapping[str, Sequence[float]] | None,
+) -> dict[tuple[object, ...], tuple[NDArray[np.intp], list[float]]]:
+    """By ``keys``, the last of which is the outcome: the positions of the risks at horizons, and the horizons kept among all ``counts``."""
+    found: dict[tuple[object, ...], tuple[NDArray[np.intp], list[float]]] = {}
+    risks = exact[exact["contrast"].isin(_OF_SHARES) & exact["horizon_days"].notna()]
+    parts = [name for name in _PARTS if name in exact]
+    for key, rows in risks.groupby(keys, sort=False):
+        outcome = str(key[-1])
+        first = primary.horizon_days if primary is not None and primary.outcome == outcome else None
+        days = sorted(set(rows["horizon_days"]), key=lambda day: (day != first, -day))
+        if horizons is not None:
+            days = [day for day in days if day in horizons.get(outcome, ())]
+        by_day = rows[["horizon_days", *parts]].join(counts).pivot_table(index="horizon_days", columns=parts, values=list(counts), aggfunc="min")
+        kept = select_spaced(by_day.reindex(days), range(len(days)), disclosure.minimum_count)
+        found[key] = (rows.index.to_numpy(), [days[position] for position in kept])
+    return found
 
 
 def _of_everybody(table: pd.DataFrame, whole: pd.DataFrame | None, *, by_rule: bool = True) -> pd.DataFrame:

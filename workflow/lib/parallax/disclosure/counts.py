@@ -42,13 +42,13 @@ def select_spaced(cumulative: ArrayLike, order: Iterable[int], minimum: int) -> 
     """The positions that may be shown of counts that only grow (events by time): no difference of two of them is small.
 
     Positions are taken in the ``order`` of their importance, each if its count is ``minimum`` or more away from that of every one taken before.
-    Shapes: ``cumulative`` (k,), or (k, arms) where it must hold in every arm. Increasing positions are returned.
+    Shapes: ``cumulative`` (k,), or (k, arms) where it must hold in every arm; a missing count is away from any. Increasing positions are returned.
     """
     counts = np.asarray(cumulative, dtype=np.float64)
-    counts = counts.reshape(len(counts), -1)
+    counts = counts[:, np.newaxis] if counts.ndim == 1 else counts
     kept: list[int] = []
     for position in order:
-        if (np.abs(counts[kept] - counts[position]) >= minimum - 1e-9).all():
+        if not (np.abs(counts[kept] - counts[position]) < minimum - 1e-9).any():
             kept.append(position)
     return sorted(set(kept))
 

@@ -34,13 +34,13 @@ def disclose_curves(
     Band
         One replicate: its own interval. Several: their range.
     Digits
-        Survival to steps of two patients or more (:func:`parallax.disclosure.numbers.round_shares`).
+        Survival in steps of two patients or more (:func:`parallax.disclosure.numbers.round_shares`).
     Steps
         A grid time is shown where at least ``minimum_count`` patients are at risk and at least as many events lie between it and every other
         time shown; the events of an interval are at_risk · (1 − S(t)/S(t−)) summed over it. The ``horizons`` (by outcome, the most
-        important first), at which estimates are shown too, come first, then the last time that may be shown, then the others. All designs
-        of an outcome and arm share their times, and the design with the fewest patients or events decides, so that a large weight cannot
-        stand for a crowd.
+        important first), at which the same patients' estimates tell risks, come first, then the last time that may be shown, then the others,
+        none of them a few events from a horizon, whether the curve shows that one or not. All designs of an outcome and arm share their times,
+        and the design with the fewest patients or events decides, so that a large weight cannot stand for a crowd.
     """
     shown = []
     for (outcome, arm), rows in curves.groupby(["outcome", "arm"], sort=False):
@@ -125,6 +125,8 @@ def _on_grid(curve: pd.DataFrame, grid: NDArray[np.float64]) -> tuple[NDArray[np
 
 def _shown_times(at_risk: NDArray[np.float64], events: NDArray[np.float64], first: Sequence[int], minimum: int) -> list[int]:
     """Positions on the grid that may be shown; the grid's start (survival one) always may."""
+    known = np.cumsum(events)
     allowed = [position for position in range(1, len(at_risk)) if at_risk[position] >= minimum]
-    order = [0, *(position for position in first if position in allowed), *allowed[-1:], *allowed]
-    return select_spaced(np.cumsum(events), order, minimum)
+    others = [position for position in allowed if (np.abs(known[list(first)] - known[position]) >= minimum - 1e-9).all()]
+    order = [0, *(position for position in first if position in allowed), *others[-1:], *others]
+    return select_spaced(known, order, minimum)

@@ -24,9 +24,15 @@ def round_digits(values: ArrayLike, digits: int = 3, *, of: ArrayLike | None = N
 
 
 def round_shares(values: ArrayLike, patients: float) -> NDArray[np.float64]:
-    """Shares of so many patients, to two decimals or more: in arms of 200 or more the steps are of two patients at least."""
-    decimals = max(2, math.floor(math.log10(max(patients, 1.0) / 2)))
-    return np.asarray(np.round(np.asarray(values, dtype=np.float64), decimals))
+    """Shares of so many patients, in steps of two of them or more: the least of 0.5, 0.2, 0.1, 0.05, … that is at least 2/patients.
+
+    Of 50 patients 0.05, of 187 still 0.02, of 200 0.01; of fewer than four, 0.5. The exact step 2/patients would name their number.
+    """
+    share = min(2 / max(patients, 1.0), 0.5)
+    decimals = math.floor(-math.log10(share) + 1e-9)
+    step, decimals = next((unit, decimals + 1) for unit in (1, 2, 5, 10) if unit >= share * 10 ** (decimals + 1) - 1e-9)
+    scaled = np.asarray(values, dtype=np.float64) * 10**decimals / step
+    return np.asarray(np.round(np.round(scaled) * step / 10**decimals, decimals))
 
 
 def round_measures(table: pd.DataFrame, columns: list[str], *, decimals: int = 4) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics, disclose_measurement_counts
-from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_subgroups
+from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_subgroups, keep_horizons
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
 from parallax.disclosure.validation import (
@@ -67,8 +67,8 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
     A part of the tables will do, with those of ``TELLING``.
     """
     disclosure, primary = protocol.disclosure, protocol.question.primary
-    horizons = {name: _by_importance(name, outcome.horizons_days, protocol) for name, outcome in protocol.outcomes.survival.items()}
-    grids = {name: curve_grid(days) for name, days in horizons.items()}
+    grids = {name: curve_grid(outcome.horizons_days) for name, outcome in protocol.outcomes.survival.items()}
+    kept = {dataset: keep_horizons(table, disclosure, primary=primary) for (dataset, name), table in exact.items() if name == "combined"}
     concentration = exact[REAL, _CONCENTRATION]
     shown: dict[tuple[str, str], pd.DataFrame] = {}
 
@@ -92,15 +92,16 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
             case "positivity":
                 return disclose_positivity(table, disclosure, **of_covariates)
             case "curves":
-                return disclose_curves(table, disclosure, grids=grids, horizons=horizons)
+                return disclose_curves(table, disclosure, grids=grids, horizons=kept[dataset])
             case "hazard_course":
                 return disclose_hazard_course(table, disclosure, curves=shown[dataset, "curves"], grids=grids)
             case "combined":
-                return disclose_combined(table, disclosure, concentration=concentration if dataset == REAL else None, primary=primary)
+                carried = concentration if dataset == REAL else None
+                return disclose_combined(table, disclosure, concentration=carried, primary=primary, horizons=kept[dataset])
             case "subgroups":
-                return disclose_subgroups(table, disclosure, whole=exact[dataset, "combined"], primary=primary)
+                return disclose_subgroups(table, disclosure, whole=exact[dataset, "combined"], primary=primary, horizons=kept[dataset])
             case "enrichment":
-                return disclose_enrichment(table, disclosure, whole=exact[REAL, "combined"], primary=primary)
+                return disclose_enrichment(table, disclosure, whole=exact[REAL, "combined"], primary=primary, horizons=kept[REAL])
             case "interactions":
                 return disclose_interactions(table, disclosure, subgroups=shown[dataset, "subgroups"])
             case "robustness":
@@ -118,9 +119,3 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
         if len(table) and name != _CONCENTRATION:
             shown[dataset, name] = show(dataset, name, table)
     return {key: shown[key] for key in exact if key in shown}
-
-
-def _by_importance(name: str, horizons_days: tuple[float, ...], protocol: Protocol) -> list[float]:
-    """An outcome's horizons: that of the primary estimate, then the later before the earlier."""
-    primary = protocol.question.primary
-    return sorted(horizons_days, key=lambda days: (name != primary.outcome or days != primary.horizon_days, -days))

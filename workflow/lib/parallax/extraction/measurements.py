@@ -16,11 +16,12 @@ from parallax.tables import SOURCE_MEASUREMENTS, category_text
 _SHOWN_NAMES = 12
 
 
-def read_measurements(source: FileSource, asked: Mapping[str, Measurement], *, folder: Path) -> pd.DataFrame:
+def read_measurements(source: FileSource, asked: Mapping[str, Measurement], *, folder: Path, minimum_count: int) -> pd.DataFrame:
     """The SOURCE_MEASUREMENTS of a site's file: every row of what ``asked`` names, by the protocol's names.
 
     Raises ``SourceError`` where a row lacks patient, time or name, a time or value is no finite number, nothing was measured under a name, or
-    rows are in another unit than the protocol states. Faults are counted or placed; no value is shown.
+    rows are in another unit than the protocol states. Faults are counted or placed; no value is shown, and of the file's names only those that
+    ``minimum_count`` patients or more have.
     """
     file, rows = _measurements(source)
     frame = read_file(rows, folder=folder)
@@ -28,9 +29,15 @@ def read_measurements(source: FileSource, asked: Mapping[str, Measurement], *, f
     found = frame[file.name].map(codes)
     faults = []
     for code in (code for code, name in codes.items() if not found.eq(name).any()):
-        present = sorted(set(frame[file.name].dropna()))
-        listed = ", ".join(present) if len(present) <= _SHOWN_NAMES else f"one of {len(present)} names in the file"
-        faults += [f'nothing measured is called "{code}": {did_you_mean(code, present, otherwise=f"name one of these: {listed}")}']
+        patients = frame.groupby(file.name)[file.patient_id].nunique()
+        common = sorted(patients.index[patients >= minimum_count])
+        if not common:
+            otherwise = f"no name in the file belongs to {minimum_count} patients or more, so none is shown"
+        elif len(common) <= _SHOWN_NAMES:
+            otherwise = f"name one of these: {', '.join(common)}"
+        else:
+            otherwise = f"name one of {len(common)} names in the file"
+        faults += [f'nothing measured is called "{code}": {did_you_mean(code, common, otherwise=otherwise)}']
     if file.unit is not None:
         for name, entry in asked.items():
             if other := int((found.eq(name) & ~frame[file.unit].eq(entry.unit).fillna(False)).sum()):

@@ -45,6 +45,7 @@ def check_sources(protocol: Protocol, *, folder: Path) -> dict[str, SourceFacts]
                 protocol.cohort,
                 protocol.outcomes,
                 folder=folder,
+                minimum_count=protocol.disclosure.minimum_count,
                 subgroups=subgroups_of(protocol),
                 where=f"data.sites.{site}",
                 digest=len(protocol.sites) > 1,
@@ -91,13 +92,15 @@ def describe_source(
     outcomes: OutcomesSection,
     *,
     folder: Path,
+    minimum_count: int,
     subgroups: Mapping[str, str] = MappingProxyType({}),
     where: str = "data.sites",
     digest: bool = False,
 ) -> SourceFacts:
     """What ``check_source`` compares a protocol with; ``subgroups`` by :func:`subgroups_of`, ``where`` the source's place in the protocol.
 
-    ``digest`` asks for that of the eligible patients too. Raises ``SourceError`` where the source cannot be read.
+    ``digest`` asks for that of the eligible patients too. Raises ``SourceError`` where the source cannot be read; it tells no name of measurements
+    that fewer than ``minimum_count`` patients have.
     """
     faults: dict[Fault, None] = {}
     used = [cohort.arms.column, *(column for _, outcome in outcomes.items() for column in outcome.columns.values())]
@@ -134,8 +137,8 @@ def describe_source(
         names = [*names, *cohort.summaries]
         if summaries:
             people = pd.DataFrame({"patient_id": category_text(frame[source.patient_id])})
-            rows = select_measurements(read_measurements(source, cohort.measurements, folder=folder), cohort.measurements)
-            frame = frame.join(summarise_measurements(rows, people, cohort))
+            rows = read_measurements(source, cohort.measurements, folder=folder, minimum_count=minimum_count)
+            frame = frame.join(summarise_measurements(select_measurements(rows, cohort.measurements), people, cohort))
 
     eligible = pd.Series(True, index=frame.index)
     levels: dict[str, int] = {}

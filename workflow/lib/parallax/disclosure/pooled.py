@@ -117,7 +117,8 @@ def _gives_away(parts: Sequence[_Part], rows: pd.DataFrame, disclosure: Disclosu
     few = is_small(counts, disclosure) | is_small(without, disclosure)
     found |= (hidden & ~few).any(axis=0)
     sums = rows["contrast"].isin(OF_SUMS).to_numpy()
-    found[:, 2:] |= (suppressed & (sums | ~few.any(axis=2))).any(axis=0)[:, None]
+    otherwise = suppressed & (sums | ~few.any(axis=2))
+    found[:, 2:] |= np.any(otherwise, axis=0, keepdims=True).T
     return found
 
 

@@ -92,10 +92,8 @@ def judge_ways(
         if compared.empty:
             continue
         # in the order of BENCHMARKS; where none can be compared, the best one says why
-        found, answer = (
-            compared.iloc[int(compared["shift"].notna().to_numpy().argmax())],
-            next(row for row in rows if target_of(row) == primary.target),
-        )
+        found = compared.iloc[int(compared["shift"].notna().to_numpy().argmax())]
+        answer = next(row for row in rows if target_of(row) == primary.target)
         shift = float(found["shift"])
         verdict: PooledOutcome = "inconclusive" if math.isnan(shift) else "agrees" if abs(shift) <= threshold else "differs"
         judged.append(

@@ -82,7 +82,9 @@ def test_every_job_that_is_counted_is_measured_under_that_name() -> None:
 def test_times_are_added_up_and_each_job_counts_once_within_a_way() -> None:
     """Each job is taken to last one CPU second and two by the clock; that of another protocol is not counted."""
     jobs = list_jobs(protocol())
-    found = measure_costs(dict.fromkeys([*(job for needed in jobs.values() for job in needed), "refit_generator/clinic/tvae/2/1-of-1"], (1.0, 2.0)), jobs)
+    found = measure_costs(
+        dict.fromkeys([*(job for needed in jobs.values() for job in needed), "refit_generator/clinic/tvae/2/1-of-1"], (1.0, 2.0)), jobs
+    )
     assert found["jobs"].tolist() == [len(needed) for needed in jobs.values()]
     assert (found["cpu_seconds"] == found["jobs"]).all()
     assert (found["seconds"] == 2 * found["jobs"]).all()

@@ -32,15 +32,26 @@ LEAST = {
 }
 
 
+#: taken up to a horizon, before which patients may be censored
+UP_TO_A_HORIZON = ("risk_difference", "risk_ratio", "rmst_difference", "rmst_ratio")
+
+
 @pytest.mark.parametrize("contrast", LEAST)
 def test_an_eighth_of_what_unadjusted_arms_give(contrast: str) -> None:
     estimate, unadjusted = LEAST[contrast]
-    assert least_variance(answer_of(contrast, estimate)) == pytest.approx(float(unadjusted / 8))
+    censored = Fraction(1, 8) if contrast in UP_TO_A_HORIZON else 1
+    horizon = 30.0 if contrast in (*UP_TO_A_HORIZON, "hazard_ratio") else None
+    assert least_variance(answer_of(contrast, estimate, horizon_days=horizon)) == pytest.approx(float(unadjusted / 8 * censored))
+
+
+def test_of_an_outcome_without_times_nobody_is_censored() -> None:
+    estimate, unadjusted = LEAST["risk_difference"]
+    assert least_variance(answer_of("risk_difference", estimate, horizon_days=None)) == pytest.approx(float(unadjusted / 8))
 
 
 def test_the_arm_that_lost_the_days_is_the_one_with_the_smaller_mean() -> None:
     """Two days lost by the comparators, to 50 of 200."""
-    assert least_variance(answer_of("rmst_difference", 2.0)) == pytest.approx(4 * 150 / (50 * 200) / 8)
+    assert least_variance(answer_of("rmst_difference", 2.0)) == pytest.approx(4 * 150 / (50 * 200) / 64)
 
 
 def test_hidden_events_are_near_all_patients() -> None:

@@ -23,9 +23,9 @@ FEW = 10
 COUNTS = ("n_treated", "n_comparator", "events_treated", "events_comparator")
 
 
-def answer_of(contrast: str, estimate: float, error: float, counts: dict[str, int | None]) -> Answer:
+def answer_of(contrast: str, estimate: float, error: float, counts: dict[str, float | None]) -> Answer:
     lower, upper = normal_interval(estimate, error)
-    numbers = {"estimate": estimate, "variance": error**2, "lower": lower, "upper": upper, "p_value": None, "horizon_days": HORIZON}
+    numbers = {"estimate": estimate, "variance": error**2, "lower": lower, "upper": upper, "p_value": None}
     return Answer.model_validate(sound_results()["answers"][0] | {"contrast": contrast} | numbers | counts)
 
 
@@ -33,16 +33,16 @@ def round_to_five(count: float) -> int:
     return int(5 * round(count / 5))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     patients=st.sampled_from([100, 400, 2000]),
-    hazards=st.tuples(*[st.floats(0.003, 0.2)] * 2),
+    hazards=st.tuples(*[st.floats(0.003, 0.15)] * 2),
     censoring=st.sampled_from([0.001, 0.02, 0.1]),
     spread=st.sampled_from([0.0, 0.5, 1.0]),
 )
 def test_of_times(seed: int, patients: int, hazards: tuple[float, float], censoring: float, spread: float) -> None:
-    """Exponential times and censoring, weights log-normal; up to 95 of 100 censored, up to all but a few dead."""
+    """Exponential times and censoring, weights log-normal; risks up to 0.99, of which censoring leaves a part to be seen."""
     rng = np.random.default_rng(seed)
     treated = rng.random(patients) < 0.4
     died, lost = rng.exponential(1 / np.where(treated, *hazards)), rng.exponential(1 / censoring, patients)
@@ -68,12 +68,12 @@ def test_of_times(seed: int, patients: int, hazards: tuple[float, float], censor
         few = min(all_of - with_it for all_of, with_it in zip(n, e, strict=True)) < FEW
         if few and contrast.startswith("risk"):
             continue
-        counts = dict(zip(COUNTS, told, strict=True)) | (dict.fromkeys(COUNTS[2:]) if few else {})
+        counts = dict(zip(COUNTS, told, strict=True)) | {"horizon_days": HORIZON} | (dict.fromkeys(COUNTS[2:]) if few else {})
         answer = answer_of(contrast, estimate, error, counts)
         assert error**2 >= (least_variance(answer) or 0.0), (contrast, n, e)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     patients=st.sampled_from([100, 1000]),
@@ -94,7 +94,7 @@ def test_of_values(seed: int, patients: int, means: tuple[float, float], spread:
         if min(e) < FEW or (contrast != "rate_ratio" and min(np.subtract(n, e)) < FEW):
             continue
         difference = AVERAGE_CONTRASTS[contrast](pair)
-        told = dict(zip(COUNTS, map(round_to_five, (*n, *e)), strict=True))
+        told = dict(zip(COUNTS, map(round_to_five, (*n, *e)), strict=True)) | {"horizon_days": None}
         least = least_variance(answer_of(contrast, difference.estimate, difference.std_error, told))
         assert least is not None
         assert difference.std_error**2 >= least, (contrast, n, e)

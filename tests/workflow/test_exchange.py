@@ -21,10 +21,12 @@ from parallax.storage import read_table
 from parallax.tables import COMBINED, POOLED, cohort_schema
 from parallax.validation.ways import answer, pool_generator
 from workflow.conftest import PROTOCOL, REPOSITORY, Study, simulate_patients
+from workflow.searching import search
 from workflow.test_release import RELEASABLE
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
+MARKED = ("age", "marker")
 SENT = ("harbour.json", "harbour.json.sig")
 RELEASE = {"source": "release", "path": "inbox/release", "public_key": "inbox/harbour.pub"}
 OF_HARBOUR = {"harbour": {"path": "inbox/harbour.json", "public_key": "inbox/harbour.pub"}}
@@ -65,10 +67,20 @@ def found(folder: Path, site: str, *, seed: int) -> Institution:
     for name in ("workflow", "config", "envs", "profiles"):
         shutil.copytree(REPOSITORY / name, folder / "parallax" / name)
     shutil.copy(REPOSITORY / "Snakefile", folder / "parallax")
-    simulate_patients(300, seed=seed).to_csv(folder / "patients.csv", index=False)
+    mark_patients(simulate_patients(300, seed=seed), seed=seed).to_csv(folder / "patients.csv", index=False)
     institution = Institution(folder, folder / "tiny.yaml")
     institution.write_protocol(copy.deepcopy(SMALL) | {"data": {"sites": {site: PROTOCOL["data"]["sites"]["clinic"]}}})
     return institution
+
+
+def mark_patients(patients: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+    """Every patient with an age and a marker of five decimals more, which no other number of a study is."""
+    digits = np.random.default_rng(seed).permutation(90_000)[: 2 * len(patients)].reshape(2, -1) + 10_000
+    marked = {
+        name: [f"{value:.1f}{number}" if value == value else None for value, number in zip(patients[name], digits[row], strict=True)]
+        for row, name in enumerate(MARKED)
+    }
+    return patients.assign(**marked)
 
 
 def openssl(*words: object) -> None:
@@ -102,7 +114,7 @@ def clinic(harbour: Institution, tmp_path_factory: pytest.TempPathFactory) -> In
     deliver(harbour, institution)
     pooled = institution.pools()
     # in two steps, for each run has its time
-    for wanted in (["exact/verdicts.json"], ["estimates.csv", "pooling.csv", "heterogeneity.csv", "site_overlap.csv"]):
+    for wanted in (["exact/verdicts.json"], ["estimates.csv", "pooling.csv", "pooling_costs.csv", "heterogeneity.csv", "site_overlap.csv"]):
         done = pooled.run(*(f"results/tiny/{name}" for name in wanted))
         assert done.returncode == 0, done.stdout + done.stderr
     return pooled
@@ -215,11 +227,14 @@ def test_heterogeneity_is_shown(clinic: Institution) -> None:
 
 
 def test_nothing_of_the_other_institution_is_here(clinic: Institution, harbour: Institution) -> None:
-    theirs = pd.read_csv(harbour.folder / "patients.csv")
-    ours = pd.read_parquet(clinic.results / "patients/clinic/source/patients.parquet")
-    assert not set(theirs["days"].head(5).items()) <= set(ours["days"].items())
-    for path in (clinic.results / "patients/harbour").rglob("cohort.parquet"):
-        assert not set(pd.read_parquet(path)["age"].head(20).items()) <= set(theirs["age"].items())
+    """Every patient of the harbour has an age and a marker that no other number is; the copy of the project was there before anything was sent."""
+    marks = pd.read_csv(harbour.folder / "patients.csv", dtype=str)
+    words = {value for name in MARKED for value in marks[name].dropna()}
+    numbers = {float(word) for word in words}
+    files = [path for path in clinic.folder.rglob("*") if path.is_file() and not path.is_relative_to(clinic.folder / "parallax")]
+    assert {path.name for path in files} >= {"harbour.json", "cohort.parquet", "estimates.csv", "pooling_costs.csv"}
+    assert search([harbour.results / "patients/harbour/real/cohort.parquet"], words, numbers, folder=harbour.folder) != set()
+    assert search(files, words, numbers, folder=clinic.folder) == set()
 
 
 def test_an_altered_file(clinic: Institution, inbox: Path) -> None:

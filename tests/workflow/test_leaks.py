@@ -14,7 +14,6 @@ import stat
 import subprocess
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from workflow.conftest import LENIENT, PROTOCOL, Study, make_study, simulate_patients
+from workflow.searching import search, texts
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 
@@ -112,20 +112,6 @@ def open_files(study: Study) -> list[Path]:
     ]
 
 
-def texts(content: bytes, depth: int = 0) -> Iterator[str]:
-    """The content as text, and what is packed within it: base64, deflated streams."""
-    yield content.decode("utf-8", errors="ignore")
-    if depth == 2:
-        return
-    for packed in re.findall(rb"[A-Za-z0-9+/]{60,}={0,2}", content):
-        yield from texts(base64.b64decode(packed + b"=" * (-len(packed) % 4)), depth + 1)
-    for start in [found.start() for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08", content)]:
-        try:
-            yield from texts(zlib.decompressobj(wbits=47).decompress(content[start:]), depth + 1)
-        except zlib.error:
-            continue
-
-
 def find_leaks(study: Study, *said: str, accepted: tuple[str, ...] = ()) -> set[str]:
     """Where a patient is, in words that the failing test shows; ``accepted`` levels may stand where a release holds levels."""
     return {leak for leak in _find(study, *said) if not (LEVELS.match(leak) and leak.endswith(tuple(f": {level}" for level in accepted)))}
@@ -134,17 +120,8 @@ def find_leaks(study: Study, *said: str, accepted: tuple[str, ...] = ()) -> set[
 def _find(study: Study, *said: str) -> set[str]:
     words, numbers = needles(study)
     pattern = re.compile("|".join(re.escape(word) for word in sorted(words)))
-    found = {f"the console: {hit}" for text in said for hit in pattern.findall(text)}
-    for path in open_files(study):
-        name = path.relative_to(study.folder).as_posix()
-        found |= {f"{name}: {hit}" for text in texts(path.read_bytes()) for hit in pattern.findall(text)}
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-            of_numbers = table.select_dtypes("number").to_numpy(dtype=np.float64, na_value=np.nan)
-            found |= {f"{name}: {value}" for value in numbers & set(of_numbers.ravel())}
-            words_of = table.select_dtypes(exclude="number").astype(str).to_numpy().ravel()
-            found |= {f"{name}: {hit}" for value in words_of for hit in pattern.findall(value)}
-    return found
+    on_the_console = {f"the console: {hit}" for text in said for hit in pattern.findall(text)}
+    return on_the_console | search(open_files(study), words, numbers, folder=study.folder)
 
 
 def find_open(study: Study) -> set[str]:

@@ -62,7 +62,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def read_benchmarks(folder: str | Path, jobs: Iterable[str]) -> dict[str, tuple[float, float]]:
-    """CPU seconds and seconds by the clock of these jobs, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1"), as far as they were measured.
+    """CPU seconds and seconds by the clock of these jobs, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1"), where they were measured.
 
     Snakemake samples CPU time, so that a job's last moments are missed, and all of a very short one. What else lies in the folder is of another
     protocol or another split of the work.

@@ -31,8 +31,8 @@ Place = tuple[str, str, str]
 def list_jobs(protocol: Protocol, *, fits: int = 1, simulations: int = 1) -> dict[Place, tuple[str, ...]]:
     """The jobs without which a way has no answer, by rule and wildcards ("fit_generator/clinic/tvae/1-of-1"), for every way that is pooled.
 
-    ``fits`` and ``simulations`` are the batches of a generator's fits and of its simulated studies. Each job stands once within a way, and in all
-    ways that it serves. Of a generator's verdict its own jobs are counted and those that judge all of a site's (floor, certificate, references).
+    ``fits`` and ``simulations`` are the batches of a generator's fits and of its simulated studies. Each job stands once within a way, and in every
+    way that it serves. Of a generator's verdict its own jobs are counted and those that judge all of a site's (floor, certificate, references).
     """
     places = {}
     for way, dataset in _ways(protocol):

@@ -9,7 +9,7 @@ from typing import Final
 
 from parallax.sites.site_results import Answer
 
-#: of the variance between unadjusted arms: what weights and covariates never get below, and rounded counts neither
+#: of the variance between unadjusted arms: what weights and covariates do not get below, and rounded counts neither
 LEAST_SHARE: Final = 1 / 8
 
 #: patients and events of an arm
@@ -20,14 +20,15 @@ def least_variance(answer: Answer, *, competing: bool = False, multiple: float =
     """The least variance, on the analysis scale, that the estimate of these n patients and e events in an arm can have; None where nothing is known.
 
     Assumption
-        Weights, covariates and matching leave an eighth or more of what unadjusted arms have. A restricted mean loses its days to the e who have
-        the event, and risks are no more than a few hundredths from one where many are censored before the horizon; counts scatter an eighth as
-        much as Poisson's or more.
+        Weights, covariates and matching leave an eighth or more of what unadjusted arms have, and counts scatter an eighth as much as Poisson's or
+        more. Up to a horizon, of those without an event an eighth of an eighth or more would have none, were nobody censored.
     Formula
         an eighth of: 4/(e₁ + e₀) for a hazard ratio (half of those at risk are treated; more elsewhere); Σ e(n − e)/n³ for a difference of risks,
         Σ (1/e − 1/n) for their ratio, Σ n/(e(n − e)) for their odds ratio; Σ 1/e for a ratio of rates. Of restricted means up to L days the arm
         with the smaller one has lost l days or more on average, to e of its n patients: by Cauchy and Schwarz the days lost have the variance
         l²(n − e)/e or more, the mean l²(1/e − 1/n); l is the difference itself, and of a ratio r < 1 L(1 − r), on the logarithmic scale (1/r − 1).
+        Up to a horizon an eighth of it again: with e events among those who are followed a risk F has the variance F²(1 − F)/e or more, which
+        falls with 1 − F, and F is not e/n where patients are censored.
     Hidden events
         of an estimate that is shown are near n, for few are without one, and taken for n. Differences of risks, odds and rates do not hide them.
     Nothing is known
@@ -41,13 +42,14 @@ def least_variance(answer: Answer, *, competing: bool = False, multiple: float =
     treated, comparator = ((patients, patients if events is None else events) for patients, events in answer.arms)
     if not (treated[0] > 0 < treated[1] and comparator[0] > 0 < comparator[1]):
         return None
-    if answer.contrast in _OF_ARMS:
-        return LEAST_SHARE * multiple * sum(map(_OF_ARMS[answer.contrast], (treated, comparator)))
     if answer.contrast == "hazard_ratio":
         return LEAST_SHARE * multiple * 4 / (treated[1] + comparator[1])
+    share = LEAST_SHARE * multiple * (1.0 if answer.horizon_days is None else LEAST_SHARE)
+    if answer.contrast in _OF_ARMS:
+        return share * sum(map(_OF_ARMS[answer.contrast], (treated, comparator)))
     if answer.contrast in ("rmst_difference", "rmst_ratio") and not competing:
         lost = expm1(abs(answer.estimate)) if answer.contrast == "rmst_ratio" else abs(answer.estimate)
-        return LEAST_SHARE * multiple * lost**2 * _of_log_risk(treated if answer.estimate < 0 else comparator)
+        return share * lost**2 * _of_log_risk(treated if answer.estimate < 0 else comparator)
     return None
 
 

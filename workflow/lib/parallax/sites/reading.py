@@ -177,7 +177,7 @@ def _faults_of_answer(place: str, answer: Answer, protocol: Protocol) -> Iterato
     if answer.variance is not None and least is not None and answer.variance < least:
         hidden = "up to " * any(events is None for _, events in answer.arms)
         counts = f"{hidden}{sum(patients if events is None else events for patients, events in answer.arms)} events"
-        allowed = f"{least:.2g} or more, an eighth of what such counts give"
+        allowed = f"{least:.2g} or more, a small part of what such counts give"
         yield Fault(f"{place}.variance", f"{answer.variance:g}, with {counts}", allowed, _AGAIN)
 
 

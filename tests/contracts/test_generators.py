@@ -202,7 +202,7 @@ FAULTS = {
     "one treated patient": (_one_treated, "the treated arm: found fewer than 10 patients; allowed are 10 or more"),
     "no comparator": (lambda real: real.__setitem__("treated", True), "the comparator arm: found fewer than 10 patients"),
     "no events": (lambda real: real.__setitem__("death_event", np.int64(0)), 'outcome "death": found no events'),
-    "all missing": (lambda real: real.__setitem__("lactate", np.nan), 'covariate "lactate": found no known value'),
+    "all missing": (lambda real: real.__setitem__("lactate", np.nan), 'covariate "lactate": found fewer than 10 patients of whom it is known'),
     "500 levels": (_many_levels, "levels; allowed are 50 or fewer; merge rare ones"),
     "infinite value": (_infinite, 'covariate "age": found infinite values'),
     "zero follow-up": (lambda real: real.__setitem__("death_days", 0.0), "missing, infinite or not above zero"),

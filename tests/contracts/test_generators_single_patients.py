@@ -30,7 +30,7 @@ def know_few(known: int) -> tuple[pd.DataFrame, list[float]]:
 @every_generator
 def test_a_number_known_of_few_is_refused_and_not_told(method: str, known: int) -> None:
     real, marked = know_few(known)
-    with pytest.raises(GenerationError, match='covariate "lactate": found fewer than 10 patients of whom it is known; .*; leave it out') as raised:
+    with pytest.raises(GenerationError, match=r'covariate "lactate": found fewer than 10 patients of whom it is known; .*; leave it out') as raised:
         fit_generator(SETTINGS[method], real, covariates=COVARIATES, outcomes=OUTCOMES, seed=1)
     assert not any(str(value) in str(raised.value) for value in marked)
 
@@ -51,7 +51,10 @@ def test_a_level_known_of_few_and_levels_of_one_patient_each_are_refused(method:
     real = simulate_cohort(320, seed=1)
     few = pd.array(["Mr Quillfeather"] * 9 + [None] * 311, dtype="string")
     alone = pd.array([f"Mr Quillfeather {place}" for place in range(40)] + [None] * 280, dtype="string")
-    for levels, message in ((few, 'covariate "smoker": found fewer than 10 patients'), (alone, 'covariate "smoker": found no level that 2 patients have')):
+    for levels, message in (
+        (few, 'covariate "smoker": found fewer than 10 patients'),
+        (alone, 'covariate "smoker": found no level that 2 patients have'),
+    ):
         with pytest.raises(GenerationError, match=message) as raised:
             fit_generator(SETTINGS[method], real.assign(smoker=levels), covariates=COVARIATES, outcomes=OUTCOMES, seed=1)
         assert "Quillfeather" not in str(raised.value)

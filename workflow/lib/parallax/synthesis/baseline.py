@@ -189,9 +189,14 @@ class TreatmentThenCovariates:
         treated = cohort["treated"].to_numpy(bool)
         arms = {arm: cohort[chosen] for arm, chosen in zip(ARMS, (treated, ~treated), strict=True)}
         if faults := [
-            fault for arm, of_arm in arms.items() for name in context.covariates.numeric for fault in check_known(f'covariate "{name}", {arm} arm', of_arm[name])
+            fault
+            for arm, of_arm in arms.items()
+            for name in context.covariates.numeric
+            for fault in check_known(f'covariate "{name}", {arm} arm', of_arm[name])
         ]:
-            raise GenerationError("the calibrated recipe learns each arm's covariates by themselves; choose the direct one, or:\n  - " + "\n  - ".join(faults))
+            raise GenerationError(
+                "the calibrated recipe learns each arm's covariates by themselves; choose the direct one, or:\n  - " + "\n  - ".join(faults)
+            )
         copulas = {arm: CovariateCopula.fit(of_arm, context) for arm, of_arm in arms.items()}
         untilted = cls(float(treated.mean()), copulas, moments, np.zeros(0))
         pool = untilted._candidates(min(_CANDIDATES * len(cohort), _MOST_CANDIDATES), rng=rng)

@@ -11,7 +11,7 @@ from parallax import tables
 from parallax.cohort.characteristics import describe_arms
 from parallax.cohort.concentration import measure_concentration
 from parallax.disclosure.cohort import disclose_attrition, disclose_characteristics
-from parallax.disclosure.combined import disclose_combined, disclose_enrichment, disclose_external_control, disclose_subgroups, keep_horizons
+from parallax.disclosure.combined import disclose_combined, disclose_external_control, disclose_subgroups, keep_horizons
 from parallax.disclosure.counts import divide_shown, select_spaced, suppress_counts
 from parallax.disclosure.curves import curve_grid, disclose_curves, disclose_hazard_course
 from parallax.disclosure.designs import disclose_balance, disclose_calibration, disclose_overlap, disclose_positivity, disclose_score_histogram
@@ -150,6 +150,13 @@ def test_overlap_averages_what_could_be_applied_and_counts_what_failed() -> None
     assert (shown["n_treated"], shown["n_comparator"]) == (100, 205)
     assert (shown["ess_treated"], shown["ess_comparator"]) == (90, 180)
     assert shown["reason"] == "separated"
+
+
+def test_equipoise_names_no_patient() -> None:
+    # 41 of 50 patients are 0.82, and two decimals would say 41
+    row = ("crude", "ATE", 20, 30, 20.0, 30.0, 0.8, 41 / 50, 1.0, 0.05, 0.05, 0, None, "ok", None)
+    shown = disclose_overlap(tables.OVERLAP.validate(pd.DataFrame([(0, *row)], columns=list(tables.OVERLAP.columns))), TEN)
+    assert shown["equipoise"].tolist() == [0.8]
 
 
 def test_an_empty_overlap_stays_empty() -> None:
@@ -369,34 +376,6 @@ def test_treated_patients_beside_others_are_shown_at_no_other_horizon_than_at_ho
     # at home few comparators may hide day 180, or the curve show another day near to it
     both = disclose_external_control(far, TEN, concentration=nothing, primary=primary, compared_here=True)
     assert list(both["status"]) == ["ok", "suppressed"]
-
-
-def levels_of(*levels: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([rows.assign(subgroup="age", level=f"level {number}") for number, rows in enumerate(levels)])
-
-
-def test_a_subgroup_keeps_the_horizons_that_all_its_levels_keep() -> None:
-    whole = risks((30.0, 33.0, 60.0), (180.0, 60.0, 90.0)).assign(n_treated=200.0, n_comparator=200.0)
-    kept = keep_horizons(whole, TEN)
-    assert kept == {"death": [180.0, 30.0]}
-    # of the second level three treated die between the days: 33 − 18 and 60 − 42 would tell them
-    levels = levels_of(risks((30.0, 18.0, 30.0), (180.0, 42.0, 45.0)), risks((30.0, 15.0, 30.0), (180.0, 18.0, 45.0)))
-    assert list(disclose_subgroups(levels, TEN, whole=whole, horizons=kept)["status"]) == ["suppressed", "ok"] * 2
-    # what all patients hide, a subgroup does not show
-    levels = levels_of(risks((30.0, 15.0, 30.0), (180.0, 30.0, 45.0)), risks((30.0, 18.0, 30.0), (180.0, 30.0, 45.0)))
-    assert list(disclose_subgroups(levels, TEN, whole=whole, horizons=kept)["status"]) == ["ok"] * 4
-    assert list(disclose_subgroups(levels, TEN, whole=whole, horizons={"death": [180.0]})["status"]) == ["suppressed", "ok"] * 2
-    # of 20 and 23 dead in no level three are between the days
-    one = levels_of(risks((30.0, 13.0, 30.0), (180.0, 37.0, 45.0)))
-    assert list(disclose_subgroups(one, TEN, whole=whole, horizons=kept)["status"]) == ["suppressed", "ok"]
-
-
-def test_an_enriched_subgroup_shows_no_few_events_outside_it() -> None:
-    whole = risks((30.0, 33.0, 60.0), (180.0, 60.0, 90.0)).assign(n_treated=200.0, n_comparator=200.0)
-    inside = risks((30.0, 13.0, 30.0), (180.0, 37.0, 45.0)).assign(enrichment="old", shift_in_real_se=np.nan)
-    kept = {"death": [180.0, 30.0]}
-    assert list(disclose_enrichment(inside, TEN, whole=whole, horizons=kept)["status"]) == ["suppressed", "ok"]
-    assert list(disclose_enrichment(inside.assign(rule="partial"), TEN, whole=whole, horizons=kept)["status"]) == ["ok", "ok"]
 
 
 def test_patients_in_no_level_take_the_smallest_level_with_them() -> None:

@@ -24,10 +24,8 @@ _NUMBERS: Final = ("estimate", "std_error", "lower", "upper", "p_value", "p_adju
 _OF_SHARES: Final = frozenset({"risk_difference", "risk_ratio", "odds_ratio"})
 #: their events are a sum, of which patients without one say nothing
 OF_SUMS: Final = frozenset({"mean_difference", "rate_ratio"})
-#: whose patients a row is of, where not of everybody: each keeps horizons of its own, of those of everybody
-_POPULATIONS: Final = ("subgroup", "enrichment")
-#: rows of the same patients, or of parts of them: they keep their horizons together
-_PARTS: Final = ("level", "way", "design", "rule")
+#: rows of the same patients: they keep their horizons together
+_PARTS: Final = ("way", "design", "rule")
 #: the status of an estimate that would tell of few patients
 SUPPRESSED: Final = "suppressed"
 
@@ -64,8 +62,18 @@ def keep_horizons(
     for nothing shows it. ``horizons`` by outcome are those to choose from, where other tables of the same patients keep some already.
     """
     exact = combined.reset_index(drop=True)
-    found = _kept_by(["outcome"], exact, _told(exact, disclosure), disclosure, primary, horizons)
-    return {str(outcome): kept for (outcome,), (_, kept) in found.items()}
+    events = exact[_EVENTS].astype("float64")
+    told = events.mask(is_small(events, disclosure) | is_small(_without_event(exact), disclosure))
+    kept = {}
+    for outcome, rows in exact[_is_risk(exact)].groupby("outcome", sort=False):
+        first = primary.horizon_days if primary is not None and primary.outcome == outcome else None
+        days = sorted(set(rows["horizon_days"]), key=lambda day: (day != first, -day))
+        if horizons is not None:
+            days = [day for day in days if day in horizons.get(str(outcome), ())]
+        parts = [name for name in _PARTS if name in rows]
+        by_day = rows[["horizon_days", *parts]].join(told).pivot_table(index="horizon_days", columns=parts, values=_EVENTS, aggfunc="min")
+        kept[str(outcome)] = [days[position] for position in select_spaced(by_day.reindex(days), range(len(days)), disclosure.minimum_count)]
+    return kept
 
 
 def disclose_external_control(
@@ -82,57 +90,42 @@ def disclose_external_control(
 
 
 def disclose_subgroups(
-    subgroups: pd.DataFrame,
-    disclosure: DisclosureSection,
-    *,
-    whole: pd.DataFrame | None = None,
-    primary: Hypothesis | None = None,
-    horizons: Mapping[str, Sequence[float]] | None = None,
+    subgroups: pd.DataFrame, disclosure: DisclosureSection, *, whole: pd.DataFrame | None = None, primary: Hypothesis | None = None
 ) -> pd.DataFrame:
     """Estimates and counts of subgroups as in :func:`disclose_combined`.
 
     Where one level's count is suppressed, the other levels and the count of all patients (``whole``, the same dataset's COMBINED table) would
-    give it away: the smallest of the others is suppressed with it. So it is where few patients are in no level. Of the ``horizons`` of all
-    patients a subgroup keeps those between which enough events lie in every level, and among the patients in none: one level's risks would be
-    the difference of the others' and of everybody's.
+    give it away: the smallest of the others is suppressed with it. So it is where few patients are in no level.
     """
     exact = subgroups.reset_index(drop=True)
     also = pd.DataFrame(False, index=exact.index, columns=_COUNTS)
     totals = _of_everybody(exact, whole)
     without = _without_event(exact)
-    outside = totals - exact.groupby(["subgroup", *_TARGET, "rule"], sort=False, dropna=False)[_COUNTS].transform("sum").astype("float64")
     for _, levels in exact.groupby(["subgroup", *_TARGET, "rule"], sort=False, dropna=False):
         for name in _COUNTS:
             counts = levels[name].to_numpy(dtype=np.float64)
             hidden = is_small(counts, disclosure)
             if name in _EVENTS:
                 hidden |= is_small(without.loc[levels.index, name], disclosure)
-            rest = totals.loc[levels.index[0], name] - counts.sum()
-            alone = int(hidden.sum()) + int(0 < rest < disclosure.minimum_count) == 1
-            if alone and not hidden.all() and (len(levels) > 1 or rest > 0):
+            outside = totals.loc[levels.index[0], name] - counts.sum()
+            alone = int(hidden.sum()) + int(0 < outside < disclosure.minimum_count) == 1
+            if alone and not hidden.all() and (len(levels) > 1 or outside > 0):
                 also.loc[levels.index[~hidden][int(np.nanargmin(counts[~hidden]))], name] = True
-    return _show(exact, disclosure, also=also, primary=primary, horizons=horizons, outside=outside)
+    return _show(exact, disclosure, also=also, primary=primary)
 
 
 def disclose_enrichment(
-    enrichment: pd.DataFrame,
-    disclosure: DisclosureSection,
-    *,
-    whole: pd.DataFrame,
-    primary: Hypothesis | None = None,
-    horizons: Mapping[str, Sequence[float]] | None = None,
+    enrichment: pd.DataFrame, disclosure: DisclosureSection, *, whole: pd.DataFrame, primary: Hypothesis | None = None
 ) -> pd.DataFrame:
     """Estimates and counts of enriched subgroups as in :func:`disclose_combined`.
 
     A real subgroup is also suppressed where the patients outside it are few: ``whole``, the real dataset's COMBINED table, shows all of them,
-    and the difference would give these away. Of the ``horizons`` of all real patients it keeps those between which enough events lie within
-    and outside the subgroup.
+    and the difference would give these away.
     """
     exact = enrichment.reset_index(drop=True)
-    real = exact["rule"] == "none"
-    outside = (_of_everybody(exact, whole[whole["rule"] == "none"], by_rule=False) - exact[_COUNTS].astype("float64")).where(real)
-    few = pd.DataFrame(is_small(outside, disclosure), columns=_COUNTS)
-    shown = _show(exact, disclosure, also=few, primary=primary, horizons=horizons, outside=outside)
+    outside = _of_everybody(exact, whole[whole["rule"] == "none"], by_rule=False) - exact[_COUNTS].astype("float64")
+    few = pd.DataFrame(is_small(outside, disclosure), columns=_COUNTS).mul(exact["rule"] == "none", axis=0)
+    shown = _show(exact, disclosure, also=few, primary=primary)
     return shown.assign(shift_in_real_se=round_digits(shown["shift_in_real_se"]))
 
 
@@ -161,17 +154,15 @@ def _show(
     concentration: pd.DataFrame | None = None,
     primary: Hypothesis | None = None,
     horizons: Mapping[str, Sequence[float]] | None = None,
-    outside: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """The table with its counts and estimates controlled; ``also`` marks counts that others would give away, ``outside`` are the counts of the
-    patients in no level of a row's subgroup."""
+    """The table with its counts and estimates controlled; ``also`` marks counts that others would give away."""
     counts = exact[_COUNTS].astype("float64")
     few = pd.DataFrame(is_small(counts, disclosure), columns=_COUNTS)
     few = few if also is None else few | also.astype(bool)
     few[_EVENTS] |= _is_carried(exact, disclosure, concentration)
     few_without = is_small(_without_event(exact), disclosure).any(axis=1)
     risks = exact["contrast"].isin(_OF_SHARES).to_numpy()
-    withheld = few.any(axis=1).to_numpy() | (risks & few_without) | _is_crowded(exact, disclosure, primary, horizons, outside)
+    withheld = few.any(axis=1).to_numpy() | (risks & few_without) | _is_crowded(exact, disclosure, primary, horizons)
     hidden = few.copy()
     hidden[_EVENTS] |= is_small(_without_event(exact), disclosure)
     shown = exact.assign(
@@ -198,52 +189,21 @@ def _is_carried(exact: pd.DataFrame, disclosure: DisclosureSection, concentratio
     return np.array([[(outcome, arm) in few for arm in ARMS] for outcome in exact["outcome"]], dtype=bool).reshape(len(exact), len(ARMS))
 
 
+def _is_risk(exact: pd.DataFrame) -> NDArray[np.bool_]:
+    return np.asarray(exact["contrast"].isin(_OF_SHARES) & exact["horizon_days"].notna(), dtype=np.bool_)
+
+
 def _is_crowded(
-    exact: pd.DataFrame,
-    disclosure: DisclosureSection,
-    primary: Hypothesis | None,
-    horizons: Mapping[str, Sequence[float]] | None,
-    outside: pd.DataFrame | None,
+    exact: pd.DataFrame, disclosure: DisclosureSection, primary: Hypothesis | None, horizons: Mapping[str, Sequence[float]] | None
 ) -> NDArray[np.bool_]:
-    """Risks at a horizon that is not kept."""
+    """Risks at a horizon that is not kept; each subgroup's patients keep their own."""
     crowded = np.zeros(len(exact), dtype=np.bool_)
-    counts = _told(exact, disclosure)
-    if outside is not None:
-        others = outside[_EVENTS].mask(is_small(outside[_EVENTS], disclosure))
-        counts = counts.join(others.add_suffix("_outside"))
-    for rows, kept in _kept_by([*(name for name in _POPULATIONS if name in exact), "outcome"], exact, counts, disclosure, primary, horizons).values():
-        crowded[rows] = ~exact["horizon_days"].iloc[rows].isin(kept)
+    apart = [name for name in ("subgroup", "level", "enrichment") if name in exact]
+    risks = exact[_is_risk(exact)]
+    for rows in [group for _, group in risks.groupby(apart, sort=False)] if apart else [risks]:
+        kept = keep_horizons(rows, disclosure, primary=primary, horizons=horizons)
+        crowded[rows.index] = [day not in kept[outcome] for outcome, day in zip(rows["outcome"], rows["horizon_days"], strict=True)]
     return crowded
-
-
-def _told(exact: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
-    """Events by arm, missing where they are suppressed by themselves."""
-    events = exact[_EVENTS].astype("float64")
-    return events.mask(is_small(events, disclosure) | is_small(_without_event(exact), disclosure))
-
-
-def _kept_by(
-    keys: list[str],
-    exact: pd.DataFrame,
-    counts: pd.DataFrame,
-    disclosure: DisclosureSection,
-    primary: Hypothesis | None,
-    horizons: Mapping[str, Sequence[float]] | None,
-) -> dict[tuple[object, ...], tuple[NDArray[np.intp], list[float]]]:
-    """By ``keys``, the last of which is the outcome: the positions of the risks at horizons, and the horizons kept among all ``counts``."""
-    found: dict[tuple[object, ...], tuple[NDArray[np.intp], list[float]]] = {}
-    risks = exact[exact["contrast"].isin(_OF_SHARES) & exact["horizon_days"].notna()]
-    parts = [name for name in _PARTS if name in exact]
-    for key, rows in risks.groupby(keys, sort=False):
-        outcome = str(key[-1])
-        first = primary.horizon_days if primary is not None and primary.outcome == outcome else None
-        days = sorted(set(rows["horizon_days"]), key=lambda day: (day != first, -day))
-        if horizons is not None:
-            days = [day for day in days if day in horizons.get(outcome, ())]
-        by_day = rows[["horizon_days", *parts]].join(counts).pivot_table(index="horizon_days", columns=parts, values=list(counts), aggfunc="min")
-        kept = select_spaced(by_day.reindex(days), range(len(days)), disclosure.minimum_count)
-        found[key] = (rows.index.to_numpy(), [days[position] for position in kept])
-    return found
 
 
 def _of_everybody(table: pd.DataFrame, whole: pd.DataFrame | None, *, by_rule: bool = True) -> pd.DataFrame:

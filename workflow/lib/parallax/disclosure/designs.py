@@ -7,14 +7,14 @@ import pandas as pd
 
 from parallax.disclosure.cohort import tellable_columns
 from parallax.disclosure.counts import divide_shown, is_small, record_thresholds, suppress_counts
-from parallax.disclosure.numbers import round_digits
+from parallax.disclosure.numbers import round_digits, round_shares
 from parallax.protocol.disclosure import DisclosureSection
 
 #: an effective sample size is a count wherever all weights are equal
 _COUNTED = ("n_treated", "n_comparator", "ess_treated", "ess_comparator")
 #: decimals that name no fraction of a small number of patients
-_DECIMALS = {"c_statistic": 3, "equipoise": 2, "top_share": 2, "max_abs_smd": 2}
-_AVERAGED = (*_DECIMALS, "max_weight")
+_DECIMALS = {"c_statistic": 3, "top_share": 2, "max_abs_smd": 2}
+_AVERAGED = (*_DECIMALS, "equipoise", "max_weight")
 
 
 def disclose_balance(balance: pd.DataFrame, disclosure: DisclosureSection, *, characteristics: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -32,7 +32,10 @@ def disclose_balance(balance: pd.DataFrame, disclosure: DisclosureSection, *, ch
 
 
 def disclose_overlap(overlap: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
-    """One row per design: means over the replicates in which it could be applied, how many those are, and how many of them failed."""
+    """One row per design: means over the replicates in which it could be applied, how many those are, and how many of them failed.
+
+    Equipoise, the share of so many patients, is in steps of two of them or more.
+    """
     rows = []
     for design, replicates in overlap.groupby("design", sort=False):
         applied = replicates[replicates["status"] == "ok"]
@@ -55,7 +58,9 @@ def disclose_overlap(overlap: pd.DataFrame, disclosure: DisclosureSection) -> pd
     shown = pd.DataFrame(rows, columns=columns)
     counts = {name: suppress_counts(shown[name], disclosure) for name in _COUNTED}
     rounded = {name: shown[name].astype("float64").round(decimals) for name, decimals in _DECIMALS.items()}
-    return record_thresholds(shown.assign(**counts, **rounded, max_weight=round_digits(shown["max_weight"], 2)), disclosure)
+    patients = (shown["n_treated"] + shown["n_comparator"]).fillna(0.0)
+    equipoise = [float(round_shares(share, n)) for share, n in zip(shown["equipoise"], patients, strict=True)]
+    return record_thresholds(shown.assign(**counts, **rounded, equipoise=equipoise, max_weight=round_digits(shown["max_weight"], 2)), disclosure)
 
 
 def disclose_score_histogram(histogram: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:

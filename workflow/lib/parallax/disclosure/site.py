@@ -99,9 +99,9 @@ def disclose_site(exact: Mapping[tuple[str, str], pd.DataFrame], protocol: Proto
                 carried = concentration if dataset == REAL else None
                 return disclose_combined(table, disclosure, concentration=carried, primary=primary, horizons=kept[dataset])
             case "subgroups":
-                return disclose_subgroups(table, disclosure, whole=exact[dataset, "combined"], primary=primary, horizons=kept[dataset])
+                return disclose_subgroups(table, disclosure, whole=exact[dataset, "combined"], primary=primary)
             case "enrichment":
-                return disclose_enrichment(table, disclosure, whole=exact[REAL, "combined"], primary=primary, horizons=kept[REAL])
+                return disclose_enrichment(table, disclosure, whole=exact[REAL, "combined"], primary=primary)
             case "interactions":
                 return disclose_interactions(table, disclosure, subgroups=shown[dataset, "subgroups"])
             case "robustness":

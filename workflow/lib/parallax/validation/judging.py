@@ -74,7 +74,7 @@ def judge_worst_risk(name: str, outcomes: Mapping[str, Outcome], gates: Gates) -
     ]
 
     def gravity(row: dict[str, object]) -> tuple[bool, bool, float]:
-        decided = not pd.isna(row["passed"])
+        decided = row["passed"] is not pd.NA
         return decided and not row["passed"], not decided, float(str(row["upper"]))
 
     return max(rows, key=gravity)

@@ -62,6 +62,15 @@ def test_attrition_hides_who_few_were_and_keeps_the_thresholds() -> None:
     assert set(shown["round_to"]) == {5}
 
 
+def test_how_many_left_is_hidden_where_few_of_an_arm_did() -> None:
+    """Three treated and seven comparators leave: ten, shown, less at most nine and six by the arms' own counts would bound either to four values."""
+    columns = ["step", "name", "reason", "excluded", "remaining_treated", "remaining_comparator"]
+    rows = [(0, "all", "", 0, 100, 200), (1, "adults", "", 10, 97, 193), (2, "first", "", 50, 77, 163)]
+    shown = disclose_attrition(pd.DataFrame(rows, columns=columns), TEN)
+    assert shown["excluded"].isna().tolist() == [True, True, False]
+    assert shown["remaining_treated"].tolist() == [100, 95, 75]
+
+
 def characteristics(*rows: tuple[object, ...]) -> pd.DataFrame:
     return tables.CHARACTERISTICS.validate(pd.DataFrame(rows, columns=list(tables.CHARACTERISTICS.columns)))
 

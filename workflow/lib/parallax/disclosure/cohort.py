@@ -18,9 +18,14 @@ DOMINANT: Final = 0.5
 
 
 def disclose_attrition(attrition: pd.DataFrame, disclosure: DisclosureSection) -> pd.DataFrame:
-    """Attrition with every count suppressed or rounded."""
-    counts = ("excluded", "remaining_treated", "remaining_comparator")
-    return record_thresholds(attrition.assign(**{name: suppress_counts(attrition[name], disclosure) for name in counts}), disclosure)
+    """Attrition, steps in their order, with every count suppressed or rounded.
+
+    How many leave is suppressed also where few of an arm do: with the arms' own counts before and after, their sum would bound each of the two.
+    """
+    remaining = attrition[["remaining_treated", "remaining_comparator"]].astype("Float64").to_numpy(dtype=np.float64, na_value=np.nan)
+    few = np.vstack([np.zeros((1, 2), dtype=np.bool_), is_small(-np.diff(remaining, axis=0), disclosure)]).any(axis=1)
+    shown = {name: suppress_counts(attrition[name], disclosure) for name in ("remaining_treated", "remaining_comparator")}
+    return record_thresholds(attrition.assign(excluded=suppress_counts(attrition["excluded"], disclosure, also=few), **shown), disclosure)
 
 
 def disclose_characteristics(

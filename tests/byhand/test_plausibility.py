@@ -12,11 +12,13 @@ from parallax.sites.site_results import Answer
 from parallax.statistics.intervals import normal_interval
 from site_tables import sound_results
 
+SOUND = sound_results()["answers"][0]
+
 
 def answer_of(contrast: str, estimate: float, error: float = 0.1, **changed: object) -> Answer:
     lower, upper = normal_interval(estimate, error)
     numbers = {"estimate": estimate, "variance": error**2, "lower": lower, "upper": upper, "p_value": None}
-    return Answer.model_validate(sound_results()["answers"][0] | {"contrast": contrast} | numbers | changed)
+    return Answer.model_validate(SOUND | {"contrast": contrast} | numbers | changed)
 
 
 LEAST = {
@@ -71,4 +73,4 @@ def test_where_nothing_is_known() -> None:
     assert least_variance(answer_of("rmst_difference", -2.0), competing=True) is None
     assert least_variance(answer_of("hazard_ratio", -0.3), competing=True) is not None
     blank = dict.fromkeys(("estimate", "variance", "lower", "upper", "p_value"))
-    assert least_variance(Answer.model_validate(sound_results()["answers"][0] | blank | {"status": "not_estimable"})) is None
+    assert least_variance(Answer.model_validate(SOUND | blank | {"status": "not_estimable"})) is None

@@ -18,6 +18,7 @@ from parallax.statistics.survival import restricted_means, risks
 from site_tables import sound_results
 
 HORIZON = 30.0
+SOUND = sound_results()["answers"][0]
 #: of an arm as it is shown: ten or more with the event, and for risks as many without
 FEW = 10
 COUNTS = ("n_treated", "n_comparator", "events_treated", "events_comparator")
@@ -26,14 +27,14 @@ COUNTS = ("n_treated", "n_comparator", "events_treated", "events_comparator")
 def answer_of(contrast: str, estimate: float, error: float, counts: dict[str, float | None]) -> Answer:
     lower, upper = normal_interval(estimate, error)
     numbers = {"estimate": estimate, "variance": error**2, "lower": lower, "upper": upper, "p_value": None}
-    return Answer.model_validate(sound_results()["answers"][0] | {"contrast": contrast} | numbers | counts)
+    return Answer.model_validate(SOUND | {"contrast": contrast} | numbers | counts)
 
 
 def round_to_five(count: float) -> int:
     return int(5 * round(count / 5))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=50)
 @given(
     seed=st.integers(0, 2**32 - 1),
     patients=st.sampled_from([100, 400, 2000]),
@@ -73,7 +74,7 @@ def test_of_times(seed: int, patients: int, hazards: tuple[float, float], censor
         assert error**2 >= (least_variance(answer) or 0.0), (contrast, n, e)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=50)
 @given(
     seed=st.integers(0, 2**32 - 1),
     patients=st.sampled_from([100, 1000]),

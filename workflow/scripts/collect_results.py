@@ -9,12 +9,8 @@ from parallax.disclosure.site import OF_ALL, OF_GENERATOR, disclose_site, exact_
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.reporting import results
-from parallax.storage import read_frame, read_table, write_csv, write_frame
+from parallax.storage import read_exact, read_frame, read_table, write_csv, write_frame
 from parallax.vocabulary import POOLED, REAL
-
-
-def read_site(folder, protocol):
-    return {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in exact_tables(protocol)}
 
 
 def collect(input, output, params):
@@ -22,7 +18,7 @@ def collect(input, output, params):
     pools = [Path(input.pooled) / f"{name}.parquet" for name in (REAL, *protocol.generators)] if protocol.pools else []
     pooled = {(POOLED, path.stem): read_frame(path) for path in pools if path.exists()}
     for site, folder in ((site, Path(params.exact) / site) for site in protocol.sites):
-        shown |= {(site, *key): table for key, table in disclose_site(read_site(folder, protocol), protocol).items()}
+        shown |= {(site, *key): table for key, table in disclose_site(read_exact(folder, exact_tables(protocol)), protocol).items()}
         stages = [folder / name / f"{stage}.parquet" for name in protocol.generators for stage in ("fit", "draw", "refit")]
         shown[site, REAL, "generation"] = pd.concat([read_table(path, tables.GENERATION) for path in stages], ignore_index=True)
     for (site, dataset, name), table in shown.items():

@@ -10,13 +10,13 @@ from parallax.protocol.protocol import Protocol
 from parallax.sites.aggregates import list_excluded, pool_aggregates, withhold
 from parallax.sites.heterogeneity import measure_heterogeneity
 from parallax.sites.reading import find_copies, read_site_results
-from parallax.storage import read_json, read_table, write_table
+from parallax.storage import read_exact, read_json, write_table
 from parallax.validation.combining import select_answers
 from parallax.vocabulary import REAL
 
 
 def read_site(folder, key, protocol):
-    exact = {each: read_table(folder / each[0] / f"{each[1]}.parquet", getattr(tables, each[1].upper())) for each in dict.fromkeys((*TELLING, key))}
+    exact = read_exact(folder, (*TELLING, key))
     return exact[key], disclose_site(exact, protocol)[key]
 
 

@@ -9,14 +9,13 @@ from parallax.disclosure.site import JUDGED, TELLING, disclose_site
 from parallax.job import job
 from parallax.protocol.generators import guarantee_of
 from parallax.protocol.protocol import Protocol
-from parallax.storage import read_json, read_table, read_text, write_json
+from parallax.storage import read_exact, read_json, read_table, read_text, write_json
 from parallax.validation.registration import describe_registration
 from parallax.validation.verdict import reach_verdict
 
 
 def judge(folder, generator, protocol):
-    keys = [*TELLING, *((generator, name) for name in JUDGED)]
-    exact = {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in keys}
+    exact = read_exact(folder, (*TELLING, *((generator, name) for name in JUDGED)))
     shown, certified = exact | disclose_site(exact, protocol), protocol.validation.certification.repetitions > 0
     return reach_verdict(
         generator,

@@ -10,18 +10,14 @@ from parallax.protocol.protocol import Protocol
 from parallax.provenance import read_commit
 from parallax.signing import sign_file
 from parallax.sites.site_results import build_site_results
-from parallax.storage import read_json, read_table, write_bytes, write_json
+from parallax.storage import read_exact, read_json, read_table, write_bytes, write_json
 from parallax.vocabulary import REAL
-
-
-def read_site(folder, protocol):
-    wanted = [(dataset, name) for dataset in (REAL, *protocol.generators) for name in ("combined", "balance", "overlap")]
-    return {key: read_table(folder / key[0] / f"{key[1]}.parquet", getattr(tables, key[1].upper())) for key in dict.fromkeys((*wanted, *TELLING))}
 
 
 def write(input, output, params, log):
     protocol = Protocol.of(params.protocol)
-    shown = disclose_site(read_site(Path(params.exact), protocol), protocol)
+    wanted = [(dataset, name) for dataset in (REAL, *protocol.generators) for name in ("combined", "balance", "overlap")]
+    shown = disclose_site(read_exact(params.exact, (*wanted, *TELLING)), protocol)
     judged = read_json(input.verdict)["sites"][params.site]
     verdicts = {name: judged[name]["verdict"] for name in protocol.generators}
     cohort = read_table(input.cohort, tables.cohort_schema(protocol.cohort.covariates, protocol.outcomes))

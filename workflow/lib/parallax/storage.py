@@ -16,6 +16,7 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrors
 
+from parallax import tables
 from parallax.errors import StorageError
 
 
@@ -28,6 +29,14 @@ def write_table(path: str | Path, table: pd.DataFrame, schema: pa.DataFrameSchem
 def read_table(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a Parquet table and check it against its schema."""
     return _check(read_frame(path), schema, Path(path))
+
+
+def read_exact(folder: str | Path, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], pd.DataFrame]:
+    """A site's exact tables by (dataset, name), each once, checked against the schema of its name."""
+    return {
+        (dataset, name): read_table(Path(folder) / dataset / f"{name}.parquet", getattr(tables, name.upper()))
+        for dataset, name in dict.fromkeys(keys)
+    }
 
 
 def read_table_and_digest(path: str | Path, schema: pa.DataFrameSchema) -> tuple[pd.DataFrame, str]:

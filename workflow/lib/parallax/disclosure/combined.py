@@ -63,7 +63,7 @@ def keep_horizons(
     """
     exact = combined.reset_index(drop=True)
     events = exact[_EVENTS].astype("float64")
-    told = events.mask(is_small(events, disclosure) | is_small(_without_event(exact), disclosure))
+    told = events.mask(is_small(events, disclosure) | is_small(without_event(exact), disclosure))
     kept = {}
     for outcome, rows in exact[_is_risk(exact)].groupby("outcome", sort=False):
         first = primary.horizon_days if primary is not None and primary.outcome == outcome else None
@@ -100,7 +100,7 @@ def disclose_subgroups(
     exact = subgroups.reset_index(drop=True)
     also = pd.DataFrame(False, index=exact.index, columns=_COUNTS)
     totals = _of_everybody(exact, whole)
-    without = _without_event(exact)
+    without = without_event(exact)
     for _, levels in exact.groupby(["subgroup", *_TARGET, "rule"], sort=False, dropna=False):
         for name in _COUNTS:
             counts = levels[name].to_numpy(dtype=np.float64)
@@ -160,11 +160,11 @@ def _show(
     few = pd.DataFrame(is_small(counts, disclosure), columns=_COUNTS)
     few = few if also is None else few | also.astype(bool)
     few[_EVENTS] |= _is_carried(exact, disclosure, concentration)
-    few_without = is_small(_without_event(exact), disclosure).any(axis=1)
+    few_without = is_small(without_event(exact), disclosure).any(axis=1)
     risks = exact["contrast"].isin(_OF_SHARES).to_numpy()
     withheld = few.any(axis=1).to_numpy() | (risks & few_without) | _is_crowded(exact, disclosure, primary, horizons)
     hidden = few.copy()
-    hidden[_EVENTS] |= is_small(_without_event(exact), disclosure)
+    hidden[_EVENTS] |= is_small(without_event(exact), disclosure)
     shown = exact.assign(
         **{name: suppress_counts(counts[name], disclosure, also=hidden[name]) for name in _COUNTS},
         **{name: exact[name].mask(withheld) for name in _NUMBERS},
@@ -176,8 +176,8 @@ def _show(
     return record_thresholds(round_estimates(shown), disclosure)
 
 
-def _without_event(exact: pd.DataFrame) -> pd.DataFrame:
-    """Patients without an event by the columns of events; missing where events are a sum."""
+def without_event(exact: pd.DataFrame) -> pd.DataFrame:
+    """Patients without an event by the columns of events of a COMBINED table; missing where events are a sum."""
     sums = exact["contrast"].isin(OF_SUMS)
     found = {f"events_{arm}": (exact[f"n_{arm}"].astype("float64") - exact[f"events_{arm}"].astype("float64")).mask(sums) for arm in ARMS}
     return pd.DataFrame(found)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from parallax.disclosure.combined import OF_SUMS, SUPPRESSED, describe_suppression, disclose_combined, is_target_in
+from parallax.disclosure.combined import OF_SUMS, SUPPRESSED, describe_suppression, disclose_combined, is_target_in, without_event
 from parallax.disclosure.counts import is_small, record_thresholds, suppress_counts
 from parallax.disclosure.numbers import round_digits, round_estimates
 from parallax.protocol.disclosure import DisclosureSection
@@ -69,7 +69,7 @@ def disclose_pooled(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A site's part in pooled rows (rows × counts, in the order of ``_COUNTS``): its ``counts``, the patients ``without`` an event (infinite where
+    """A site's part in pooled rows (rows × counts, in the order of ``_COUNTS``): its ``counts``, the patients ``without`` an event (missing where
     there is no such number), which counts it hides; by row, whether it suppresses its estimate."""
 
     counts: NDArray[np.float64]
@@ -82,8 +82,8 @@ def _align(answers: SiteAnswers, rows: pd.DataFrame) -> _Part:
     """A site's part in these rows: of a target that it answers by several rules, the fewest, and hidden where one is."""
     exact, shown = (table.reset_index(drop=True) for table in (answers.exact, answers.shown))
     counts = exact[_COUNTS].to_numpy(dtype=np.float64)
-    without = np.full_like(counts, np.inf)
-    without[:, 2:] = np.where(exact["contrast"].isin(OF_SUMS).to_numpy()[:, None], np.inf, counts[:, :2] - counts[:, 2:])
+    without = np.full_like(counts, np.nan)
+    without[:, 2:] = without_event(exact)
     hidden = shown[_COUNTS].isna().to_numpy() & ~np.isnan(counts)
     suppressed = (shown["status"] == SUPPRESSED).to_numpy()[:, None]
     parts = {"counts": (counts, "min"), "without": (without, "min"), "hidden": (hidden, "max"), "suppressed": (suppressed, "max")}

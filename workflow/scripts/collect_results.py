@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from parallax import tables
 from parallax.disclosure.site import OF_ALL, OF_GENERATOR, disclose_site, exact_tables
 from parallax.job import job
 from parallax.protocol.protocol import Protocol
 from parallax.reporting import results
-from parallax.storage import read_exact, read_frame, read_table, write_csv, write_frame
+from parallax.storage import read_exact, read_frame, read_tables, write_csv, write_frame
 from parallax.vocabulary import POOLED, REAL
 
 
@@ -20,7 +18,7 @@ def collect(input, output, params):
     for site, folder in ((site, Path(params.exact) / site) for site in protocol.sites):
         shown |= {(site, *key): table for key, table in disclose_site(read_exact(folder, exact_tables(protocol)), protocol).items()}
         stages = [folder / name / f"{stage}.parquet" for name in protocol.generators for stage in ("fit", "draw", "refit")]
-        shown[site, REAL, "generation"] = pd.concat([read_table(path, tables.GENERATION) for path in stages], ignore_index=True)
+        shown[site, REAL, "generation"] = read_tables(stages, tables.GENERATION)
     for (site, dataset, name), table in shown.items():
         write_frame(Path(output.aggregates) / site / dataset / f"{name}.parquet", table)
     parts = {name: {key[:2]: table for key, table in shown.items() if key[2] == name} for name in OF_ALL + OF_GENERATOR}

@@ -6,7 +6,7 @@ from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.enrichment import parse_enrichment
 from parallax.protocol.outcomes import OutcomesSection
-from parallax.storage import read_json, read_model, read_table, write_table
+from parallax.storage import read_json, read_model, read_table, read_tables, write_table
 from parallax.tables import ENRICHMENT_DRAWS, GENERATION, cohort_schema, empty_table, enriched_schema, failure_reason
 
 
@@ -25,7 +25,7 @@ def draw(input, output, params, covariates, outcomes):
 with job(snakemake.log[0]):
     output, params = snakemake.output, snakemake.params
     study = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
-    unfitted = failure_reason(pd.concat([read_table(path, GENERATION) for path in snakemake.input.fits]))
+    unfitted = failure_reason(read_tables(snakemake.input.fits, GENERATION))
     reason = unfitted or contain(lambda: draw(snakemake.input, output, params, *study))
     if reason is not None:
         names = [entry.name for entry in parse_enrichment(params.enrichment)]

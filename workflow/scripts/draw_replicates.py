@@ -1,12 +1,10 @@
 """Draw all replicates of one generator, each as large as the protocol asks for, from its fit or from the fits of all batches."""
 
-import pandas as pd
-
 from parallax.checksums import digest_file
 from parallax.job import contain, job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.outcomes import OutcomesSection
-from parallax.storage import read_json, read_model, read_table, write_json, write_table
+from parallax.storage import read_json, read_model, read_table, read_tables, write_json, write_table
 from parallax.tables import GENERATION, cohort_schema, empty_table, failure_reason, generation_row
 
 
@@ -22,7 +20,7 @@ def draw(input, output, params, schema, records):
 
 def gather(input, output, generator):
     records = [read_json(path) for path in input.records]
-    reason = failure_reason(pd.concat([read_table(path, GENERATION) for path in input.fits]))
+    reason = failure_reason(read_tables(input.fits, GENERATION))
     write_table(output.fit, generation_row(generator, "fit", reason), GENERATION, restricted=True)
     return records, reason
 

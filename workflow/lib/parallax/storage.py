@@ -31,6 +31,11 @@ def read_table(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     return _check(read_frame(path), schema, Path(path))
 
 
+def read_tables(paths: Iterable[str | Path], schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Several tables of one schema, one below the other."""
+    return pd.concat([read_table(path, schema) for path in paths], ignore_index=True)
+
+
 def read_exact(folder: str | Path, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], pd.DataFrame]:
     """A site's exact tables by (dataset, name), each once, checked against the schema of its name."""
     return {

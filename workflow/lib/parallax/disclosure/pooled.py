@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from parallax.disclosure.combined import OF_SUMS, SUPPRESSED, describe_suppression, disclose_combined, is_target_in, without_event
 from parallax.disclosure.counts import is_small, record_thresholds, suppress_counts
 from parallax.disclosure.numbers import round_digits, round_estimates
+from parallax.disclosure.site import disclose_site
 from parallax.protocol.disclosure import DisclosureSection
+from parallax.protocol.protocol import Protocol
 from parallax.protocol.question import Hypothesis
 from parallax.vocabulary import REAL
 
@@ -30,6 +32,12 @@ class SiteAnswers:
 
     exact: pd.DataFrame
     shown: pd.DataFrame
+
+    @classmethod
+    def of(cls, exact: Mapping[tuple[str, str], pd.DataFrame], dataset: str, protocol: Protocol) -> SiteAnswers:
+        """From a site's ``exact`` tables, by dataset and name, as far as its gate asks them about this table."""
+        key = (dataset, "combined")
+        return cls(exact[key], disclose_site(exact, protocol)[key])
 
 
 def disclose_pooled(

@@ -31,9 +31,7 @@ rule certify_generator:
                 int(wildcards.scatteritem.split("-")[0]) - 1 :: CERTIFICATION_BATCHES
             ]
         ],
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, CERTIFICATION
-        ),
+        seed=seed_for("{site}", CERTIFICATION),
         code=code_digest("parallax.certification.studies", "parallax.protocol.sections"),
     script:
         "../scripts/certify_generator.py"

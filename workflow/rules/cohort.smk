@@ -27,7 +27,7 @@ rule select_cohort:
         outcomes=section("outcomes"),
         hold_out=PROTOCOL.synthesis.hold_out,
         rounds=PROTOCOL.synthesis.refits,
-        seed=lambda wildcards: derive_seed(PROTOCOL.study.seed, wildcards.site, "split"),
+        seed=seed_for("{site}", "split"),
         code=code_digest(
             "parallax.cohort.selection",
             "parallax.cohort.characteristics",

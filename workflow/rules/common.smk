@@ -253,31 +253,57 @@ def rounds(pattern):
     ]
 
 
+def seed_for(*purpose):
+    """A param: the study's seed for a purpose, each part words with wildcards in braces, or a function of the wildcards."""
+
+    def seed(wildcards):
+        return derive_seed(
+            PROTOCOL.study.seed,
+            *(
+                part(wildcards) if callable(part) else part.format(**dict(wildcards))
+                for part in purpose
+            ),
+        )
+
+    return seed
+
+
+def seeds_for(*purpose):
+    """A param: a seed of a purpose for every replicate."""
+    replicates = map(str, range(PROTOCOL.synthesis.replicates))
+    seeds = [seed_for(*purpose, replicate) for replicate in replicates]
+    return lambda wildcards: [seed(wildcards) for seed in seeds]
+
+
+def fit_seeds_for(*purpose):
+    """A param: the seeds of the fits to resamples, by replicate; of a batch of them every n-th one, n batches in all."""
+
+    def seeds(wildcards):
+        batch = dict(wildcards).get("scatteritem", "1-of-1")
+        number, total = map(int, batch.split("-of-"))
+        found = seeds_for(*purpose, "fit")(wildcards)
+        return {
+            replicate: found[replicate]
+            for replicate in range(number - 1, PROTOCOL.synthesis.replicates, total)
+        }
+
+    return seeds
+
+
 def refit_of(wildcards):
     """The purpose of a refit's seeds."""
     return name_refit(int(wildcards.round))
+
+
+def pair_of(wildcards):
+    """The pair of a shadow model, which has the same halves as the other of it."""
+    return str(int(wildcards.shadow) // 2)
 
 
 def shadows(pattern):
     """The pattern for every shadow model that the protocol asks for, in their order."""
     numbers = range(PROTOCOL.privacy.shadow_models)
     return expand(pattern, shadow=numbers, allow_missing=True)
-
-
-def fit_seeds(wildcards, *purpose):
-    """The seeds of a batch's fits, by replicate: every n-th one, n batches in all."""
-    number, total = map(int, wildcards.scatteritem.split("-of-"))
-    return {
-        replicate: derive_seed(
-            PROTOCOL.study.seed,
-            wildcards.site,
-            wildcards.generator,
-            *purpose,
-            "fit",
-            replicate,
-        )
-        for replicate in range(number - 1, PROTOCOL.synthesis.replicates, total)
-    }
 
 
 def whole_number(name, *, default, least):
@@ -408,6 +434,8 @@ def state_costs():
 
 def state_certification_costs():
     """What certifying a network will take: from the study's own fit, where there is one."""
+    from parallax.storage import read_benchmarks
+
     settings, synthesis = PROTOCOL.synthesis.generators, PROTOCOL.synthesis
     for name in PROTOCOL.certified_generators:
         done = list((STUDY / "exact").glob(f"*/certification/{name}/*.parquet"))
@@ -416,10 +444,13 @@ def state_certification_costs():
         each = synthesis.replicates if synthesis.fit != "single" else 1
         fits = 3 * REPETITIONS * each
         told = f"certifying {name} fits a network {fits} times at each site"
-        logs = (STUDY / "benchmarks/fit_generator").glob(f"*/{name}/*.tsv")
-        seconds = [
-            float(log.read_text().split("\n")[1].split("\t")[0]) / each for log in logs
+        jobs = [
+            job
+            for site in PROTOCOL.sites
+            for job in batches(f"fit_generator/{site}/{name}/{{scatteritem}}")
         ]
+        measured = read_benchmarks(STUDY / "benchmarks", jobs)
+        seconds = [clock / each for _, clock in measured.values()]
         print(
             f"{told}, about {fits * sum(seconds) / 3600:.1f} hours on one core"
             if seconds

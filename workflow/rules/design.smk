@@ -28,9 +28,7 @@ rule apply_designs:
         propensity=section("propensity"),
         imbalance=PROTOCOL.validation.gates.imbalance,
         effective_patients=PROTOCOL.validation.gates.effective_patients,
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, wildcards.dataset, "designs"
-        ),
+        seed=seed_for("{site}", "{dataset}", "designs"),
         code=code_digest("parallax.analysis"),
     script:
         "../scripts/apply_designs.py"

@@ -25,17 +25,9 @@ rule draw_enrichment:
         enrichment=PROTOCOL.synthesis.plain()["enrichment"],
         fit=PROTOCOL.synthesis.fit,
         seeds=lambda wildcards: {
-            entry.name: [
-                derive_seed(
-                    PROTOCOL.study.seed,
-                    wildcards.site,
-                    wildcards.generator,
-                    "enrich",
-                    entry.name,
-                    replicate,
-                )
-                for replicate in range(PROTOCOL.synthesis.replicates)
-            ]
+            entry.name: seeds_for("{site}", "{generator}", "enrich", entry.name)(
+                wildcards
+            )
             for entry in PROTOCOL.synthesis.enrichment
         },
         code=code_digest("parallax.synthesis.enrichment"),
@@ -64,9 +56,7 @@ rule estimate_enrichment:
         enrichment=PROTOCOL.synthesis.plain()["enrichment"],
         fit=PROTOCOL.synthesis.fit,
         not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, wildcards.dataset, "enrichment"
-        ),
+        seed=seed_for("{site}", "{dataset}", "enrichment"),
         code=code_digest("parallax.validation.enrichment", "parallax.protocol.sections"),
     script:
         "../scripts/estimate_enrichment.py"

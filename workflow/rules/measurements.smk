@@ -70,16 +70,7 @@ rule draw_measurements:
     params:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
-        seeds=lambda wildcards: [
-            derive_seed(
-                PROTOCOL.study.seed,
-                wildcards.site,
-                wildcards.generator,
-                "measurements",
-                replicate,
-            )
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
+        seeds=seeds_for("{site}", "{generator}", "measurements"),
         code=code_digest("parallax.synthesis.measurements"),
     script:
         "../scripts/draw_measurements.py"
@@ -106,9 +97,7 @@ rule measure_series:
     params:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, "series_fidelity"
-        ),
+        seed=seed_for("{site}", "series_fidelity"),
         code=code_digest("parallax.validation.series_fidelity"),
     script:
         "../scripts/measure_series.py"

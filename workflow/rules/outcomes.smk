@@ -33,9 +33,7 @@ rule estimate_effects:
             "robustness",
             "question",
         ),
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, wildcards.dataset, "bootstrap"
-        ),
+        seed=seed_for("{site}", "{dataset}", "bootstrap"),
         code=code_digest("parallax.analysis", "parallax.protocol.sections"),
     script:
         "../scripts/estimate_effects.py"

@@ -53,9 +53,7 @@ rule pool_patients:
         joining=PROTOCOL.joining_sites,
         dataset=lambda wildcards: wildcards.dataset,
         fit=PROTOCOL.synthesis.fit,
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, POOLED, wildcards.dataset, "designs"
-        ),
+        seed=seed_for(POOLED, "{dataset}", "designs"),
         code=code_digest("parallax.validation.ways", "parallax.protocol.sections"),
     script:
         "../scripts/pool_patients.py"

@@ -26,42 +26,11 @@ rule fit_shadow:
         outcomes=section("outcomes"),
         fit=PROTOCOL.synthesis.fit,
         patients=PROTOCOL.synthesis.patients,
-        halves=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, "halves", int(wildcards.shadow) // 2
-        ),
-        targets=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, "targets"
-        ),
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed,
-            wildcards.site,
-            wildcards.generator,
-            "shadow",
-            int(wildcards.shadow),
-        ),
-        refits=lambda wildcards: {
-            replicate: derive_seed(
-                PROTOCOL.study.seed,
-                wildcards.site,
-                wildcards.generator,
-                "shadow",
-                int(wildcards.shadow),
-                "fit",
-                replicate,
-            )
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        },
-        seeds=lambda wildcards: [
-            derive_seed(
-                PROTOCOL.study.seed,
-                wildcards.site,
-                wildcards.generator,
-                "shadow",
-                int(wildcards.shadow),
-                replicate,
-            )
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
+        halves=seed_for("{site}", "halves", pair_of),
+        targets=seed_for("{site}", "targets"),
+        seed=seed_for("{site}", "{generator}", "shadow", "{shadow}"),
+        refits=fit_seeds_for("{site}", "{generator}", "shadow", "{shadow}"),
+        seeds=seeds_for("{site}", "{generator}", "shadow", "{shadow}"),
         code=code_digest(
             "parallax.synthesis.registry",
             "parallax.cohort.split",

@@ -25,10 +25,8 @@ rule fit_generator:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         fit=PROTOCOL.synthesis.fit,
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, wildcards.generator, "fit"
-        ),
-        refits=lambda wildcards: fit_seeds(wildcards),
+        seed=seed_for("{site}", "{generator}", "fit"),
+        refits=fit_seeds_for("{site}", "{generator}"),
         code=code_digest("parallax.synthesis.registry", "parallax.provenance"),
     script:
         "../scripts/fit_generator.py"
@@ -59,16 +57,7 @@ rule draw_replicates:
         outcomes=section("outcomes"),
         fit=PROTOCOL.synthesis.fit,
         patients=PROTOCOL.synthesis.patients,
-        seeds=lambda wildcards: [
-            derive_seed(
-                PROTOCOL.study.seed,
-                wildcards.site,
-                wildcards.generator,
-                "draw",
-                replicate,
-            )
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
+        seeds=seeds_for("{site}", "{generator}", "draw"),
         code=code_digest("parallax.synthesis.registry"),
     script:
         "../scripts/draw_replicates.py"
@@ -100,23 +89,9 @@ rule refit_generator:
         outcomes=section("outcomes"),
         fit=PROTOCOL.synthesis.fit,
         patients=PROTOCOL.synthesis.patients,
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed,
-            wildcards.site,
-            wildcards.generator,
-            refit_of(wildcards),
-        ),
-        refits=lambda wildcards: fit_seeds(wildcards, refit_of(wildcards)),
-        seeds=lambda wildcards: [
-            derive_seed(
-                PROTOCOL.study.seed,
-                wildcards.site,
-                wildcards.generator,
-                refit_of(wildcards),
-                replicate,
-            )
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
+        seed=seed_for("{site}", "{generator}", refit_of),
+        refits=fit_seeds_for("{site}", "{generator}", refit_of),
+        seeds=seeds_for("{site}", "{generator}", refit_of),
         code=code_digest("parallax.synthesis.registry"),
     script:
         "../scripts/refit_generator.py"

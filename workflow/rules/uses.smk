@@ -29,9 +29,7 @@ rule trace_twins:
         ).plain(),
         twins=whole_number("twins", default=10000, least=100),
         refits=whole_number("refits", default=50, least=2),
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, wildcards.generator, "twins"
-        ),
+        seed=seed_for("{site}", "{generator}", "twins"),
         code=code_digest("parallax.synthesis.twins", "parallax.validation.twins"),
     script:
         "../scripts/trace_twins.py"
@@ -85,7 +83,7 @@ rule tune_generator:
     params:
         protocol=PROTOCOL.plain(),
         generator=CHOSEN,
-        seed=derive_seed(PROTOCOL.study.seed, CHOSEN, "tune"),
+        seed=seed_for(CHOSEN, "tune"),
         code=code_digest("parallax.tuning"),
     script:
         "../scripts/tune_generator.py"

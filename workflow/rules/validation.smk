@@ -22,13 +22,8 @@ rule measure_floor:
         mem_mb=2000,
     params:
         sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
-        seeds=lambda wildcards: [
-            derive_seed(PROTOCOL.study.seed, wildcards.site, FLOOR, replicate)
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, FLOOR, "designs"
-        ),
+        seeds=seeds_for("{site}", FLOOR),
+        seed=seed_for("{site}", FLOOR, "designs"),
         code=code_digest("parallax.validation.floor", "parallax.protocol.sections"),
     script:
         "../scripts/measure_floor.py"
@@ -119,9 +114,7 @@ rule measure_fidelity:
         cohort=section("cohort"),
         outcomes=section("outcomes"),
         gates=section("validation")["gates"],
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, "fidelity"
-        ),
+        seed=seed_for("{site}", "fidelity"),
         code=code_digest("parallax.validation.fidelity", "parallax.validation.floor"),
     script:
         "../scripts/measure_fidelity.py"
@@ -147,10 +140,7 @@ rule attribute_shift:
         mem_mb=2000,
     params:
         sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
-        seeds=lambda wildcards: [
-            derive_seed(PROTOCOL.study.seed, wildcards.site, "attribution", replicate)
-            for replicate in range(PROTOCOL.synthesis.replicates)
-        ],
+        seeds=seeds_for("{site}", "attribution"),
         code=code_digest(
             "parallax.validation.attribution", "parallax.protocol.sections"
         ),
@@ -188,9 +178,7 @@ rule attack_generator:
         gates=section("validation")["gates"],
         privacy=section("privacy"),
         rounds=PROTOCOL.synthesis.refits,
-        seed=lambda wildcards: derive_seed(
-            PROTOCOL.study.seed, wildcards.site, wildcards.generator, "attack"
-        ),
+        seed=seed_for("{site}", "{generator}", "attack"),
         code=code_digest("parallax.validation.privacy"),
     script:
         "../scripts/attack_generator.py"

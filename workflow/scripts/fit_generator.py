@@ -11,16 +11,13 @@ from parallax.tables import GENERATION, cohort_schema, generation_row
 
 
 def fit(input, output, params):
-    from parallax.synthesis.registry import describe_privacy, fit_generator, refit_generator
+    from parallax.synthesis.registry import describe_privacy, fit_procedure
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     cohort = read_table(input.cohort, cohort_schema(covariates, outcomes))
     study = {"covariates": covariates, "outcomes": outcomes, "constraints": parse_constraints(params.constraints)}
     settings = parse_generator(params.generator)
-    if params.fit == "bootstrap":
-        model = refit_generator(settings, cohort, seeds=params.refits, **study)
-    else:
-        model = fit_generator(settings, cohort, seed=params.seed, **study)
+    model = fit_procedure(settings, cohort, fit=params.fit, seed=params.seed, refits=params.refits, **study)
     record(output, params, write_model(output.model, model), cohort, privacy=describe_privacy(settings, model))
 
 

@@ -15,18 +15,15 @@ from parallax.validation.shadows import measure_nearness
 
 
 def shadow(input, output, params, number):
-    from parallax.synthesis import registry
+    from parallax.synthesis.registry import repeat_procedure
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     study = {"covariates": covariates, "outcomes": outcomes, "constraints": parse_constraints(params.constraints)}
     real, settings = read_table(input.cohort, cohort_schema(covariates, outcomes)), parse_generator(params.generator)
     member = halve_patients(real, rng=np.random.default_rng(params.halves)) ^ bool(number % 2)
     seen = real[member].reset_index(drop=True)
-    if params.fit == "bootstrap":
-        fitted = registry.refit_generator(settings, seen, seeds=params.refits, **study)
-    else:
-        fitted = registry.fit_generator(settings, seen, seed=params.seed, **study)
-    drawn = registry.draw_replicates(fitted, replicates=len(params.seeds), patients=max(round(params.patients * len(seen)), 1), seeds=params.seeds)
+    procedure = {"fit": params.fit, "seed": params.seed, "refits": params.refits}
+    drawn = repeat_procedure(settings, seen, share=params.patients, seeds=params.seeds, **procedure, **study)
     columns, rng = RecordColumns.of(covariates, outcomes), np.random.default_rng(params.targets)
     write_table(output.nearness, measure_nearness(real, member, drawn, columns=columns, rng=rng), SHADOW, restricted=True)
 

@@ -10,20 +10,15 @@ from parallax.tables import GENERATION, SPLIT, cohort_schema, empty_table, gener
 
 
 def refit(input, output, params, schema, number):
-    from parallax.synthesis import registry
+    from parallax.synthesis.registry import repeat_procedure
 
     covariates, outcomes = CohortSection.of(params.cohort).covariates, OutcomesSection.of(params.outcomes)
     study = {"covariates": covariates, "outcomes": outcomes, "constraints": parse_constraints(params.constraints)}
     cohort, split = read_table(input.cohort, schema), read_table(input.split, SPLIT)
     seen = split.loc[(split["round"] == number) & (split["part"] == "train"), "patient_id"]
     train = cohort[cohort["patient_id"].isin(seen)].reset_index(drop=True)
-    settings = parse_generator(params.generator)
-    if params.fit == "bootstrap":
-        fitted = registry.refit_generator(settings, train, seeds=params.refits, **study)
-    else:
-        fitted = registry.fit_generator(settings, train, seed=params.seed, **study)
-    patients = max(round(params.patients * len(train)), 1)
-    drawn = registry.draw_replicates(fitted, replicates=len(params.seeds), patients=patients, seeds=params.seeds)
+    settings, procedure = parse_generator(params.generator), {"fit": params.fit, "seed": params.seed, "refits": params.refits}
+    drawn = repeat_procedure(settings, train, share=params.patients, seeds=params.seeds, **procedure, **study)
     write_table(output.cohort, drawn, schema, restricted=True)
 
 

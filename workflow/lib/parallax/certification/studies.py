@@ -26,7 +26,7 @@ from parallax.seeds import derive_seed
 from parallax.simulated import model_study, simulate_cohort, solve_effect
 from parallax.simulation.plasmode import Plasmode
 from parallax.synthesis.generator import Context, FittedGenerator
-from parallax.synthesis.registry import Refitted, draw_replicates, fit_generator, refit_generator
+from parallax.synthesis.registry import draw_replicates, fit_generator, fit_procedure
 from parallax.tables import FLOOR as FLOOR_TABLE
 from parallax.tables import SIMULATED_STUDIES, empty_table
 from parallax.validation.against_floor import read_against_floor
@@ -140,11 +140,8 @@ def synthesise_by(settings: Generator, synthesis: SynthesisSection, chain: Chain
     def synthesise(cohort: pd.DataFrame, seed_of: SeedOf) -> pd.DataFrame:
         if synthesis.fit == "single" and not apart:
             return _draw_at_once(fit_generator(settings, cohort, **columns, seed=seed_of("fit")), cohort, chain, seed_of)
-        fitted: FittedGenerator | Refitted
-        if synthesis.fit == "single":
-            fitted = fit_generator(settings, cohort, **columns, seed=seed_of("fit"))
-        else:
-            fitted = refit_generator(settings, cohort, **columns, seeds={number: seed_of("fit", number) for number in range(chain.replicates)})
+        refits = {number: seed_of("fit", number) for number in range(chain.replicates)}
+        fitted = fit_procedure(settings, cohort, **columns, fit=synthesis.fit, seed=seed_of("fit"), refits=refits)
         seeds = [seed_of("draw", number) for number in range(chain.replicates)]
         return draw_replicates(fitted, replicates=chain.replicates, patients=chain.size(cohort), seeds=seeds)
 

@@ -128,6 +128,25 @@ def refit_generator(
     return Refitted(fits)
 
 
+def fit_procedure(
+    settings: GeneratorSettings, cohort: pd.DataFrame, *, seed: int, refits: Mapping[int, int], fit: str, **study: Any
+) -> FittedGenerator | Refitted:
+    """The fit that the protocol's ``synthesis.fit`` states: ``single``, one from ``seed``; ``bootstrap``, one to a resample for each of ``refits``.
+
+    ``study``: ``covariates``, ``outcomes`` and ``constraints``, as in :func:`fit_generator`.
+    """
+    if fit == "bootstrap":
+        return refit_generator(settings, cohort, seeds=refits, **study)
+    return fit_generator(settings, cohort, seed=seed, **study)
+
+
+def repeat_procedure(settings: GeneratorSettings, part: pd.DataFrame, *, share: float, seeds: Sequence[int], **procedure: Any) -> pd.DataFrame:
+    """What the study does with all patients, done with a part of them: the fit of :func:`fit_procedure`, and a replicate from each of ``seeds``, of
+    ``share`` times as many patients as the part has."""
+    fitted = fit_procedure(settings, part, **procedure)
+    return draw_replicates(fitted, replicates=len(seeds), patients=max(round(share * len(part)), 1), seeds=seeds)
+
+
 @dataclass(frozen=True, slots=True)
 class Refitted:
     """The fits of some replicates, or of all, by replicate."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,6 +145,20 @@ def make_study(folder: Path) -> Study:
     study = Study(folder, folder / "tiny.yaml")
     study.write_protocol(PROTOCOL)
     return study
+
+
+def planned_rules(study: Study, *words: str) -> set[str]:
+    planned = study.run("--dry-run", *words)
+    assert planned.returncode == 0, planned.stderr
+    counted = re.findall(r"^ ([a-z]+ [a-z]+) +\d+ *$", planned.stdout + planned.stderr, flags=re.MULTILINE)
+    return {rule.replace(" ", "_") for rule in counted}
+
+
+def changed(**sections: object) -> dict:
+    protocol = copy.deepcopy(PROTOCOL)
+    for name, section in sections.items():
+        protocol[name] = {**protocol.get(name, {}), **section}
+    return protocol
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from workflow.conftest import Study, make_study
-from workflow.test_study import changed, planned_rules
+from workflow.conftest import Study, changed, make_study, planned_rules
 
 CERTIFICATION = {"repetitions": 3, "minimal_important_effect": 0.7, "generators": ["sequential"]}
 

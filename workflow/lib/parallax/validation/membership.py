@@ -172,9 +172,10 @@ def _covary(attacks: Sequence[Attack]) -> float:
     the reference. Beside what all lose alike it is zero unless j is nearest to i, so that pairs of mutual nearest neighbours are left.
 
     Assumption
-        patients are independent. Given all others, a(i) is zero on average, and so is a₋ⱼ(i), which i has with j left out of the reference. Hence
-        E a(i) a₋ᵢ(j) = E a₋ⱼ(i) a(j) = E a₋ⱼ(i) a₋ᵢ(j) = 0, and Cov(a(i), a(j)) = E (a(i) − a₋ⱼ(i)) (a(j) − a₋ᵢ(j)) = E λᵢⱼ λⱼᵢ. The area bounded is
-        the mean of the attacks with the references that they had (decision 0069).
+        patients are independent, the synthetic records taken as they are. Given all others, a(i) is zero on average, and so is a₋ⱼ(i), which i
+        has with j left out of the reference. Hence E a(i) a₋ᵢ(j) = E a₋ⱼ(i) a(j) = E a₋ⱼ(i) a₋ᵢ(j) = 0, and Cov(a(i), a(j)) =
+        E (a(i) − a₋ⱼ(i)) (a(j) − a₋ᵢ(j)), that is E λᵢⱼ λⱼᵢ. The area bounded is the mean of the attacks with the references that they had
+        (decision 0069).
     """
     if not any(attack.reliance for attack in attacks):
         return 0.0

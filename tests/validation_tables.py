@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.question import PrimaryEstimate
 from parallax.protocol.validation import Gates
 from parallax.tables import COMBINED, ESTIMATES, FLOOR, empty_table
+from parallax.validation.membership import Distances, measure_distances
 from parallax.validation.metrics import METRICS, SHADOWED, metric_row
 
 PRIMARY = PrimaryEstimate(outcome="death", contrast="risk_difference", design="overlap", horizon_days=30)
@@ -114,6 +116,13 @@ def split_cohort(cohort: pd.DataFrame, *, rng: np.random.Generator, hold_out: fl
     kept = round(n * hold_out)
     parts = np.repeat(["train", "control", "reference"], [n - kept, kept - kept // 2, kept // 2])
     return pd.DataFrame({"round": 1, "patient_id": cohort["patient_id"], "part": pd.array(rng.permutation(parts), dtype="string")})
+
+
+def distances_between(*parts: NDArray[np.float32], synthetic: NDArray[np.float32]) -> Distances:
+    """Of train, control and reference patients, each (·, p), who are numbered in this order."""
+    ends = np.cumsum([len(part) for part in parts])
+    train, control, reference = (np.arange(end - len(part), end) for end, part in zip(ends, parts, strict=True))
+    return measure_distances(np.vstack(parts), (train, control, reference), synthetic)
 
 
 def replicate_of(cohort: pd.DataFrame, replicates: int) -> pd.DataFrame:

@@ -17,12 +17,13 @@ from parallax.validation.bounds import Bounded
 from parallax.validation.inference import attack_attribute, find_right
 from parallax.validation.judging import judge_auc, judge_excess, judge_risk, judge_worst_risk
 from parallax.validation.linkability import attack_links, find_links
-from parallax.validation.membership import attack_by_distance, measure_distances, measure_true_positives
+from parallax.validation.membership import attack_by_distance, measure_true_positives
 from parallax.validation.metrics import NOT_INFORMATIVE
 from parallax.validation.neighbours import RecordSpace, find_distance_ratios
 from parallax.validation.quasi_identifiers import coarsen, find_replicated_uniques, measure_anonymity
 from parallax.validation.risk import Outcome, Trials, estimate_rate, measure_risk
 from parallax.validation.vulnerable import find_outliers, find_rare
+from validation_tables import distances_between
 
 GATES = Gates()
 
@@ -107,7 +108,7 @@ def test_inference() -> None:
 
 
 def test_nearest_record_attack_and_a_thousandth_of_false_positives() -> None:
-    distances = measure_distances(records((0,), (4,)), records((9,), (11,)), records((20,), (22,)), records((0,), (10,)))
+    distances = distances_between(records((0,), (4,)), records((9,), (11,)), records((20,), (22,)), synthetic=records((0,), (10,)))
     attack = attack_by_distance(distances)
     assert list(attack.members[0]) == list(attack.members[1]) == [0.0, -4.0]
     assert [list(part) for part in attack.others] == [[-1.0, -1.0], [-10.0, -12.0]]

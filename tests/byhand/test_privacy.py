@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from parallax.errors import NotEstimable
 from parallax.validation.copies import find_copied
-from parallax.validation.membership import Attack, attack_by_density, harmless_pass_rate, measure_auc, measure_distances, measure_true_positives
+from parallax.validation.membership import Attack, attack_by_density, harmless_pass_rate, measure_auc, measure_true_positives
 from parallax.validation.neighbours import RecordSpace, find_nearest
 from parallax.validation.similarity import measure_closeness
+from validation_tables import distances_between
 
 Z95 = 1.6448536269514722  # the normal distribution's 95 % quantile, from any table
 
@@ -55,7 +56,7 @@ def test_closeness_counts_ties_half_and_patients_once() -> None:
 
 def test_scores_of_the_density_ratio_attack() -> None:
     # members 0 and 8 are copied nearby and exactly; non-members 4 and 16; the smallest distance above zero is 1/2
-    attack = attack_by_density(measure_distances(line(0.0, 8.0), line(4.0, 6.0), line(16.0, 18.0), line(0.5, 8.0)))
+    attack = attack_by_density(distances_between(line(0.0, 8.0), line(4.0, 6.0), line(16.0, 18.0), synthetic=line(0.5, 8.0)))
     floor = log(1 / 4)
     assert list(attack.members[0]) == pytest.approx([log(16) - log(0.5), log(8) - floor])  # against 16 and 18
     assert list(attack.members[1]) == pytest.approx([log(4) - log(0.5), log(2) - floor])  # against 4 and 6
@@ -122,4 +123,4 @@ def test_too_few_non_members_bound_nothing() -> None:
 def test_an_attack_needs_people_on_every_side(sizes: tuple[int, ...]) -> None:
     parts = [line(*np.arange(float(size))) if size else np.empty((0, 1), np.float32) for size in sizes]
     with pytest.raises(NotEstimable):
-        measure_distances(*parts)
+        distances_between(*parts[:3], synthetic=parts[3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,13 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from parallax.validation.copies import bound_excess
-from parallax.validation.membership import Attack, measure_auc, measure_true_positives
+from parallax.validation.membership import Attack, attack_by_density, measure_auc, measure_true_positives
 from parallax.validation.neighbours import find_nearest
 from parallax.validation.risk import Trials, measure_risk
 from parallax.validation.rules import combine_by
 from parallax.validation.similarity import measure_closeness
 from parallax.validation.singling_out import hold_once, state_at_random
 from parallax.validation.vulnerable import find_outliers
+from validation_tables import distances_between
 
 number = st.floats(-100, 100, allow_nan=False).map(lambda x: round(x, 3))
 replicates = st.lists(st.tuples(number, st.floats(0.01, 100)), min_size=2, max_size=12)
@@ -59,6 +62,22 @@ def test_auc_of_the_opposite_score(rng: np.random.Generator, n: int, size: int) 
     there = measure_auc(Attack(-members, (-others[0], -others[1])))
     assert here.value + there.value == pytest.approx(1)
     assert here.upper + there.lower == pytest.approx(1)
+
+
+@given(scores, st.integers(3, 30), st.sampled_from([lambda score: -score, lambda score: np.exp(score / 3)]))
+def test_who_relies_on_whom_counts_by_ranks_alone(rng: np.random.Generator, n: int, change) -> None:
+    parts = rng.normal(size=(4, n, 2)).astype(np.float32)
+    attack = attack_by_density(distances_between(*parts[:3], synthetic=parts[3]))
+    reliance = tuple(replace(one, without=change(one.without)) for one in attack.reliance)
+    changed = Attack(change(attack.members), (change(attack.others[0]), change(attack.others[1])), reliance)
+    here, there, apart = measure_auc(attack), measure_auc(changed), measure_auc(replace(attack, reliance=()))
+    if change(1.0) < 0:
+        assert there.upper == pytest.approx(1 - here.lower)
+    else:
+        assert there == here
+    assert here.value == apart.value
+    assert here.lower <= apart.lower
+    assert here.upper >= apart.upper
 
 
 @given(st.integers(0, 50), st.integers(50, 5000), st.integers(0, 50), st.integers(50, 5000))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtr, ndtri
 
 from parallax.protocol.validation import Gates
-from parallax.validation.membership import Attack, measure_auc, measure_true_positives
+from parallax.validation.membership import Attack, attack_by_density, measure_auc, measure_distances, measure_true_positives
 from parallax.validation.privacy import measure_privacy
 from validation_tables import COVARIATES, OUTCOMES, draw_cohort, split_cohort
 
@@ -96,6 +98,30 @@ def test_bounds_cover_where_everybody_has_either_role(alike: float, copied: floa
     assert (positives >= copied + (1 - copied) / 100).mean() >= 0.95 - slack
     if not copied:
         assert (positives > 0.05).mean() <= 0.005 + slack
+
+
+def areas(patients: int, turns: int, columns: int, repetitions: int, rng: np.random.Generator) -> np.ndarray:
+    """The area by density ratio of a harmless generator on normal records, and the standard errors that count the reference and that do not."""
+    found = []
+    for _ in range(repetitions):
+        records = rng.normal(size=(patients, columns)).astype(np.float32)
+        halves = [np.split(half, 2) for half in np.split(np.arange(patients), 2)]
+        rounds = [(np.concatenate(halves[1 - turn]), *halves[turn]) for turn in range(turns)]
+        drawn = [rng.normal(size=(patients, columns)).astype(np.float32) for _ in rounds]
+        attacks = [attack_by_density(measure_distances(records, people, by)) for people, by in zip(rounds, drawn, strict=True)]
+        bounds = measure_auc(*attacks), measure_auc(*(replace(attack, reliance=()) for attack in attacks))
+        found.append((bounds[0].value, *((bound.upper - bound.value) / ndtri(0.95) for bound in bounds)))
+    return np.array(found).T
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_patients_who_are_each_others_reference_are_counted(turns: int) -> None:
+    repetitions = 1000
+    area, error, without = areas(200, turns, 3, repetitions, np.random.default_rng(8))
+    spread = np.sqrt(((area - 0.5) ** 2).mean())
+    assert spread / np.sqrt((error**2).mean()) == pytest.approx(1, abs=3 / np.sqrt(2 * repetitions))
+    assert spread / np.sqrt((without**2).mean()) > 1.05
+    assert (area + ndtri(0.95) * error >= 0.5).mean() >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / repetitions)
 
 
 @pytest.mark.slow

@@ -47,7 +47,8 @@ def test_nearest_neighbours() -> None:
     rng = np.random.default_rng(9)
     records, among = rng.normal(size=(700, 12)).astype(np.float32), rng.normal(size=(900, 12)).astype(np.float32)
     among[:50] = records[:50]
-    expected, _ = NearestNeighbors(n_neighbors=1, algorithm="kd_tree").fit(among.astype(float)).kneighbors(records.astype(float))
+    expected, _ = NearestNeighbors(n_neighbors=2, algorithm="kd_tree").fit(among.astype(float)).kneighbors(records.astype(float))
     found = find_nearest(records, among)
     assert (found.distance[:50] == 0).all()
     assert found.distance == pytest.approx(expected[:, 0], rel=1e-5)
+    assert find_nearest(records, among, without=found.index).distance == pytest.approx(expected[:, 1], rel=1e-5)

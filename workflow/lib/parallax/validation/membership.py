@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
 from scipy.special import ndtri
 
 from parallax.errors import NotEstimable
@@ -19,27 +20,47 @@ from parallax.validation.neighbours import find_nearest
 FALSE_POSITIVES: Final = 0.01
 _DRAWS: Final = 20_000
 
+#: whom a refit is attacked on: those seen, the control and the reference half of those not seen, by position among all patients
+People = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reliance:
+    """Whom a number of each of ``patients`` (n,) rests on: the ``nearest`` (n,) reference patient, and the number ``without`` (n,) that one."""
+
+    patients: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    without: NDArray[np.float64]
+
+    def among(self, group: NDArray[np.bool_]) -> Self:
+        """That of a group of the patients; those whom they rest on need not belong to it."""
+        return type(self)(self.patients[group], self.nearest[group], self.without[group])
+
 
 @dataclass(frozen=True, slots=True)
 class Attack:
     """Scores of an attack on one refit made twice, with either half of the hold-out as reference and the other as non-members.
 
     ``members`` (2, n): both scores of every patient whom the generator saw; ``others``: the scores of the non-members of the first and of
-    the second attack. A high score says "member".
+    the second attack. A high score says "member". ``reliance``: of the members and the non-members of the first attack, then of the second,
+    whom their scores rest on; empty where there is no reference.
     """
 
     members: NDArray[np.float64]
     others: tuple[NDArray[np.float64], NDArray[np.float64]]
+    reliance: tuple[Reliance, ...] = ()
 
     def among(self, members: NDArray[np.bool_], others: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Self:
         """The attack on a group of the patients; NotEstimable where it leaves fewer than two on a side."""
         if min(members.sum(), *(part.sum() for part in others)) < 2:
             raise NotEstimable("fewer than two of them were seen, or kept from the generator")
-        return type(self)(self.members[:, members], (self.others[0][others[0]], self.others[1][others[1]]))
+        groups = (members, others[0], members, others[1])
+        reliance = tuple(one.among(group) for one, group in zip(self.reliance, groups, strict=False))
+        return type(self)(self.members[:, members], (self.others[0][others[0]], self.others[1][others[1]]), reliance)
 
     @classmethod
     def joined(cls, attacks: Sequence[Self]) -> Self:
-        """The attacks on all refits as one, with one threshold for all."""
+        """The scores of the attacks on all refits as one attack's, with one threshold for all."""
         first, second = (np.concatenate([attack.others[half] for attack in attacks]) for half in (0, 1))
         return cls(np.hstack([attack.members for attack in attacks]), (first, second))
 
@@ -47,25 +68,30 @@ class Attack:
 @dataclass(frozen=True, slots=True)
 class Distances:
     """Distances to the nearest record: of ``train``, ``control`` and ``reference`` patients to the synthetic ones, and of either attack's members and
-    non-members to its reference."""
+    non-members to its reference; ``reliance``, laid out as an attack's, has those to the second nearest."""
 
     train: NDArray[np.float64]
     control: NDArray[np.float64]
     reference: NDArray[np.float64]
     members: NDArray[np.float64]
     others: tuple[NDArray[np.float64], NDArray[np.float64]]
+    reliance: tuple[Reliance, ...]
 
 
-def measure_distances(
-    train: NDArray[np.float32], control: NDArray[np.float32], reference: NDArray[np.float32], synthetic: NDArray[np.float32]
-) -> Distances:
-    """What both attacks rest on; each (·, p), p coordinates of a record; ``synthetic`` holds all replicates, since all are released together."""
-    if min(len(train), len(control), len(reference)) < 2 or len(synthetic) == 0:
+def measure_distances(records: NDArray[np.float32], people: People, synthetic: NDArray[np.float32]) -> Distances:
+    """What both attacks rest on: ``records`` (N, p) of all patients, p coordinates each, and ``synthetic`` (·, p), all replicates, which are
+    released together."""
+    if min(map(len, people)) < 2 or len(synthetic) == 0:
         raise NotEstimable("the attack needs at least two patients in each part of the split, and synthetic patients")
-    seen, first, second = (find_nearest(part, synthetic).distance for part in (train, control, reference))
-    members = np.vstack([find_nearest(train, part).distance for part in (reference, control)])
-    others = (find_nearest(control, reference).distance, find_nearest(reference, control).distance)
-    return Distances(seen, first, second, members, others)
+    train, control, reference = people
+    seen, first, second = (find_nearest(records[part], synthetic).distance for part in people)
+    near, reliance = [], []
+    for patients, half in ((train, reference), (control, reference), (train, control), (reference, control)):
+        found = find_nearest(records[patients], records[half])
+        near.append(found.distance)
+        further = find_nearest(records[patients], records[half], without=found.index)
+        reliance.append(Reliance(patients, half[found.index], further.distance))
+    return Distances(seen, first, second, np.vstack(near[::2]), (near[1], near[3]), tuple(reliance))
 
 
 def attack_by_density(distances: Distances) -> Attack:
@@ -79,12 +105,17 @@ def attack_by_density(distances: Distances) -> Attack:
         reference and non-members are disjoint, and the generator saw neither. Control and reference are interchangeable random halves of the
         hold-out, so each serves once as either: this doubles the non-members, who limit what can be said about small error rates.
     """
-    pairs = [(distances.members[0], distances.train), (distances.others[0], distances.control)]
-    pairs += [(distances.members[1], distances.train), (distances.others[1], distances.reference)]
-    seen = np.concatenate([distance for pair in pairs for distance in pair])
+    near = [distances.members[0], distances.others[0], distances.members[1], distances.others[1]]
+    copied = [distances.train, distances.control, distances.train, distances.reference]
+    seen = np.concatenate([*near, *copied])
     floor = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 1.0
-    scores = [np.log(np.maximum(near, floor)) - np.log(np.maximum(copied, floor)) for near, copied in pairs]
-    return Attack(np.vstack([scores[0], scores[2]]), (scores[1], scores[3]))
+
+    def score(near: NDArray[np.float64], copied: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.log(np.maximum(near, floor)) - np.log(np.maximum(copied, floor))
+
+    scores = [score(*pair) for pair in zip(near, copied, strict=True)]
+    reliance = tuple(replace(one, without=score(one.without, part)) for one, part in zip(distances.reliance, copied, strict=True))
+    return Attack(np.vstack(scores[::2]), (scores[1], scores[3]), reliance)
 
 
 def attack_by_distance(distances: Distances) -> Attack:
@@ -111,7 +142,8 @@ def measure_auc(*attacks: Attack) -> Bounded:
     Bounds
         DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, eq. 4–6) with the patient as the unit: a member's two placement values are
         averaged, and where a patient is a non-member of another attack that placement value is added, so that the variance has the
-        covariance of both roles. Normal bounds, kept within [0, 1].
+        covariance of both roles. To it is added what two patients' scores have in common because each is the other's nearest reference
+        patient (``_covary``). Normal bounds, kept within [0, 1].
     """
     placed, passed = zip(*map(_place, attacks), strict=True)
     members, others = [part / len(part) for part in placed], [[part / (2 * len(part)) for part in halves] for halves in passed]
@@ -121,7 +153,7 @@ def measure_auc(*attacks: Attack) -> Bounded:
         roles = [(np.split(members[number - 1], [len(halves[0])]), halves) for number, halves in enumerate(others)]
         people = [member + other for both in roles for member, other in zip(*both, strict=True)]
     value = float(np.mean([part.mean() for part in placed]))
-    variance = sum(len(part) * part.var(ddof=1) for part in people) / len(attacks) ** 2
+    variance = (sum(len(part) * part.var(ddof=1) for part in people) + _covary(attacks)) / len(attacks) ** 2
     margin = float(ndtri(CONFIDENCE) * math.sqrt(variance))
     return Bounded(value, max(0.0, value - margin), min(1.0, value + margin))
 
@@ -131,6 +163,34 @@ def _place(attack: Attack) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
     pairs = list(zip(attack.members, attack.others, strict=True))
     first, second = (1 - share_below(others, scores) for scores, others in pairs)
     return np.vstack([share_below(scores, others) for scores, others in pairs]).mean(axis=0), (first, second)
+
+
+def _covary(attacks: Sequence[Attack]) -> float:
+    """What patients who are each other's reference add to the variance of the sum of the attacks' areas: Σᵢⱼ λᵢⱼ λⱼᵢ.
+
+    λᵢⱼ is what i's part in the sum, his or her centred placement value a(i) over the number of patients in that role, loses if j is left out of
+    the reference. Beside what all lose alike it is zero unless j is nearest to i, so that pairs of mutual nearest neighbours are left.
+
+    Assumption
+        patients are independent, the synthetic records taken as they are. Given all others, a(i) is zero on average, and so is a₋ⱼ(i), which i
+        has with j left out of the reference. Hence E a(i) a₋ᵢ(j) = E a₋ⱼ(i) a(j) = E a₋ⱼ(i) a₋ᵢ(j) = 0, and Cov(a(i), a(j)) =
+        E (a(i) − a₋ⱼ(i)) (a(j) − a₋ᵢ(j)), that is E λᵢⱼ λⱼᵢ. The area bounded is the mean of the attacks with the references that they had
+        (decision 0069).
+    """
+    if not any(attack.reliance for attack in attacks):
+        return 0.0
+    people, nearest, lost = [], [], []
+    for attack in attacks:
+        (first, second), (others, further) = attack.members, attack.others
+        sides = ((first, others, 1), (others, first, -1), (second, further, 1), (further, second, -1))
+        for rests, (scores, against, sign) in zip(attack.reliance, sides, strict=True):
+            people.append(rests.patients)
+            nearest.append(rests.nearest)
+            lost.append(sign * (share_below(scores, against) - share_below(rests.without, against)) / (2 * len(scores)))
+    rows, columns = np.concatenate(people), np.concatenate(nearest)
+    size = int(max(rows.max(), columns.max())) + 1
+    told = coo_array((np.concatenate(lost), (rows, columns)), shape=(size, size)).tocsr()
+    return float(told.multiply(told.T).sum())
 
 
 def measure_true_positives(attack: Attack, false_positives: float = FALSE_POSITIVES) -> Bounded:

@@ -70,14 +70,16 @@ class RecordSpace:
         return np.flatnonzero([owner in columns for owner in owners])
 
 
-def find_nearest(records: NDArray[np.float32], among: NDArray[np.float32]) -> Neighbours:
+def find_nearest(records: NDArray[np.float32], among: NDArray[np.float32], without: NDArray[np.int64] | None = None) -> Neighbours:
     """Each record's nearest neighbour among others, by brute force: O(n·N·p) in blocks of records by tiles of neighbours that fit the cache.
+
+    ``without`` (n,) names a neighbour for each record who is left out: without the nearest ones, the second nearest are found.
 
     The neighbour is found by x·y − ½|y|² in single precision, its distance then computed directly in double precision, so that a verbatim
     copy lies at exactly zero. Of several neighbours at one distance the first is taken. Beside the two tables and a copy of ``among`` the
     memory is that of one block.
     """
-    if len(among) == 0:
+    if len(among) <= (without is not None):
         raise StatisticsError("neighbours: there is no record to be near to")
     half = np.einsum("ij,ij->i", among, among) / 2
     best = np.full(len(records), -np.inf, dtype=np.float32)
@@ -87,9 +89,13 @@ def find_nearest(records: NDArray[np.float32], among: NDArray[np.float32]) -> Ne
         for start in range(0, len(records), _BLOCK):
             nearness = records[start : start + _BLOCK] @ columns
             nearness -= half[offset : offset + _TILE]
+            rows = slice(start, start + len(nearness))
+            if without is not None:
+                place = without[rows] - offset
+                inside = np.flatnonzero((place >= 0) & (place < nearness.shape[1]))
+                nearness[inside, place[inside]] = -np.inf
             position = nearness.argmax(axis=1)
             found = nearness[np.arange(len(position)), position]
-            rows = slice(start, start + len(position))
             nearer = found > best[rows]
             best[rows] = np.where(nearer, found, best[rows])
             index[rows] = np.where(nearer, position + offset, index[rows])

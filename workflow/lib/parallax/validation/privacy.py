@@ -24,7 +24,15 @@ from parallax.validation.disclosure_f1 import measure_f1
 from parallax.validation.inference import attack_attribute
 from parallax.validation.judging import judge_auc, judge_excess, judge_positives, judge_risk, judge_worst_risk
 from parallax.validation.linkability import attack_links
-from parallax.validation.membership import Attack, attack_by_density, attack_by_distance, measure_auc, measure_distances, measure_true_positives
+from parallax.validation.membership import (
+    Attack,
+    People,
+    attack_by_density,
+    attack_by_distance,
+    measure_auc,
+    measure_distances,
+    measure_true_positives,
+)
 from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, SHADOWED, metric_row
 from parallax.validation.neighbours import find_distance_ratios
 from parallax.validation.quasi_identifiers import coarsen, find_replicated_uniques, measure_anonymity
@@ -108,10 +116,7 @@ def _membership(rounds: Rounds, stated: PrivacySection, gates: Gates, rng: np.ra
     names = [name for name in _METRICS if METRICS[name].gate in _OF_MEMBERSHIP or name in _REPORTED_OF_MEMBERSHIP]
     people = _members_and_others(rounds, rng)
     try:
-        distances = [
-            measure_distances(one.records[seen], one.records[control], one.records[reference], one.drawn)
-            for one, (seen, control, reference) in zip(rounds, people, strict=True)
-        ]
+        distances = [measure_distances(one.records, parts, one.drawn) for one, parts in zip(rounds, people, strict=True)]
     except NotEstimable as error:
         return [_unmeasured(name, gates, str(error)) for name in names]
     density, nearest = [attack_by_density(found) for found in distances], [attack_by_distance(found) for found in distances]
@@ -137,7 +142,7 @@ def _membership(rounds: Rounds, stated: PrivacySection, gates: Gates, rng: np.ra
     return rows
 
 
-def _members_and_others(rounds: Rounds, rng: np.random.Generator) -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+def _members_and_others(rounds: Rounds, rng: np.random.Generator) -> list[People]:
     """By round who is attacked as seen, as control and as reference; of patients held out in turn the same ones in either role."""
     kept = [(_sample(one.control, _MEMBERS, rng), _sample(one.reference, _MEMBERS, rng)) for one in rounds]
     if len(rounds) == 1:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.cohort.selection import select_cohort
 from parallax.extraction.registry import read_source
 from parallax.protocol import DesignsSection, Protocol

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from generator_shift import TARGET, shifts
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.protocol import Covariates, DesignsSection, OutcomesSection
 from parallax.protocol.generators import parse_generator
 from parallax.seeds import derive_seed

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import apply_designs, estimate_effects
+from parallax.analysis.designs import apply_designs
+from parallax.analysis.effects import estimate_effects
 from parallax.outcomes.curves import trace_curves
 from parallax.outcomes.observed import Followed
 from parallax.outcomes.patients import Weighted

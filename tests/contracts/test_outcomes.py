@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from parallax.analysis import analyse, estimate_subgroups, permute_treatment
+from parallax.analysis.asked import estimate_subgroups, permute_treatment
+from parallax.analysis.effects import analyse
 from parallax.capabilities import DESIGNS
 from parallax.errors import CohortError
 from parallax.protocol import Covariates, DesignsSection, OutcomesSection

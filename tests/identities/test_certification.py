@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse, estimate_hypothesis
+from parallax.analysis.effects import analyse, estimate_hypothesis
 from parallax.certification.power import GatePower
 from parallax.certification.studies import Chain, model_effects, run_studies, synthesise_by, synthesise_correctly
 from parallax.certification.summary import summarise

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse, estimate_primary
+from parallax.analysis.asked import estimate_primary
+from parallax.analysis.effects import analyse
 from parallax.expressions import evaluate
 from parallax.protocol import DesignsSection
 from parallax.protocol.enrichment import Enrichment

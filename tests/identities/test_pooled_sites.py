@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from identities.test_certification import chain_of
-from parallax.analysis import estimate_hypothesis
+from parallax.analysis.effects import estimate_hypothesis
 from parallax.design.matrix import build_design_matrix
 from parallax.design.propensity import fit_scores
 from parallax.design.registry import COMPARISONS, Arms

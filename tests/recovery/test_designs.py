@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.design.matrix import build_design_matrix
 from parallax.protocol import DesignsSection
 from parallax.simulation.fitting import fit_survival, fit_treatment

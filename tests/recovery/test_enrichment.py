@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import estimate_primary
+from parallax.analysis.asked import estimate_primary
 from parallax.expressions import evaluate
 from parallax.protocol import DesignsSection
 from parallax.protocol.enrichment import Enrichment

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from forgetful import forget
-from parallax.analysis import apply_designs, estimate_effects
+from parallax.analysis.designs import apply_designs
+from parallax.analysis.effects import estimate_effects
 from parallax.cohort.selection import select_cohort
 from parallax.extraction.registry import read_source
 from parallax.protocol.cohort import Covariates

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.protocol import DesignsSection, SequentialGenerator
 from parallax.seeds import derive_seed
 from parallax.statistics.survival import kaplan_meier

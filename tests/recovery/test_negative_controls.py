@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.generators import parse_generator

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from identities.test_certification import SYNTHESIS, chain_of
-from parallax.analysis import estimate_hypothesis
+from parallax.analysis.effects import estimate_hypothesis
 from parallax.certification.studies import Chain, synthesise_by
 from parallax.errors import NotEstimable
 from parallax.pooling import pool_cohorts, pool_settings

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import estimate_primary
+from parallax.analysis.asked import estimate_primary
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import DesignsSection
 from parallax.protocol.generators import PrivateMarginalsGenerator

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.cohort.selection import select_cohort
 from parallax.extraction.package import read_package
 from parallax.extraction.registry import normalise

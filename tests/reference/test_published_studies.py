@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from parallax.analysis import Designed, Estimated, apply_designs, estimate_effects
+from parallax.analysis.designs import Designed, apply_designs
+from parallax.analysis.effects import Estimated, estimate_effects
 from parallax.cohort.selection import select_cohort
 from parallax.extraction.registry import read_source
 from parallax.protocol import DesignsSection

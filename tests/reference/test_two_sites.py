@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse, apply_designs
+from parallax.analysis.designs import apply_designs
+from parallax.analysis.effects import analyse
 from parallax.cohort.selection import select_cohort
 from parallax.extraction.registry import read_source
 from parallax.pooling import PooledSettings, pool_cohorts, pool_settings

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.pooling import pool_cohorts, pool_settings
 from parallax.protocol.loading import read_protocol
 from parallax.sites.costs import list_jobs

@@ -29,6 +29,6 @@ rule apply_designs:
         imbalance=PROTOCOL.validation.gates.imbalance,
         effective_patients=PROTOCOL.validation.gates.effective_patients,
         seed=seed_for("{site}", "{dataset}", "designs"),
-        code=code_digest("parallax.analysis"),
+        code=code_digest("parallax.analysis.designs"),
     script:
         "../scripts/apply_designs.py"

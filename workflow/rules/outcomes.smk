@@ -34,6 +34,10 @@ rule estimate_effects:
             "question",
         ),
         seed=seed_for("{site}", "{dataset}", "bootstrap"),
-        code=code_digest("parallax.analysis", "parallax.protocol.sections"),
+        code=code_digest(
+            "parallax.analysis.effects",
+            "parallax.analysis.asked",
+            "parallax.protocol.sections",
+        ),
     script:
         "../scripts/estimate_effects.py"

@@ -53,7 +53,7 @@ rule combine_replicates:
         not_estimable=PROTOCOL.validation.gates.replicates_not_estimable,
         code=code_digest(
             "parallax.validation.summary",
-            "parallax.analysis",
+            "parallax.analysis.effects",
             "parallax.protocol.sections",
         ),
     script:

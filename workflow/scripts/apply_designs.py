@@ -1,7 +1,7 @@
 """Apply every design to every replicate of one dataset."""
 
 from parallax import tables
-from parallax.analysis import apply_designs
+from parallax.analysis.designs import apply_designs
 from parallax.job import job
 from parallax.protocol.cohort import CohortSection
 from parallax.protocol.designs import DesignsSection

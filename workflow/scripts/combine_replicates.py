@@ -1,7 +1,8 @@
 """Combine the replicates of one dataset: effects, subgroups, robustness."""
 
 from parallax import tables
-from parallax.analysis import analyse, balancing
+from parallax.analysis.designs import balancing
+from parallax.analysis.effects import analyse
 from parallax.job import job
 from parallax.protocol.sections import read_sections
 from parallax.storage import read_json, read_table, write_table

@@ -1,7 +1,8 @@
 """Estimate every contrast under every design, in subgroups and under permuted treatment, for every replicate of one dataset."""
 
 from parallax import tables
-from parallax.analysis import estimate_effects, estimate_subgroups, permute_treatment
+from parallax.analysis.asked import estimate_subgroups, permute_treatment
+from parallax.analysis.effects import estimate_effects
 from parallax.job import job
 from parallax.protocol.sections import read_sections
 from parallax.storage import read_table, write_table

@@ -29,7 +29,8 @@ import numpy as np
 import pandas as pd
 
 from parallax import simulated
-from parallax.analysis import analyse, scores_of
+from parallax.analysis.designs import scores_of
+from parallax.analysis.effects import analyse
 from parallax.errors import GenerationError, NotEstimable, ParallaxError
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import Design, DesignsSection

@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from parallax.analysis import estimate_hypothesis, scores_of
+from parallax.analysis.designs import scores_of
+from parallax.analysis.effects import estimate_hypothesis
 from parallax.certification.correct import CorrectGenerator
 from parallax.errors import Fault, ParallaxError, ProtocolError
 from parallax.protocol.cohort import CohortSection

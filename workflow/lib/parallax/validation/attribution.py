@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from parallax.analysis import apply_designs, estimate_effects
+from parallax.analysis.designs import apply_designs
+from parallax.analysis.effects import estimate_effects
 from parallax.errors import GenerationError, NotEstimable
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import DesignsSection

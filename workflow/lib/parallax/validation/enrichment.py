@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from parallax.analysis import designs_asked, estimate_primary
+from parallax.analysis.asked import estimate_primary
+from parallax.analysis.designs import designs_asked
 from parallax.errors import GenerationError
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import DesignsSection

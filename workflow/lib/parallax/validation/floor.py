@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from parallax.analysis import analyse, apply_designs, estimate_effects
+from parallax.analysis.designs import apply_designs
+from parallax.analysis.effects import analyse, estimate_effects
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import DesignsSection, MatchDesign, WeightDesign
 from parallax.protocol.outcomes import OutcomesSection

@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import pandas as pd
 
-from parallax.analysis import analyse
+from parallax.analysis.effects import analyse
 from parallax.errors import NotEstimable
 from parallax.outcomes.observed import observe
 from parallax.outcomes.patients import Effect, Weighted

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from parallax.analysis import apply_designs, estimate_effects
+from parallax.analysis.designs import apply_designs
+from parallax.analysis.effects import estimate_effects
 from parallax.pooling import PooledSettings, pool_cohorts
 from parallax.protocol.outcomes import OutcomesSection
 from parallax.protocol.validation import Gates

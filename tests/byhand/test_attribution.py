@@ -58,6 +58,14 @@ def test_the_broken_mechanism_goes_with_the_shift_and_stands_out() -> None:
     assert name_broken(rows_of(together=(nan, nan, nan))) is None
 
 
+def test_mechanisms_that_together_go_the_other_way_explain_nothing() -> None:
+    """A shift of −1.2 of which the models see +0.2: who carries that +0.2 is not who broke the shift."""
+    covariates, together = (0.4, 0.2, 0.6), (0.2, 0.1, 0.3)
+    assert name_broken(rows_of(covariates=covariates, together=together, remainder=(-0.1, -0.2, 0.0))) == "covariates"
+    assert name_broken(rows_of(covariates=covariates, together=together, remainder=(-1.4, -1.6, -1.2))) is None
+    assert name_broken(rows_of(covariates=(0.2, 0.1, 0.3), together=(0.0, -0.1, 0.1), remainder=(1.5, 1.0, 2.0))) is None
+
+
 def attribute(real: pd.DataFrame, synthetic: pd.DataFrame, estimates: pd.DataFrame, *, replicates: int) -> pd.DataFrame:
     return attribute_shift(
         real,

@@ -177,8 +177,13 @@ def test_a_failed_shift_names_the_mechanism_that_carries_it() -> None:
     attribution = pd.DataFrame(rows).reindex(columns=list(ATTRIBUTION.columns))
     record = judge(shift=-1.5, attribution=attribution)
     assert record.gates[0].mechanism == "outcome"
-    assert record.reasons[0].endswith("The outcome given covariates and treatment carries -1.40 of it, all mechanisms together -1.60.")
+    assert record.reasons[0].endswith(
+        "The outcome given covariates and treatment carries -1.40 of it, all mechanisms together -1.60, "
+        "a remainder of +0.10 is seen by none of their models."
+    )
     assert judge(attribution=attribution).gates[0].mechanism is None  # nothing failed
     silent = judge(shift=-1.5, attribution=attribution.assign(lower=-9.0, upper=9.0))
     assert silent.gates[0].mechanism is None
-    assert silent.reasons[0].endswith("No single mechanism carries it.")
+    assert silent.reasons[0].endswith(
+        "No single mechanism carries it (all mechanisms together -1.60, a remainder of +0.10 is seen by none of their models)."
+    )

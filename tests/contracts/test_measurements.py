@@ -118,7 +118,8 @@ def test_another_process_draws_the_same_bits(case: Case, synthetic: Mapping[str,
         "table = draw_measurements(FittedMeasurements.fit(measurements, cohort, section), drawn, seeds=[5, 6])\n"
         "table.to_parquet(sys.argv[1] + '/table.parquet')"
     )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment)
     here = draw_measurements(case.fitted, synthetic["sequential"], seeds=[5, 6])
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), here, check_exact=True)
 

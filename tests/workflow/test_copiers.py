@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,26 +69,34 @@ def test_without_a_leak_it_is_released(drawn: Study) -> None:
     assert outcomes["passed"] >= OF_THE_STUDY
 
 
+@pytest.fixture
+def draws(drawn: Study) -> Iterator[tuple[Path, Path]]:
+    """The study's draws and those of the refit that is attacked, for a test that plants a leak in both; they are put back."""
+    folder = drawn.folder / "results/rhc/patients/support/sequential"
+    paths = (folder / "cohort.parquet", folder / "refits/1/1-of-1.parquet")
+    kept = [path.read_bytes() for path in paths]
+    yield paths
+    for path, content in zip(paths, kept, strict=True):
+        path.write_bytes(content)
+
+
 @pytest.mark.parametrize(("plant", "by"), COPIERS.values(), ids=COPIERS)
-def test_copiers_are_refused_for_privacy_alone(drawn: Study, tmp_path: Path, plant: Plant, by: str) -> None:
+def test_copiers_are_refused_for_privacy_alone(drawn: Study, draws: tuple[Path, Path], plant: Plant, by: str) -> None:
     """What leaks in the study's draws leaks in those of the refit that is attacked: the same procedure, from the patients that either saw."""
-    shutil.copytree(drawn.folder, tmp_path / "copier")
-    study = Study(tmp_path / "copier", tmp_path / "copier/rhc.yaml")
-    patients = study.folder / "results/rhc/patients/support"
-    real = read_table(patients / "real/cohort.parquet", SCHEMA)
-    split = pd.read_parquet(patients / "real/split.parquet")
+    folder = drawn.folder / "results/rhc/patients/support/real"
+    real, split = read_table(folder / "cohort.parquet", SCHEMA), pd.read_parquet(folder / "split.parquet")
     seen = real["patient_id"].isin(split.loc[split["part"] == "train", "patient_id"])
-    plant_into(patients / "sequential/cohort.parquet", real, plant)
-    plant_into(patients / "sequential/refits/1/1-of-1.parquet", real[seen], plant)
+    for path, patients in zip(draws, (real, real[seen]), strict=True):
+        plant_into(path, patients, plant)
     # Snakemake knows its files by their time, and takes a draw that was changed for one made anew
-    done = study.run("results/rhc/verdict.json")
+    done = drawn.run("results/rhc/verdict.json")
     assert done.returncode == 0, done.stderr
-    verdict, outcomes = judge(study)
+    verdict, outcomes = judge(drawn)
     assert verdict == "do_not_release"
     assert outcomes["passed"] >= OF_THE_STUDY
     assert by in outcomes["failed"]
     assert not outcomes["failed"] & OF_THE_STUDY
-    agreement = pd.read_parquet(study.folder / "results/rhc/exact/support/sequential/agreement.parquet")
+    agreement = pd.read_parquet(drawn.folder / "results/rhc/exact/support/sequential/agreement.parquet")
     agreement = agreement[agreement["metric"] == "shift_in_real_se"]
     weighted = agreement[agreement["design"].isin(["overlap", "iptw"]) & agreement["horizon_days"].isin([30.0, 180.0])]
     shifts = weighted.loc[weighted["contrast"].isin(["hazard_ratio", "risk_difference", "rmst_difference"]), "value"]

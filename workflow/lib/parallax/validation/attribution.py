@@ -153,11 +153,19 @@ def attribute_shift(
 
 
 def name_broken(attribution: pd.DataFrame, quantity: str = _SHIFT) -> Mechanism | None:
-    """The mechanism that carries most of a quantity's change in its own direction; None where the interval of no such one excludes zero."""
+    """The mechanism that carries most of a quantity's gap in the gap's direction; None where the interval of no such one excludes zero.
+
+    The gap is what all mechanisms make together, and for the shift the remainder that their models do not see. None also where together they go
+    the other way: then the models do not explain the gap, and a share of what they make is no share of it.
+    """
     values: dict[str, dict[Any, Any]] = {str(row["mechanism"]): row for row in attribution[attribution["quantity"] == quantity].to_dict("records")}
     if "together" not in values or math.isnan(values["together"]["value"]):
         return None
-    bound, sign = ("lower", 1.0) if values["together"]["value"] > 0 else ("upper", -1.0)
+    together = float(values["together"]["value"])
+    gap = together + float(values.get("remainder", {"value": 0.0})["value"])
+    if gap * together <= 0:
+        return None
+    bound, sign = ("lower", 1.0) if gap > 0 else ("upper", -1.0)
     carrying = [(sign * float(values[name]["value"]), name) for name in MECHANISMS if name in values and sign * values[name][bound] > 0]
     return max(carrying)[1] if carrying else None
 

@@ -123,10 +123,14 @@ def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
     if quantity is None or gate.outcome != "failed":
         return gate
     mechanism = name_broken(attribution, quantity)
-    if mechanism is None:
-        return replace(gate, reason=f"{gate.reason} No single mechanism carries it.")
     rows = attribution[attribution["quantity"] == quantity].set_index("mechanism")["value"]
-    told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, all mechanisms together {rows['together']:+.2f}"
+    together = f"all mechanisms together {rows['together']:+.2f}" if "together" in rows else ""
+    if not math.isnan(rows.get("remainder", math.nan)):
+        together += f", a remainder of {rows['remainder']:+.2f} is seen by none of their models"
+    if mechanism is None:
+        told = f"no single mechanism carries it{f' ({together})' if together else ''}"
+    else:
+        told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, {together}"
     return replace(gate, reason=f"{gate.reason} {told[0].upper()}{told[1:]}.", mechanism=mechanism)
 
 

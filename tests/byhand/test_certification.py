@@ -260,7 +260,9 @@ def test_what_is_not_shown_says_what_would_show_it() -> None:
 
 def test_patients_that_would_do_are_those_whose_detection_would_be_shown() -> None:
     _, found = certified_copulas(120, 80, 0)
-    table = studies("flat_copula", "minimal_important", "partial", -0.2, [FOUR[0]] * 200, [(1.5, False, 0.7, 1.0)] * 120 + [(0.5, True, 0.9, 1.0)] * 80)
+    table = studies(
+        "flat_copula", "minimal_important", "partial", -0.2, [FOUR[0]] * 200, [(1.5, False, 0.7, 1.0)] * 120 + [(0.5, True, 0.9, 1.0)] * 80
+    )
     power = GatePower.of(table, patients=400, replicates=3, threshold=1.0)
     assert found["needed"]["patients"] == power.patients_for(0.855436)
     assert power.at(patients=found["needed"]["patients"]) >= 0.855436
@@ -284,8 +286,8 @@ def test_a_pass_is_evidence_where_the_gate_would_catch_a_flat_copula() -> None:
 
 def test_a_generator_that_is_not_certified_in_a_certified_study_is_told_so() -> None:
     assert judge(certificate=certificate_of(0.9, 0.85, 0.935)).reasons == (
-        "All 21 gates passed; that they would catch a flat copula is certified, how often they fail this generator though the effect is right was not "
-        "simulated.",
+        "All 21 gates passed; that they would catch a flat copula is certified, how often they fail this generator though the effect is right "
+        "was not simulated.",
     )
 
 

@@ -238,7 +238,8 @@ def test_a_private_generator_is_told_apart() -> None:
 def test_an_uncertified_generator_of_a_certified_study_is_told_apart() -> None:
     def told(gates: tuple[dict[str, str], ...], *, certified: bool = False) -> str:
         site = SiteCard("clinic", None, None, (4,), gates, (), ())
-        return tell_limits(Card(PROTOCOL, "sequential", (site,), (), "", fixed_before=True, formulas=(), certified=certified, guarantee=None, parallax="1"))[-1]
+        card = Card(PROTOCOL, "sequential", (site,), (), "", fixed_before=True, formulas=(), certified=certified, guarantee=None, parallax="1.0")
+        return tell_limits(card)[-1]
 
     assert told(()) == "Not certified: that these gates would have caught a bad generator was not simulated for this study."
     assert told(({"metric": "detection"},)).startswith("Not certified: that the agreement gate would have caught a flat copula was simulated")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtr
 
-from byhand.test_verdict import judge_certified
+from byhand.test_verdict import judge, judge_certified
 from parallax.certification.certificate import certify, record
 from parallax.certification.power import GatePower
 from parallax.certification.studies import list_effects
@@ -19,6 +19,7 @@ from parallax.protocol.validation import Certification
 from parallax.reporting.certificates import tell_certificate
 from parallax.statistics.intervals import wilson_interval
 from parallax.tables import SIMULATED_STUDIES
+from parallax.validation.evidence import share_to_show, studies_to_show
 from parallax.validation.verdict import VerdictRecord
 from workflow.conftest import PROTOCOL
 
@@ -70,14 +71,31 @@ def test_coverage_is_of_the_truth_and_rejection_of_the_null() -> None:
     assert value(table, "type_1_error") == 0.5
 
 
-def test_the_gate_counts_what_it_cannot_judge_as_failed() -> None:
+def test_what_the_gate_cannot_judge_is_neither_caught_nor_spared() -> None:
     table = summarise(studies("g", "no_effect", "partial", 0.0, [*FOUR[:3], ()], GATES), patients=100, replicates=10)
-    assert value(table, "gate_failure") == 0.75
-    assert value(table, "gate_failure", "monte_carlo_error") == pytest.approx(sqrt(0.75 * 0.25 / 4))
+    assert value(table, "gate_failure") == pytest.approx(2 / 3)
+    assert value(table, "gate_failure", "repetitions") == 3
+    assert value(table, "gate_failure", "monte_carlo_error") == pytest.approx(sqrt(2 / 9 / 3))
+    assert value(table, "gate_undecided") == 0.25
+    assert value(table, "gate_undecided", "repetitions") == 4
     assert value(table, "mean_shift") == pytest.approx(-0.5 / 3)
     assert value(table, "estimable") == 0.75
     assert value(table, "ci_overlap_5") == pytest.approx(0.5 + 0.1 * 0.2)
     assert value(table, "bias", "repetitions") == 3
+
+
+def test_a_study_with_a_shift_that_the_gate_does_not_judge_is_in_no_other_number_of_it() -> None:
+    untestable = (9.0, pd.NA, -3.0, 1.0)
+    table, judged = (
+        summarise(studies("g", "no_effect", "partial", 0.0, FOUR[:size], [*GATES[:3], untestable][:size]), patients=100, replicates=10)
+        for size in (4, 3)
+    )
+    assert value(table, "gate_undecided") == 0.25
+    for metric in ("gate_failure", "mean_shift", "sd_shift", "ci_overlap_5"):
+        assert value(table, metric) == value(judged, metric)
+    nothing = summarise(studies("g", "no_effect", "partial", 0.0, FOUR, [untestable] * 4), patients=100, replicates=10)
+    assert value(nothing, "gate_undecided") == 1.0
+    assert set(nothing["metric"]).isdisjoint({"gate_failure", "mean_shift", "sd_shift", "ci_overlap_5"})
 
 
 def test_the_studys_own_answer_is_counted_once() -> None:
@@ -130,7 +148,7 @@ def test_effects_of_a_protocol() -> None:
 
 
 def protocol(**certification: object) -> Protocol:
-    return Protocol.of(PROTOCOL | {"validation": {"certification": {"repetitions": 4, "minimal_important_effect": 0.8} | certification}})
+    return Protocol.of(PROTOCOL | {"validation": {"certification": {"repetitions": 200, "minimal_important_effect": 0.8} | certification}})
 
 
 def test_which_generators_are_certified() -> None:
@@ -142,6 +160,16 @@ def test_which_generators_are_certified() -> None:
     assert Protocol.of(with_network).certified_generators == ("cart",)
 
 
+@pytest.mark.parametrize("own", [{"default_distribution": "norm"}, {}])
+def test_a_copula_that_is_flat_at_some_sites_only_stands_in_for_nothing(own: dict[str, str]) -> None:
+    content = protocol().plain()
+    content["data"]["sites"] |= {"ward": content["data"]["sites"]["clinic"]}
+    content["synthesis"]["at_sites"] = {"ward": {"gaussian_copula": {"method": "gaussian_copula"} | own}}
+    found = Protocol.of(content)
+    assert found.flat_copula == (None if own else "gaussian_copula")
+    assert ("flat_copula" in found.simulated_generators) == bool(own)
+
+
 def test_the_protocols_own_flat_copula_stands_in_for_the_reference() -> None:
     caught = studies("gaussian_copula", "minimal_important", "partial", -0.2, FOUR, [*GATES[:3], (3.0, False, 0.1, 1.0)])
     spared = studies("correct", "minimal_important", "partial", -0.2, FOUR, [GATES[0]] * 4)
@@ -149,36 +177,133 @@ def test_the_protocols_own_flat_copula_stands_in_for_the_reference() -> None:
     found = record(table, needed, protocol())
     assert found["detection"]["value"] == 0.75
     assert found["false_alarm"]["value"] == 0.0
-    assert found["threshold"] == 0.8
+    assert found["undecided"]["value"] == 0.0
+    assert (found["threshold"], found["undecided_allowed"]) == (0.8, 0.1)
     assert value(table, "gate_failure", generator="flat_copula") == value(table, "gate_failure", generator="gaussian_copula")
     told = tell_certificate(table, protocol())
     assert told[0] == (
         "Where the smallest effect that matters is the truth, the agreement gate catches a flat copula in 75.0% (30.1–95.4%) of the studies, "
-        "80% are asked for: its pass is no evidence here."
+        "and the interval must begin at 80%: its pass is no evidence here."
     )
 
 
+def test_an_interval_begins_at_the_threshold_where_the_score_test_just_rejects_it() -> None:
+    for size in (16, 200, 1000):
+        asked = share_to_show(0.8, size)
+        # Wilson's interval at a share that is no count
+        lower, upper = ((asked + 1.96**2 / (2 * size) + side * _half(asked, size)) / (1 + 1.96**2 / size) for side in (-1, 1))
+        assert lower == pytest.approx(0.8, abs=1e-5)
+        assert upper > asked
+    assert share_to_show(0.8, 200) == pytest.approx(0.855436)
+    assert wilson_interval(172, 200)[0] >= 0.8 > wilson_interval(171, 200)[0]
+    assert studies_to_show(0.8, 0.8555) == 200
+    assert studies_to_show(0.8, 0.82) == 1537  # 1.96² · 0.16 / 0.02²
+    assert studies_to_show(0.8, 0.8) is None
+
+
+def _half(share: float, size: int) -> float:
+    return 1.96 * sqrt((share * (1 - share) + 1.96**2 / (4 * size)) / size)
+
+
+@pytest.mark.parametrize(("detection", "fewest"), [(0.5, 4), (0.8, 16), (0.95, 73)])
+def test_fewer_studies_cannot_show_it(detection: float, fewest: int) -> None:
+    assert Certification(detection=detection).fewest_repetitions == fewest
+    assert wilson_interval(fewest, fewest)[0] >= detection > wilson_interval(fewest - 1, fewest - 1)[0]
+
+
+def certified_copulas(caught: int, missed: int, undecided: int) -> tuple[pd.DataFrame, dict]:
+    gates = [(1.5, False, 0.7, 1.0)] * caught + [(0.5, True, 0.9, 1.0)] * missed + [(2.5, pd.NA, 0.5, 1.0)] * undecided
+    table, needed = certify(
+        studies("flat_copula", "minimal_important", "partial", -0.2, [FOUR[0]] * len(gates), gates), protocol(generators=["sequential"]), patients=400
+    )
+    return table, record(table, needed, protocol())
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [
+        ((172, 28, 0), "release"),
+        ((171, 29, 0), "inconclusive"),
+        ((164, 36, 0), "inconclusive"),
+        ((1, 0, 0), "inconclusive"),
+        ((15, 0, 0), "inconclusive"),
+        ((16, 0, 0), "release"),
+        ((180, 0, 20), "release"),
+        ((179, 0, 21), "inconclusive"),
+        ((1, 1, 18), "inconclusive"),
+        ((0, 0, 20), "inconclusive"),
+    ],
+)
+def test_detection_must_be_shown_in_studies_that_the_gate_could_judge(counts: tuple[int, int, int], verdict: str) -> None:
+    table, found = certified_copulas(*counts)
+    assert judge_certified(found).verdict == verdict
+    told = tell_certificate(table, protocol(generators=["sequential"]))[0]
+    assert ("no evidence" in told) == (verdict == "inconclusive")
+
+
+def test_what_is_not_shown_says_what_would_show_it() -> None:
+    (reason,) = judge_certified(certified_copulas(164, 36, 0)[1]).reasons
+    assert reason.endswith(
+        "would catch 0.820 (95 % interval 0.761 to 0.867) where the interval must begin at 0.8, so that its pass is no evidence; "
+        "about 1 537 simulated studies that it can judge would do."
+    )
+    (reason,) = judge_certified(certified_copulas(1, 1, 18)[1]).reasons
+    assert reason.endswith(
+        "not evaluated, the agreement gate could not judge 0.900 of the simulated studies, at most 0.1 are allowed, so that what it catches of the "
+        "others, 0.500 (95 % interval 0.095 to 0.905), is no evidence."
+    )
+    assert tell_certificate(certified_copulas(1, 1, 18)[0], protocol(generators=["sequential"]))[0] == (
+        "Where the smallest effect that matters is the truth, the agreement gate catches a flat copula in 50.0% (9.5–90.5%) of the studies that it "
+        "can judge; 90.0% it cannot, at most 10% are allowed: its pass is no evidence here."
+    )
+
+
+def test_patients_that_would_do_are_those_whose_detection_would_be_shown() -> None:
+    _, found = certified_copulas(120, 80, 0)
+    table = studies(
+        "flat_copula", "minimal_important", "partial", -0.2, [FOUR[0]] * 200, [(1.5, False, 0.7, 1.0)] * 120 + [(0.5, True, 0.9, 1.0)] * 80
+    )
+    power = GatePower.of(table, patients=400, replicates=3, threshold=1.0)
+    assert found["needed"]["patients"] == power.patients_for(0.855436)
+    assert power.at(patients=found["needed"]["patients"]) >= 0.855436
+    assert found["needed"]["studies"] is None
+
+
+def certificate_of(value: float, lower: float, upper: float, **needed: int | None) -> dict[str, object]:
+    detection = {"value": value, "lower": lower, "upper": upper}
+    wanted = {"patients": None, "replicates": None, "studies": None} | needed
+    return {"threshold": 0.8, "undecided_allowed": 0.1, "detection": detection, "undecided": {"value": 0.0}, "needed": wanted}
+
+
 def test_a_pass_is_evidence_where_the_gate_would_catch_a_flat_copula() -> None:
-    certificate = {"threshold": 0.8, "detection": {"value": 0.8, "lower": 0.74, "upper": 0.85}, "needed": {"patients": 1000, "replicates": 10}}
-    found = judge_certified(certificate)
+    found = judge_certified(certificate_of(0.9, 0.85, 0.935))
     assert found.verdict == "release"
-    assert found.gates[-1].metric == "detection"
-    assert found.gates[-1].outcome == "passed"
+    assert found.reasons == ("All 21 gates passed.",)
+    gate = found.gates[-1]
+    assert (gate.metric, gate.outcome, gate.judged) == ("detection", "passed", "lower")
+    assert gate.reason.endswith(": 0.900 (95 % interval 0.850 to 0.935); the interval must begin at 0.8 or above.")
+
+
+def test_a_generator_that_is_not_certified_in_a_certified_study_is_told_so() -> None:
+    assert judge(certificate=certificate_of(0.9, 0.85, 0.935)).reasons == (
+        "All 21 gates passed; that they would catch a flat copula is certified, how often they fail this generator though the effect is right "
+        "was not simulated.",
+    )
 
 
 def test_a_pass_of_a_blind_gate_is_inconclusive_and_a_failure_still_counts() -> None:
-    certificate = {"threshold": 0.8, "detection": {"value": 0.5, "lower": 0.43, "upper": 0.57}, "needed": {"patients": 2300, "replicates": None}}
+    certificate = certificate_of(0.5, 0.43, 0.57, patients=2300)
     found = judge_certified(certificate)
     assert found.verdict == "inconclusive"
     assert found.reasons == (
         "Share of flat copulas that the agreement gate would catch in studies like this one: not evaluated, the agreement gate would catch "
-        "0.500 (95 % interval 0.430 to 0.570) where 0.8 is asked for, so that its pass is no evidence; about 2 300 patients would do.",
+        "0.500 (95 % interval 0.430 to 0.570) where the interval must begin at 0.8, so that its pass is no evidence; about 2 300 patients would do.",
     )
     assert judge_certified(certificate, shift=1.5).verdict == "do_not_release"
 
 
 def test_a_certificate_without_a_judged_study_is_inconclusive() -> None:
-    found: VerdictRecord = judge_certified({"threshold": 0.8, "needed": {"patients": None, "replicates": None}})
+    found: VerdictRecord = judge_certified(certified_copulas(0, 0, 20)[1])
     assert found.verdict == "inconclusive"
     assert "no simulated study could be judged" in found.reasons[0]
     assert found.plain()["gates"][-1]["value"] is None

@@ -57,7 +57,7 @@ def test_jobs_that_only_some_studies_have() -> None:
         ("individual_real", "clinic"): 2, ("aggregates", "clinic"): 1, ("individual_synthetic", "clinic"): 1,
         ("individual_mixed", "clinic"): 2, ("aggregates_synthetic", "clinic"): 1,
     }  # fmt: skip
-    certification = {"repetitions": 10, "minimal_important_effect": 0.8, "generators": ["sequential"]}
+    certification = {"repetitions": 20, "minimal_important_effect": 0.8, "generators": ["sequential"]}
     certified = counted(protocol(validation={"certification": certification}), simulations=2)
     assert certified["individual_synthetic", "clinic"] == plain["individual_synthetic", "clinic"] + 3 * 2 + 1
     batches = counted(protocol(synthesis={"fit": "bootstrap"}), fits=3)
@@ -74,7 +74,7 @@ def test_every_job_that_is_counted_is_measured_under_that_name() -> None:
     """The benchmark of the rule in the workflow, whatever it calls its wildcards."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in RULES.glob("*.smk"))
     names = [re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(name)) for name in re.findall(r'"<benchmarks>/([^"]+)\.tsv"', text)]
-    asked = {"validation": {"blinded": True, "certification": {"repetitions": 10, "minimal_important_effect": 0.8}}, "privacy": {"shadow_models": 40}}
+    asked = {"validation": {"blinded": True, "certification": {"repetitions": 20, "minimal_important_effect": 0.8}}, "privacy": {"shadow_models": 40}}
     jobs = {job for release in (True, False) for needed in list_jobs(protocol(release=release, **asked)).values() for job in needed}
     assert {job for job in jobs if not any(re.fullmatch(name, job) for name in names)} == set()
 

@@ -17,7 +17,7 @@ from parallax.errors import ReleaseError
 from parallax.protocol import CohortSection, OutcomesSection, Protocol
 from parallax.protocol.checks.sections import check_protocol
 from parallax.protocol.generators import Guarantee
-from parallax.release.card import Card, find_rare_levels, tell_limits
+from parallax.release.card import Card, SiteCard, find_rare_levels, tell_limits
 from parallax.release.comparison import Results, compare_results
 from parallax.release.contents import SiteRelease, build_release, render_protocol
 from parallax.release.patients import list_applied, restore_source
@@ -233,6 +233,17 @@ def test_a_private_generator_is_told_apart() -> None:
     private = tell_limits(replace(card, guarantee=Guarantee(2.0, 1e-6, "one record", "all replicates", "the verdict")))
     assert any("epsilon 2 and delta 1e-06 (neighbours: one record). Covered: all replicates. Not covered: the verdict." in text for text in private)
     assert not any("seed" in text or "one column" in text for text in private)
+
+
+def test_an_uncertified_generator_of_a_certified_study_is_told_apart() -> None:
+    def told(gates: tuple[dict[str, str], ...], *, certified: bool = False) -> str:
+        site = SiteCard("clinic", None, None, (4,), gates, (), ())
+        card = Card(PROTOCOL, "sequential", (site,), (), "", fixed_before=True, formulas=(), certified=certified, guarantee=None, parallax="1.0")
+        return tell_limits(card)[-1]
+
+    assert told(()) == "Not certified: that these gates would have caught a bad generator was not simulated for this study."
+    assert told(({"metric": "detection"},)).startswith("Not certified: that the agreement gate would have caught a flat copula was simulated")
+    assert told(({"metric": "detection"},), certified=True).startswith("Certified:")
 
 
 def test_the_dictionary_holds_no_smallest_and_no_largest_value() -> None:

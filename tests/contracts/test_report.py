@@ -347,15 +347,16 @@ def test_a_generator_that_stays_near_those_whom_it_saw_is_flagged() -> None:
 
 
 def simulated_rates(sites: tuple[str, ...], generators: tuple[str, ...]) -> pd.DataFrame:
-    """What certification.csv holds, every share a half."""
+    """What certification.csv holds: every study is judged, every other share a half."""
     rows = []
     for site in sites:
         for generator in ("real", *generators):
             for rule in ("none",) if generator == "real" else ("partial", "naive", "stacked"):
                 for effect in ("no_effect", "minimal_important", "stronger"):
                     rejected = "type_1_error" if effect == "no_effect" else "power"
-                    for metric in ("bias", "coverage", rejected, *(("gate_failure",) if rule == "partial" else ())):
+                    for metric in ("bias", "coverage", rejected, *(("gate_failure", "gate_undecided") if rule == "partial" else ())):
                         share = {"value": 0.5, "monte_carlo_error": 0.05, "lower": 0.4, "upper": 0.6, "repetitions": 100}
+                        share |= {"value": 0.0} if metric == "gate_undecided" else {}
                         rows.append({"site": site, "generator": generator, "effect": effect, "rule": rule, "metric": metric} | share)
     return pd.DataFrame(rows)
 
@@ -370,6 +371,6 @@ def test_a_certificate_stands_in_words_and_in_a_figure(inputs: ReportInputs, rep
     reader.feed(text)
     assert "certificate-1" in reader.ids
     said = " ".join(reader.text)
-    assert "catches a flat copula in 50.0% (40.0–60.0%) of the studies, 80% are asked for: its pass is no evidence here." in said
+    assert "catches a flat copula in 50.0% (40.0–60.0%) of the studies, and the interval must begin at 80%: its pass is no evidence here." in said
     assert "not certified" not in said
     assert any("Error rates" in str(picture.get("aria-label")) for picture in reader.pictures)

@@ -150,6 +150,33 @@ def test_a_matched_estimate_is_judged_beyond_its_floor() -> None:
     assert abs(shift.mean()) < 3 * shift.std() / np.sqrt(len(shift))
 
 
+def test_a_matched_study_whose_own_floor_misses_the_gate_is_not_judged_and_says_so() -> None:
+    """Of sixty patients drawn again most have no matched estimate: there is a shift, of those that have one, and no judgement."""
+    few = simulate_cohort(60, seed=3)
+    effects = model_effects(few, chain_of("matched"), CERTIFICATION)[:1]
+    found = run_studies(few, chain_of("matched"), effects, _resamples, generator="g", repetitions=[0, 2, 3], seed=5)
+    missing, untestable, judged = (row for _, row in found[found["rule"] == "partial"].iterrows())
+    assert pd.isna(missing["shift"])
+    assert missing["reason"].startswith("not estimable on the synthetic patients: 1 of 4 replicates not estimable")
+    assert untestable[["estimate", "shift"]].notna().all()
+    assert untestable["reason"].startswith("not testable here: the floor itself misses it")
+    assert pd.isna(missing["passed"])
+    assert pd.isna(untestable["passed"])
+    assert judged["passed"]
+    assert pd.isna(judged["reason"])
+
+
+def test_the_share_of_replicates_that_may_be_missing_is_the_protocols() -> None:
+    def one_without_events(cohort: pd.DataFrame, seed_of) -> pd.DataFrame:
+        drawn = _copies(cohort, seed_of)
+        return drawn.assign(death_event=drawn["death_event"].where(drawn["replicate"] > 0, 0))
+
+    for allowed, judged in ((0.1, False), (0.25, True)):
+        chain = replace(chain_of(), gates=Gates(replicates_not_estimable=allowed))
+        found = run(one_without_events, [0], chain=chain).query("rule == 'partial'")
+        assert (found["passed"].notna() == judged).all(), allowed
+
+
 def test_a_generator_that_fails_is_a_row_with_its_reason() -> None:
     def fails(cohort: pd.DataFrame, seed_of) -> pd.DataFrame:
         raise GenerationError("it diverged")

@@ -11,7 +11,8 @@ import pytest
 
 from workflow.conftest import Study, changed, make_study, planned_rules
 
-CERTIFICATION = {"repetitions": 3, "minimal_important_effect": 0.7, "generators": ["sequential"]}
+#: the fewest studies that could show a detection of a half
+CERTIFICATION = {"repetitions": 4, "detection": 0.5, "minimal_important_effect": 0.7, "generators": ["sequential"]}
 
 
 def certified(**settings: object) -> dict:
@@ -20,7 +21,7 @@ def certified(**settings: object) -> dict:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The tiny study with three simulated studies of every effect, run once."""
+    """The tiny study with four simulated studies of every effect, run once."""
     study = make_study(tmp_path_factory.mktemp("certified"))
     study.write_protocol(certified())
     done = study.run()
@@ -34,7 +35,8 @@ def test_a_certified_study_has_rates_a_gate_and_a_figure(study: Study) -> None:
     assert set(rates["generator"]) == {"real", "sequential", "correct", "flat_copula"}
     assert set(rates["effect"]) == {"no_effect", "minimal_important", "stronger"}
     assert {"none", "partial", "naive", "stacked"} <= set(rates["rule"])
-    assert (rates.loc[rates["metric"] == "coverage", "repetitions"] <= 3).all()
+    assert (rates.loc[rates["metric"] == "coverage", "repetitions"] <= 4).all()
+    assert (rates.loc[rates["metric"] == "gate_undecided", "repetitions"] == 4).all()
     verdict = json.loads((study.results / "verdict.json").read_text())
     assert verdict["certified"] is True
     site = verdict["sites"]["clinic"]
@@ -42,6 +44,7 @@ def test_a_certified_study_has_rates_a_gate_and_a_figure(study: Study) -> None:
     (gate,) = [gate for gate in site["sequential"]["gates"] if gate["metric"] == "detection"]
     caught = rates.query("generator == 'flat_copula' and effect == 'minimal_important' and metric == 'gate_failure'")["value"]
     assert gate["value"] == pytest.approx(caught.iloc[0])
+    assert gate["judged"] == "lower"
     report = (study.results / "report.html").read_text()
     assert "What a pass is worth" in report
     assert 'id="certificate-1"' in report
@@ -50,7 +53,7 @@ def test_a_certified_study_has_rates_a_gate_and_a_figure(study: Study) -> None:
 
 def test_simulated_patients_are_not_kept(study: Study) -> None:
     kept = list((study.results / "exact/clinic/certification").rglob("*.parquet"))
-    assert len(kept) == 3 * 3 + 1
+    assert len(kept) == 3 * 4 + 1
     assert all("patient_id" not in pd.read_parquet(path) for path in kept)
     assert not list((study.results / "patients").rglob("*certif*"))
 
@@ -64,6 +67,8 @@ def test_a_changed_effect_simulates_again_and_a_changed_gap_does_not(study: Stud
         assert rules.isdisjoint({"fit_generator", "estimate_effects", "measure_floor", "extract_patients"})
         study.write_protocol(changed(validation={"certification": CERTIFICATION, "gates": {"km_gap": 0.5}}))
         assert "certify_generator" not in planned_rules(study)
+        study.write_protocol(changed(validation={"certification": CERTIFICATION, "gates": {"replicates_not_estimable": 0.4}}))
+        assert "certify_generator" in planned_rules(study), "simulated studies leave out as many replicates as the study does"
     finally:
         study.protocol.write_bytes(before)
 

@@ -140,7 +140,7 @@ def test_every_planned_job_is_counted_and_no_other(tmp_path: Path) -> None:
     content = protocol_of_two_sites()
     content["synthesis"] |= {"hold_out": 0.5, "hold_out_in_turn": True, "fit": "bootstrap"}
     content["privacy"] = {"shadow_models": 40}
-    content["validation"] |= {"blinded": True, "certification": {"repetitions": 10, "minimal_important_effect": 0.8}}
+    content["validation"] |= {"blinded": True, "certification": {"repetitions": 20, "minimal_important_effect": 0.8}}
     study.write_protocol(content)
     planned = study.run("results/tiny/pooling_costs.csv", "--dry-run", "--set-scatter", "fits=2", options=("batches=2",))
     assert planned.returncode == 0, planned.stdout + planned.stderr

@@ -24,7 +24,10 @@ rule certify_generator:
     params:
         sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
         synthesis=lambda wildcards: synthesis_of(wildcards.site, wildcards.generator),
-        shift=PROTOCOL.validation.gates.shift_in_real_se,
+        gates={
+            name: getattr(PROTOCOL.validation.gates, name)
+            for name in ("shift_in_real_se", "replicates_not_estimable")
+        },
         effects=EFFECTS,
         repetitions=lambda wildcards: [
             *range(REPETITIONS)[

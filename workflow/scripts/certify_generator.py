@@ -11,7 +11,7 @@ def certify(input, output, params, wildcards):
     from parallax.certification.studies import Chain, model_effects, run_studies, synthesise_by, synthesise_correctly
 
     study = read_sections(params.sections | {"synthesis": params.synthesis})
-    chain = Chain.of(**study, gates=Gates(shift_in_real_se=params.shift))
+    chain = Chain.of(**study, gates=Gates.of(params.gates))
     cohort = read_table(input.cohort, cohort_schema(study["cohort"].covariates, study["outcomes"]))
     name, settings = wildcards.generator, study["synthesis"].generators
     synthesise = synthesise_by(settings[name], study["synthesis"], chain) if name in settings else synthesise_correctly(chain)

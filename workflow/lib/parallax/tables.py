@@ -497,7 +497,7 @@ PRIVACY: Final = _table({"metric": _text()} | _METRIC)
 
 #: one simulated study after the other: every combining rule's answer on the analysis scale beside the ``truth``; rule ``none`` of the generator
 #: ``real`` is the study's own answer. Of the partial rule also the agreement gate: ``shift``, ``between`` (variance of the replicates' estimates in
-#: variances of the real one), interval overlap and whether the gate ``passed``
+#: variances of the real one), interval overlap and whether the gate ``passed``, missing with the reason where it could not judge
 SIMULATED_STUDIES: Final = _table(
     {
         "generator": _text(),

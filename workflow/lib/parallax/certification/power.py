@@ -39,10 +39,10 @@ class GatePower:
 
     @classmethod
     def of(cls, studies: pd.DataFrame, *, patients: int, replicates: int, threshold: float) -> Self:
-        """From the answers (SIMULATED_STUDIES) of one generator and effect; raises NotEstimable with fewer than two shifts."""
-        known = studies[studies["shift"].notna()]
+        """From the answers (SIMULATED_STUDIES) of one generator and effect that the gate judged; raises NotEstimable with fewer than two."""
+        known = studies[studies["passed"].notna()]
         if len(known) < 2:
-            raise NotEstimable("fewer than two simulated studies have a shift")
+            raise NotEstimable("fewer than two simulated studies could be judged")
         return cls(float(known["shift"].mean()), float(known["shift"].std(ddof=1)), float(known["between"].mean()), patients, replicates, threshold)
 
     def at(self, *, patients: int | None = None, replicates: int | None = None) -> float:

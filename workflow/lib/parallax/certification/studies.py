@@ -266,7 +266,7 @@ def _judge(
     """The agreement gate on one study, with what its power rests on.
 
     Where the primary design matches, the gate stands on the shift beyond the floor, which is then measured in every study; of other designs the
-    floor is left out.
+    floor is left out. What the gate does not judge says why: a study that is not estimable, or a matched one whose own floor lies beyond the gate.
     """
     design = chain.study["designs"][chain.primary.design]
     floor = empty_table(FLOOR_TABLE)
@@ -282,4 +282,4 @@ def _judge(
     variance = float(estimates["std_error"].iloc[0]) ** 2
     logs = to_analysis_scale(made["estimate"], chain.primary.contrast)
     scatter = logs.var(ddof=1) / variance if variance > 0 and len(logs) > 1 else np.nan
-    return {"shift": gate["value"], "passed": gate["passed"], "ci_overlap": overlap, "between": scatter}
+    return {"shift": gate["value"], "passed": gate["passed"], "ci_overlap": overlap, "between": scatter, "reason": gate["reason"]}

@@ -13,12 +13,15 @@ Formulas, over the R studies of one effect θ in which a rule has an estimate q 
 
 and of the agreement of the generator's answer (the partial rule's; with one replicate that of its fit) with the study's own
 
-    gate_failure       share of the studies whose agreement gate fails: a *false alarm* for the correct generator, *detection* for the flat copula
+    gate_failure       share whose agreement gate fails, of the studies that it could judge: a *false alarm* for the correct generator, *detection*
+                       for the flat copula
+    gate_undecided     share of all studies that the gate could not judge
     mean_shift         mean shift in standard errors of the study's own estimate;  sd_shift its standard deviation
     ci_overlap_5       5 % quantile of the overlap of the two intervals             from the order statistics about it
 
-A study without a verdict of the gate (not estimable on either side) counts as failed: such a generator would not pass either. Shares have Wilson's
-95 % interval, means a normal one.
+The gate judges no study that is not estimable on either side, that the generator could not be fitted to, or, where the primary design matches, whose
+own floor misses the gate ("not testable here"). Such a study is neither caught nor spared: it is in gate_undecided, and in no other number of the
+gate. Shares have Wilson's 95 % interval, means a normal one.
 """
 
 from __future__ import annotations
@@ -68,13 +71,15 @@ def _of_rule(group: pd.DataFrame, *, null: bool) -> Iterator[dict[str, object]]:
 
 
 def _of_gate(group: pd.DataFrame) -> Iterator[dict[str, object]]:
-    yield _share("gate_failure", int((~group["passed"].fillna(False).astype(bool)).sum()), len(group))
-    shift = group["shift"].dropna().to_numpy(dtype=np.float64)
-    if not shift.size:
+    judged = group[group["passed"].notna()]
+    yield _share("gate_undecided", len(group) - len(judged), len(group))
+    if judged.empty:
         return
+    yield _share("gate_failure", int((~judged["passed"].astype(bool)).sum()), len(judged))
+    shift = judged["shift"].to_numpy(dtype=np.float64)
     yield _mean("mean_shift", shift)
     yield _deviation("sd_shift", shift)
-    overlap = np.sort(group["ci_overlap"].dropna().to_numpy(dtype=np.float64))
+    overlap = np.sort(judged["ci_overlap"].to_numpy(dtype=np.float64))
     size = overlap.size
     # the quantile's error from the order statistics one binomial standard deviation to either side (David & Nagaraja 2003, section 7.1)
     reach = math.sqrt(0.05 * 0.95 * size)

@@ -111,8 +111,9 @@ class Protocol(Section):
 
     @property
     def flat_copula(self) -> str | None:
-        """The certified generator that is the flat copula itself, so that none has to be fitted beside it."""
-        return next((name for name in self.certified_generators if self.synthesis.generators[name] == FLAT), None)
+        """The certified generator that is the flat copula itself at every site, so that none has to be fitted beside it."""
+        synthesis, names = self.synthesis, self.certified_generators
+        return next((name for name in names if all(synthesis.settings_at(site, name) == FLAT for site in self.sites)), None)
 
     @property
     def simulated_generators(self) -> tuple[str, ...]:

@@ -187,10 +187,19 @@ def tell_limits(card: Card) -> tuple[str, ...]:
         *(_tell_rare(site, card) for site in card.sites if site.rare_levels),
         f"A replicate has {f'{synthesis.patients:g} times ' if times else ''}as many rows as the real cohort has patients: the number of rows tells "
         "that number exactly.",
-        "Certified: the false-alarm rate and the detection of the agreement gate were simulated for this study."
-        if card.certified
-        else "Not certified: that these gates would have caught a bad generator was not simulated for this study.",
+        _tell_certified(card),
     )
+
+
+def _tell_certified(card: Card) -> str:
+    if card.certified:
+        return "Certified: the false-alarm rate and the detection of the agreement gate were simulated for this study."
+    if card.sites and all(any(gate["metric"] == "detection" for gate in site.gates) for site in card.sites):
+        return (
+            "Not certified: that the agreement gate would have caught a flat copula was simulated for this study, how often it fails this generator "
+            "though the effect is right was not."
+        )
+    return "Not certified: that these gates would have caught a bad generator was not simulated for this study."
 
 
 def _tell_refits(synthesis: SynthesisSection) -> str:

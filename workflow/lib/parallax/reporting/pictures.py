@@ -471,7 +471,8 @@ def picture_certificate(site: str, rates: pd.DataFrame, protocol: Protocol) -> P
     caption = (
         f"{count} simulated studies of every effect with the covariates of these patients and a known truth, each through generator, primary design, "
         f"combining rule and agreement gate. Coverage and power where the truth is a {plain(protocol.question.primary.contrast)} of {effect:g}, the "
-        "smallest effect that matters. Dashed: what is asked for (5%, 95%; of the gate, the share of flat copulas that it must catch). "
+        "smallest effect that matters. The gate's failures are of the studies that it can judge. Dashed: what is asked for (5%, 95%; of the gate, "
+        "the share of flat copulas that it must be shown to catch, bar and all). "
         "The correct generator is right by construction: each failure of it is a false alarm."
     )
     if protocol.flat_copula:

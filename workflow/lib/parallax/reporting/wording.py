@@ -279,7 +279,10 @@ METRICS: Final[Mapping[str, MetricWords]] = {
     "k_anonymity": MetricWords("k-anonymity of the release", decimals=0),
     "l_diversity": MetricWords("l-diversity of the release", decimals=0),
     "detection": MetricWords(
-        "Flat copulas caught", "the agreement gate would catch {value} of flat copulas ({bound} is asked for)", 2, brief="flat copulas caught"
+        "Flat copulas caught, lower bound",
+        "the agreement gate would catch {value} of flat copulas or more ({bound} is asked for)",
+        2,
+        brief="flat copulas caught, lower bound",
     ),
 }
 

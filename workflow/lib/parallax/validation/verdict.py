@@ -12,6 +12,7 @@ import pandas as pd
 from parallax.protocol.generators import Guarantee
 from parallax.protocol.validation import Gates
 from parallax.validation.attribution import name_broken
+from parallax.validation.evidence import is_evidence
 from parallax.validation.metrics import METRICS, NOT_INFORMATIVE, SHADOWED, Metric
 from parallax.vocabulary import GateOutcome, Mechanism, Verdict
 
@@ -91,7 +92,8 @@ def reach_verdict(
     how generators fared. Any failed gate: ``do_not_release``. Otherwise any gate that was not evaluated, or is missing from the tables:
     ``inconclusive``. Otherwise ``release``. ``certified`` says whether certification counted; it is recorded, never assumed. Where a gate of the
     shift or of the c-statistic failed, the ``attribution`` (ATTRIBUTION) names the mechanism that carries it. The ``certificate`` of the site,
-    where there is one, is a gate more (:func:`_judge_certificate`). The ``guarantee`` is recorded; it decides nothing.
+    where there is one, is a gate more (:func:`_judge_certificate`), of every generator: what the gate catches of a flat copula is a property of
+    the gate at these patients, not of the generator that it judges. The ``guarantee`` is recorded; it decides nothing.
     """
     crashes = generation[(generation["generator"] == generator) & (generation["status"] == "failed")]
     measured = {"agreement": agreement, "fidelity": fidelity, "privacy": privacy}
@@ -112,7 +114,7 @@ def reach_verdict(
         return VerdictRecord(generator, "inconclusive", certified, open_gates, tuple(judged), guarantee)
     silent = [METRICS[gate.metric].meaning for gate in judged if gate.outcome == "not_informative"]
     praise = f"{len(judged) - len(silent)} of {len(judged)} gates passed, none failed" if silent else f"All {len(judged)} gates passed"
-    praise += "." if certified else "; that they would catch a bad generator was not certified."
+    praise += "." if certified else _tell_uncertified(certificate)
     unknown = (f"Not informative, which is not the same as safe: {'; '.join(silent)}.",) if silent else ()
     return VerdictRecord(generator, "release", certified, (praise, *unknown), tuple(judged), guarantee)
 
@@ -135,29 +137,44 @@ def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
 
 
 def _judge_certificate(certificate: Mapping[str, Any]) -> Gate:
-    """Whether the agreement gate would catch a flat copula often enough: where not, a pass is no evidence, and a failure still is one.
+    """Whether the agreement gate was shown to catch a flat copula often enough: where not, a pass is no evidence, and a failure still is one.
 
-    ``certificate``: ``threshold``, ``detection`` (value, lower, upper; absent where no simulated study could be judged) and ``needed``.
+    ``certificate``: ``detection`` (value, lower, upper; absent where no simulated study could be judged), whose lower end is held against
+    ``threshold``; ``undecided`` (likewise), whose value is held against ``undecided_allowed``; and ``needed``.
     """
-    threshold = float(certificate["threshold"])
+    threshold, allowed = float(certificate["threshold"]), float(certificate["undecided_allowed"])
     found = certificate.get("detection", {})
     value, lower, upper = (float(found.get(name, math.nan)) for name in ("value", "lower", "upper"))
-    outcome: GateOutcome = "passed" if value >= threshold else "not_evaluated"
+    undecided = float(certificate["undecided"]["value"])
     caught = f"{value:.3f} (95 % interval {lower:.3f} to {upper:.3f})"
+    outcome: GateOutcome = "passed" if is_evidence(lower, undecided, threshold=threshold, allowed=allowed) else "not_evaluated"
     if outcome == "passed":
-        finding = f"{caught}; allowed is at least {threshold:.3g}"
+        finding = f"{caught}; the interval must begin at {threshold:.3g} or above"
     elif math.isnan(value):
         finding = "not evaluated, no simulated study could be judged"
+    elif undecided > allowed:
+        finding = (
+            f"not evaluated, the agreement gate could not judge {undecided:.3f} of the simulated studies, at most {allowed:.3g} are allowed, so that "
+            f"what it catches of the others, {caught}, is no evidence"
+        )
     else:
-        finding = f"not evaluated, the agreement gate would catch {caught} where {threshold:.3g} is asked for, so that its pass is no evidence; "
-        finding += _tell_needed(certificate["needed"])
+        finding = f"not evaluated, the agreement gate would catch {caught} where the interval must begin at {threshold:.3g}, so that its pass is no "
+        finding += f"evidence; {_tell_needed(certificate['needed'])}"
     subject = "Share of flat copulas that the agreement gate would catch in studies like this one"
-    return Gate("detection", None, value, lower, upper, threshold, "at_least", "value", outcome, f"{subject}: {finding}.")
+    return Gate("detection", None, value, lower, upper, threshold, "at_least", "lower", outcome, f"{subject}: {finding}.")
 
 
 def _tell_needed(needed: Mapping[str, int | None]) -> str:
-    ways = [f"about {number:,} {what}".replace(",", " ") for what, number in needed.items() if number is not None]
-    return f"{' or '.join(ways)} would do" if ways else "no number of patients or replicates would do"
+    named = {"patients": "patients", "replicates": "replicates", "studies": "simulated studies that it can judge"}
+    ways = [f"about {number:,} {named[what]}".replace(",", " ") for what, number in needed.items() if number is not None]
+    return f"{' or '.join(ways)} would do" if ways else "no number of patients or replicates is known that would do"
+
+
+def _tell_uncertified(certificate: Mapping[str, Any] | None) -> str:
+    """What a pass of every gate lacks: the study's certificate, or in a certified study this generator's own simulated studies."""
+    if certificate is None:
+        return "; that they would catch a bad generator was not certified."
+    return "; that they would catch a flat copula is certified, how often they fail this generator though the effect is right was not simulated."
 
 
 def _by_gate() -> list[list[Metric]]:

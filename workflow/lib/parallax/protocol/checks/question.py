@@ -105,6 +105,11 @@ def check_certification(
         )
     if certification.repetitions == 0:
         return
+    if certification.repetitions < certification.fewest_repetitions:
+        found = f"{certification.repetitions}, too few to show that {certification.detection:g} of the flat copulas are caught, though all were"
+        allowed = f"0, or at least {certification.fewest_repetitions}"
+        remedy = "ask for 200; for the rates alone, without a verdict, set it to 0 and run the target certify"
+        yield Fault(f"{where}.repetitions", found, allowed, remedy)
     if minimal is None:
         remedy = "state the smallest effect that would matter, on the scale of the primary contrast"
         yield Fault(f"{where}.minimal_important_effect", "nothing", "an effect, where repetitions is above 0", remedy)

@@ -14,8 +14,8 @@ from parallax.capabilities import GENERATORS as CAPABILITIES
 from parallax.errors import GenerationError
 from parallax.protocol import Constraint, Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
-from parallax.protocol.generators import CovariateChain as CovariateChainSettings
 from parallax.protocol.generators import ArfGenerator, CartGenerator, EmpiricalCopula, guarantee_of
+from parallax.protocol.generators import CovariateChain as CovariateChainSettings
 from parallax.synthesis.arf import Arf
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
@@ -174,7 +174,7 @@ def fit_resample(
         except GenerationError as error:
             raise GenerationError(f"a fit to a bootstrap resample of the patients failed:\n{error}") from error
     raise GenerationError(
-        f"a bootstrap resample of the patients\n    found    none in {MOST_RESAMPLES} that has what a fit needs, though the patients themselves have; "
+        f"a bootstrap resample of the patients\n    found    none in {MOST_RESAMPLES} that has what a fit needs, as the patients themselves have; "
         "of the last one:\n"
         + "\n".join(f"      - {fault}" for fault in lacking)
         + "\n    allowed  patients who lie less close to these limits\n    to do    mend what is named, or fit to the patients themselves "

@@ -7,6 +7,7 @@ import pytest
 from parallax.protocol import DesignsSection, SequentialGenerator
 from parallax.protocol.propensity import DEFAULT_PROPENSITY
 from parallax.protocol.question import Hypothesis
+from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.tuning import TuningSection
 from parallax.tuning import OWN, tune
 from simulated_cohorts import COVARIATES, OUTCOMES, simulate_cohort
@@ -22,8 +23,11 @@ HEARS = {"ridge_treatment": 10.0, "ridge_outcome": 10.0}
 def test_a_generator_that_knows_the_confounding_is_chosen(own, other, chosen):
     found = tune(
         {"clinic": simulate_cohort(1500, seed=11)},
-        SequentialGenerator(method="sequential", **own),
-        TuningSection(repetitions=6, replicates=4, patients=1500, candidates=(other,)),
+        "own",
+        SynthesisSection(
+            generators={"own": SequentialGenerator(method="sequential", **own)},
+            tuning=TuningSection(repetitions=6, replicates=4, patients=1500, candidates=(other,)),
+        ),
         primary=Hypothesis(outcome="death", contrast="risk_difference", design="crude", horizon_days=180),
         covariates=COVARIATES,
         designs=DesignsSection.of({"crude": {"method": "none"}}),

@@ -18,13 +18,14 @@ def fit(input, output, params):
     study = {"covariates": covariates, "outcomes": outcomes, "constraints": parse_constraints(params.constraints)}
     settings = parse_generator(params.generator)
     model = fit_procedure(settings, cohort, fit=params.fit, seed=params.seed, refits=params.refits, **study)
-    record(output, params, write_model(output.model, model), cohort, privacy=describe_privacy(settings, model))
+    found = {"privacy": describe_privacy(settings, model), "redrawn": model.redrawn if params.fit == "bootstrap" else None}
+    record(output, params, write_model(output.model, model), cohort, **found)
 
 
-def record(output, params, sha256, cohort=(), privacy=None):
+def record(output, params, sha256, cohort=(), **found):
     seeds = params.refits if params.fit == "bootstrap" else params.seed
     made = {"fit": params.fit, "seeds": seeds, "patients": len(cohort), "columns": list(cohort)}
-    write_json(output.record, describe_model(params.generator, **made, privacy=privacy, sha256=sha256), restricted=True)
+    write_json(output.record, describe_model(params.generator, **made, **found, sha256=sha256), restricted=True)
 
 
 with job(snakemake.log[0]):

@@ -11,20 +11,21 @@ from parallax.tuning import OWN, tune
 
 def run(input, output, params):
     protocol = Protocol.of(params.protocol)
-    covariates, outcomes, tuning = protocol.cohort.covariates, protocol.outcomes, protocol.synthesis.tuning
+    covariates, outcomes = protocol.cohort.covariates, protocol.outcomes
     cohorts = {site: read_table(path, cohort_schema(covariates, outcomes)) for site, path in zip(protocol.sites, input.cohorts, strict=True)}
     study = {"covariates": covariates, "designs": protocol.designs, "propensity": protocol.propensity, "outcomes": outcomes}
-    settings = protocol.synthesis.generators[params.generator]
-    tuned = tune(cohorts, settings, tuning, primary=protocol.question.primary, **study, seed=params.seed)
+    tuned = tune(cohorts, params.generator, protocol.synthesis, primary=protocol.question.primary, **study, seed=params.seed)
     write_csv(output.table, tuned.table)
     record = {
         "generator": params.generator,
-        "budget": tuning.plain(),
+        "budget": protocol.synthesis.tuning.plain(),
         "used": {"repetitions": tuned.repetitions, "cpu_seconds": round(tuned.cpu_seconds, 1)},
         "rule": "smallest root mean square shift; within one Monte-Carlo error of the paired difference, the protocol's own setting",
         "chosen": tuned.chosen,
         "keeps_the_protocols_own": tuned.chosen == OWN,
         "settings": tuned.settings.plain(),
+        "at_sites": {site: settings.plain() for site, settings in tuned.at_sites.items()},
+        "fit": protocol.synthesis.fit,
         "seed": params.seed,
         "protocol_digest": protocol.digest,
         "tried": tuned.table[tuned.table["effect"].isna()][["setting", "rmse", "rmse_error", "failed"]].to_dict("records"),

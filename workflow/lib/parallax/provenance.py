@@ -55,11 +55,13 @@ def describe_model(
     columns: Iterable[str],
     sha256: str,
     privacy: Mapping[str, object] | None = None,
+    redrawn: Mapping[int, int] | None = None,
 ) -> dict[str, object]:
     """What a fitted generator's file is: its digest and what made it; of the patients only how many there were and their columns' names.
 
     ``fit`` is what a combining rule must know: ``single``, all replicates from one fit with one seed, or ``bootstrap``, each from a fit of its
     own to patients resampled with replacement, with ``seeds`` by replicate.
+    ``redrawn``: how often the resample of a replicate was drawn anew, where any was.
     ``privacy`` is a differentially private generator's guarantee and what its fit spent; others have none.
     ``machine_dependent`` where it may have been trained on a GPU, whose sums depend on the device.
     """
@@ -74,6 +76,8 @@ def describe_model(
         "machine_dependent": any(isinstance(part, Mapping) and part.get("gpu", False) for part in (settings, *settings.values())),
         "versions": {name: version for name in MODEL_PACKAGES if (version := find_version(name))},
     }
+    if redrawn:
+        record["redrawn"] = {str(replicate): times for replicate, times in redrawn.items()}
     return record if privacy is None else record | {"privacy": privacy}
 
 

@@ -2,9 +2,10 @@
 
 A simulated study has the real covariates; treatment and outcome are drawn from models estimated from the real patients (parallax.simulated),
 in which the effect of treatment is *replaced* by stated ones before the first patient is drawn: what the real effect is, and how far any
-generator would shift it, is never looked at. Every candidate is fitted to the same simulated patients, draws from the same seeds, and the
-study's primary design is applied to what it draws. With Q_j and √V_j the estimate and its standard error of target j on the simulated patients
-and q_j the partial rule's of the m replicates, on the analysis scale,
+generator would shift it, is never looked at. Every candidate is fitted to the same simulated patients as the study fits it (its constraints, a
+site's own settings, one fit or one to a resample for each replicate), draws from the same seeds, and the study's primary design is applied to what
+it draws. With Q_j and √V_j the estimate and its standard error of target j on the simulated patients and q_j the partial rule's of the m
+replicates, on the analysis scale,
 
     score of repetition r    s_r = mean over effects, sites and targets j of {(q_j − Q_j)/√V_j}²,
     RMSE                     {Σ s_r/R}^½, with Monte-Carlo error sd(s)/(2 √R RMSE) (delta method; Morris, White & Crowther 2019, table 6).
@@ -34,14 +35,14 @@ from parallax.analysis.effects import analyse
 from parallax.errors import GenerationError, NotEstimable, ParallaxError
 from parallax.protocol.cohort import Covariates
 from parallax.protocol.designs import Design, DesignsSection
-from parallax.protocol.generators import Generator, parse_generator
+from parallax.protocol.generators import Generator, change_settings, list_settings
 from parallax.protocol.outcomes import Outcome, OutcomesSection
 from parallax.protocol.propensity import PropensitySection
 from parallax.protocol.question import Hypothesis
-from parallax.protocol.tuning import TuningSection
+from parallax.protocol.synthesis import SynthesisSection
 from parallax.seeds import derive_seed
 from parallax.simulation.plasmode import Plasmode
-from parallax.synthesis.registry import draw_replicates, fit_generator
+from parallax.synthesis.registry import draw_replicates, fit_procedure
 from parallax.tables import TUNING
 from parallax.validation.combining import TARGET, combine, take_real, to_analysis_scale
 from parallax.vocabulary import DIAGNOSTIC_CONTRASTS
@@ -54,32 +55,48 @@ OWN: Final = "as in the protocol"
 class Tuned:
     """What a tuning found.
 
-    ``table`` (TUNING), ``chosen`` the name of a candidate and ``settings`` its settings, ``repetitions`` and ``cpu_seconds`` of the budget used;
-    ``shifts`` has a row per repetition, site, effect, candidate and target.
+    ``table`` (TUNING), ``chosen`` the name of a candidate and ``settings`` its settings, ``at_sites`` those of sites that have their own;
+    ``repetitions`` and ``cpu_seconds`` of the budget used; ``shifts`` has a row per repetition, site, effect, candidate and target.
     """
 
     table: pd.DataFrame
     shifts: pd.DataFrame
     chosen: str
     settings: Generator
+    at_sites: Mapping[str, Generator]
     repetitions: int
     cpu_seconds: float
 
 
-def list_candidates(settings: Generator, tuning: TuningSection) -> dict[str, Generator]:
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a candidate makes of a generator: its ``settings``, and by site those of sites that have their own."""
+
+    settings: Generator
+    at_sites: Mapping[str, Generator]
+
+    def at(self, site: str) -> Generator:
+        """The settings at a site."""
+        return self.at_sites.get(site, self.settings)
+
+
+def list_candidates(generator: str, synthesis: SynthesisSection) -> dict[str, Tried]:
     """The candidates by name in their order, the protocol's own setting first; one that says the same as another is left out."""
-    found: dict[str, Generator] = {OWN: settings}
-    for candidate in tuning.candidates:
-        unknown = sorted(set(candidate) - set(type(settings).model_fields) | (set(candidate) & {"method"}))
-        if unknown:
+    settings = synthesis.generators[generator]
+    own = Tried(settings, {site: here[generator] for site, here in synthesis.at_sites.items() if generator in here})
+    allowed = list_settings(settings)
+    found = {OWN: own}
+    for candidate in synthesis.tuning.candidates:
+        if unknown := sorted(set(candidate) - set(allowed)):
             raise GenerationError(
                 f"synthesis.tuning.candidates\n    found    {', '.join(unknown)}\n"
-                f"    allowed  settings of {settings.method}: {', '.join(sorted(set(type(settings).model_fields) - {'method'})) or 'none'}\n"
+                f"    allowed  settings of {settings.method}: {', '.join(sorted(allowed)) or 'none'}\n"
                 "    to do    list candidates for the generator that is tuned"
             )
-        parsed = parse_generator({**settings.model_dump(mode="json"), **candidate})
-        if parsed not in found.values():
-            found[", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in candidate.items())] = parsed
+        at_sites = {site: change_settings(here, candidate) for site, here in own.at_sites.items()}
+        changed = Tried(change_settings(settings, candidate), at_sites)
+        if changed not in found.values():
+            found[", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in candidate.items())] = changed
     return found
 
 
@@ -96,8 +113,8 @@ def model_study(cohort: pd.DataFrame, *, covariates: Covariates, name: str, outc
 
 def tune(
     cohorts: Mapping[str, pd.DataFrame],
-    settings: Generator,
-    tuning: TuningSection,
+    generator: str,
+    synthesis: SynthesisSection,
     *,
     primary: Hypothesis,
     covariates: Covariates,
@@ -106,8 +123,10 @@ def tune(
     outcomes: OutcomesSection,
     seed: int,
 ) -> Tuned:
-    """Try the candidates on studies simulated from each site's cohort (``cohorts`` by site), and choose by the module's rule."""
-    candidates = list_candidates(settings, tuning)
+    """Try the candidates of ``synthesis.tuning`` on studies simulated from each site's cohort (``cohorts`` by site), and choose by the module's
+    rule."""
+    candidates, tuning = list_candidates(generator, synthesis), synthesis.tuning
+    procedure: dict[str, Any] = {"fit": synthesis.fit, "constraints": synthesis.constraints}
     name, outcome = primary.outcome, outcomes[primary.outcome]
     study: dict[str, Any] = {
         "covariates": covariates,
@@ -132,10 +151,12 @@ def tune(
             patients_drawn = simulated.simulate_cohort(plasmode, cohorts[site], covariates=covariates, name=name, patients=patients, rng=rng)
             real = take_real(analyse(patients_drawn, **study, seed=repetition).estimates)
             draws = [derive_seed(seed, site, "draw", repetition, replicate) for replicate in range(tuning.replicates)]
-            for candidate, chosen in candidates.items():
+            fits = {replicate: derive_seed(seed, site, "fit", repetition, replicate) for replicate in range(tuning.replicates)}
+            procedure |= {"seed": derive_seed(seed, site, "fit", repetition), "refits": fits}
+            for candidate, tried in candidates.items():
                 labels = {"repetition": repetition, "site": site, "effect": effect, "setting": candidate}
                 started = time.process_time()
-                found = _try(chosen, patients_drawn, study, fit_seed=derive_seed(seed, site, "fit", repetition), draws=draws)
+                found = _try(tried.at(site), patients_drawn, study, procedure, draws=draws)
                 labels["cpu_seconds"] = time.process_time() - started
                 rows += [labels | shift for shift in _shifts(real, found, primary, truths[site, effect])]
         done += 1
@@ -145,7 +166,8 @@ def tune(
     table = summarise(shifts, order=list(candidates))
     chosen_name = choose(shifts, order=list(candidates))
     table["chosen"] = table["setting"] == chosen_name
-    return Tuned(TUNING.validate(table), shifts, chosen_name, candidates[chosen_name], done, time.process_time() - begun)
+    chosen = candidates[chosen_name]
+    return Tuned(TUNING.validate(table), shifts, chosen_name, chosen.settings, chosen.at_sites, done, time.process_time() - begun)
 
 
 def summarise(shifts: pd.DataFrame, *, order: list[str]) -> pd.DataFrame:
@@ -196,11 +218,13 @@ def _scores(shifts: pd.DataFrame) -> pd.Series:
     return squared
 
 
-def _try(settings: Generator, patients_drawn: pd.DataFrame, study: dict[str, Any], *, fit_seed: int, draws: list[int]) -> pd.DataFrame | None:
+def _try(
+    settings: Generator, patients_drawn: pd.DataFrame, study: Mapping[str, Any], procedure: Mapping[str, Any], *, draws: list[int]
+) -> pd.DataFrame | None:
     """The COMBINED table of a candidate's replicates; None where it cannot be fitted or draws nothing that can be analysed."""
     patients = len(patients_drawn)
     try:
-        fitted = fit_generator(settings, patients_drawn, covariates=study["covariates"], outcomes=study["outcomes"], seed=fit_seed)
+        fitted = fit_procedure(settings, patients_drawn, covariates=study["covariates"], outcomes=study["outcomes"], **procedure)
         drawn = draw_replicates(fitted, replicates=len(draws), patients=patients, seeds=draws)
         estimates = analyse(drawn, **study, seed=draws[0]).estimates
     except ParallaxError:

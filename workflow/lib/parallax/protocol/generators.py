@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -209,3 +210,13 @@ Generator = Annotated[SequentialGenerator | PrivateMarginalsGenerator | FlatGene
 def parse_generator(settings: object) -> Generator:
     """A generator's settings from the plain mapping that a rule's ``params`` carries."""
     return TypeAdapter[Generator](Generator).validate_python(settings)
+
+
+def list_settings(generator: Generator) -> tuple[str, ...]:
+    """The names of a generator's settings, in order; its method is none of them."""
+    return tuple(name for name in type(generator).model_fields if name != "method")
+
+
+def change_settings(generator: Generator, changes: Mapping[str, object]) -> Generator:
+    """The generator with these settings in place of its own; raises pydantic's ValidationError for values that they do not allow."""
+    return parse_generator(generator.model_dump(mode="json") | dict(changes))

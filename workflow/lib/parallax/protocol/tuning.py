@@ -36,5 +36,5 @@ class TuningSection(Section):
         ),
         min_length=1,
         description="settings that take the place of the generator's own, in the order in which they are tried, after the generator as it is; "
-        "the default is for the method sequential",
+        "each is checked with every generator, of the study or of a site, that has all of its settings; the default is for the method sequential",
     )

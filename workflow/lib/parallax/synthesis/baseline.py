@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from parallax.errors import GenerationError
 from parallax.statistics.logistic import fit_logistic
 from parallax.statistics.tilting import tilt
 from parallax.synthesis.copula import CovariateCopula
-from parallax.synthesis.generator import Context, check_known
+from parallax.synthesis.generator import Context
 from parallax.synthesis.predictors import Predictors
 from parallax.vocabulary import ARMS
 
@@ -185,18 +184,9 @@ class TreatmentThenCovariates:
 
     @classmethod
     def fit(cls, cohort: pd.DataFrame, context: Context, moments: Moments, *, rng: np.random.Generator) -> Self:
-        """Fit the copulas and the tilt; ``rng`` draws the pool. Raises GenerationError where few of an arm have a known value of a number."""
+        """Fit the copulas and the tilt; ``rng`` draws the pool. Of each arm every number is known often enough (``find_unknown_in_arms``)."""
         treated = cohort["treated"].to_numpy(bool)
         arms = {arm: cohort[chosen] for arm, chosen in zip(ARMS, (treated, ~treated), strict=True)}
-        if faults := [
-            fault
-            for arm, of_arm in arms.items()
-            for name in context.covariates.numeric
-            for fault in check_known(f'covariate "{name}", {arm} arm', of_arm[name])
-        ]:
-            raise GenerationError(
-                "the calibrated recipe learns each arm's covariates by themselves; choose the direct one, or:\n  - " + "\n  - ".join(faults)
-            )
         copulas = {arm: CovariateCopula.fit(of_arm, context) for arm, of_arm in arms.items()}
         untilted = cls(float(treated.mean()), copulas, moments, np.zeros(0))
         pool = untilted._candidates(min(_CANDIDATES * len(cohort), _MOST_CANDIDATES), rng=rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -22,6 +23,8 @@ MINIMUM_KNOWN: Final = 10
 SHARED: Final = 2
 #: most levels of a categorical covariate: beyond, its levels identify patients more than they describe them
 MAXIMUM_LEVELS: Final = 50
+#: largest number of a column that trees are grown on: they hold numbers in single precision, which ends at 3.4e38
+LARGEST_SPLIT: Final = 1e38
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Generator(Protocol):
     """A kind of generator, set up but not fitted."""
 
     def fit(self, cohort: pd.DataFrame, *, context: Context, rng: np.random.Generator) -> FittedGenerator:
-        """Learn from a cohort that passed ``check_cohort``; raises GenerationError."""
+        """Learn from a cohort in which :func:`find_faults` found none; raises GenerationError."""
         ...
 
 
@@ -61,11 +64,8 @@ def find_small_arms(cohort: pd.DataFrame) -> list[str]:
     return [arm for arm, size in zip(ARMS, sizes, strict=True) if size < MINIMUM_ARM]
 
 
-def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
-    """Raise GenerationError, with all faults at once, where no generator could learn from the cohort.
-
-    A reader sees the reason, so it counts no patients.
-    """
+def find_faults(cohort: pd.DataFrame, context: Context) -> list[str]:
+    """Why no generator could learn from these patients, all at once; a reader sees the reasons, so they count no patients."""
     faults = [
         f"the {arm} arm: found fewer than {MINIMUM_ARM} patients; allowed are {MINIMUM_ARM} or more; widen the eligibility"
         for arm in find_small_arms(cohort)
@@ -74,8 +74,24 @@ def check_cohort(cohort: pd.DataFrame, context: Context) -> None:
         faults += _check_covariate(name, cohort[name])
     for name, outcome in context.outcomes.items():
         faults += _check_outcome(name, outcome, cohort)
-    if faults:
-        raise GenerationError("no generator can be fitted to this cohort:\n" + "\n".join(f"  - {fault}" for fault in faults))
+    return faults
+
+
+def find_unknown_in_arms(cohort: pd.DataFrame, covariates: Covariates) -> list[str]:
+    """The numeric covariates that too few of an arm have, for a model that learns each arm's covariates by themselves."""
+    treated = cohort["treated"].to_numpy(bool)
+    return [
+        fault
+        for arm, chosen in zip(ARMS, (treated, ~treated), strict=True)
+        for name in covariates.numeric
+        for fault in check_known(f'covariate "{name}", {arm} arm', cohort.loc[chosen, name])
+    ]
+
+
+def find_beyond_splits(cohort: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """The columns of numbers too large for trees to be split by."""
+    allowed = f"allowed are numbers between -{LARGEST_SPLIT:g} and {LARGEST_SPLIT:g}; measure it in another unit, or recode them"
+    return [f'column "{name}": found numbers too large for trees; {allowed}' for name in columns if (cohort[name].abs() > LARGEST_SPLIT).any()]
 
 
 def check_known(where: str, column: pd.Series) -> list[str]:

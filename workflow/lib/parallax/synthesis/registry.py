@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -14,21 +14,24 @@ from parallax.capabilities import GENERATORS as CAPABILITIES
 from parallax.errors import GenerationError
 from parallax.protocol import Constraint, Covariates, OutcomesSection, SequentialGenerator
 from parallax.protocol import Generator as GeneratorSettings
+from parallax.protocol.generators import ArfGenerator, CartGenerator, EmpiricalCopula, guarantee_of
 from parallax.protocol.generators import CovariateChain as CovariateChainSettings
-from parallax.protocol.generators import EmpiricalCopula, guarantee_of
 from parallax.synthesis.arf import Arf
 from parallax.synthesis.baseline import CovariateModel
 from parallax.synthesis.cart import Cart
 from parallax.synthesis.chain import CovariateChain
 from parallax.synthesis.constraints import Constrained, Rules
 from parallax.synthesis.copula import CovariateCopula
-from parallax.synthesis.generator import Context, FittedGenerator, Generator, check_cohort
+from parallax.synthesis.generator import Context, FittedGenerator, Generator, find_beyond_splits, find_faults, find_unknown_in_arms
 from parallax.synthesis.margins import Independent
 from parallax.synthesis.private_marginals import FittedPrivateMarginals, PrivateMarginals
 from parallax.synthesis.sdv import SdvGenerator
 from parallax.synthesis.sequential import Sequential
 
 logger = logging.getLogger("parallax.synthesis")
+
+#: how often the patients of one resample are drawn before giving up
+MOST_RESAMPLES: Final = 100
 
 
 def _sequential(settings: SequentialGenerator) -> Generator:
@@ -58,6 +61,25 @@ GENERATORS: Final[Mapping[str, Callable[[Any], Generator]]] = {
 }
 
 
+def check_cohort(settings: GeneratorSettings, cohort: pd.DataFrame, context: Context) -> None:
+    """Raise GenerationError, with all faults at once, where no generator, or not this one, could learn from the cohort."""
+    for reason, faults in _find_faults(settings, cohort, context):
+        if faults:
+            raise GenerationError(f"{reason}:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def _find_faults(settings: GeneratorSettings, cohort: pd.DataFrame, context: Context) -> Iterator[tuple[str, list[str]]]:
+    """What these patients lack, by what follows from it for the cohort."""
+    yield "no generator can be fitted to this cohort", find_faults(cohort, context)
+    if isinstance(settings, SequentialGenerator) and settings.recipe == "calibrated":
+        reason = "the calibrated recipe learns each arm's covariates by themselves; choose the direct one, or"
+        yield reason, find_unknown_in_arms(cohort, context.covariates)
+    grown = settings.covariates if isinstance(settings, SequentialGenerator) else settings
+    if isinstance(grown, CartGenerator | ArfGenerator):
+        outcomes = context.outcomes.cohort_columns if grown is settings else ()
+        yield f"no {grown.method} can be fitted to this cohort", find_beyond_splits(cohort, (*context.covariates.numeric, *outcomes))
+
+
 def fit_generator(
     settings: GeneratorSettings,
     cohort: pd.DataFrame,
@@ -77,7 +99,7 @@ def fit_generator(
     share is a fact about them, nothing is set aside for it.
     """
     context = Context(covariates, outcomes, tuple(constraints))
-    check_cohort(cohort, context)
+    check_cohort(settings, cohort, context)
     rules = Rules.of(cohort, context.constraints)
     same = [name for name in covariates.names if cohort[name].notna().all() and (cohort[name] == cohort[name].iloc[0]).all()]
     constants = cohort[[] if CAPABILITIES[settings.method].private else same].head(1)
@@ -113,19 +135,51 @@ def refit_generator(
     seeds: Mapping[int, int],
     constraints: Sequence[Constraint] = (),
 ) -> Refitted:
-    """A fit for each replicate in ``seeds``, to n of the n patients drawn with replacement from its seed: replicates then vary by the fit as well.
+    """A fit for each replicate in ``seeds``, to a resample of the patients (:func:`fit_resample`): replicates then vary by the fit as well.
 
-    A fit depends on its own seed alone, so that replicates can be fitted together or apart. What a resample lacks (a level, an event of an
-    arm) its replicate lacks. Raises GenerationError where nothing can be learnt from one.
+    A fit depends on its own seed alone, so that replicates can be fitted together or apart. Raises GenerationError for a cohort that no
+    generator could learn from, and as :func:`fit_resample` does.
     """
-    fits = {}
+    study: dict[str, Any] = {"covariates": covariates, "outcomes": outcomes, "constraints": constraints}
+    check_cohort(settings, cohort, Context(**study | {"constraints": tuple(constraints)}))
+    fits, redrawn = {}, {}
     for number, (replicate, seed) in enumerate(seeds.items(), start=1):
-        rng = np.random.default_rng(seed)
+        fits[replicate], redrawn[replicate] = fit_resample(settings, cohort, rng=np.random.default_rng(seed), **study)
+        logger.info("fit %d of %d; its resample was drawn anew %d times", number, len(seeds), redrawn[replicate])
+    return Refitted(fits, {replicate: times for replicate, times in redrawn.items() if times})
+
+
+def fit_resample(
+    settings: GeneratorSettings, cohort: pd.DataFrame, *, rng: np.random.Generator, seeds: int = 2**31, **study: Any
+) -> tuple[FittedGenerator, int]:
+    """A fit to n of the n patients drawn with replacement, and how often they were drawn anew.
+
+    What a resample lacks (a level, an event of an arm) its fit lacks. One that lacks what every fit asks of a cohort (:func:`check_cohort`:
+    ten patients in each arm, ten of whom a covariate is known, an event) is drawn anew: the bootstrap is conditional on these minima. That
+    matters where the cohort lies close to them; what is rare there is a little less so in the resamples, and varies less. A patient who
+    is drawn twice counts as two (decision 0049).
+
+    ``rng`` draws the patients, then one of ``seeds`` seeds of the fit; ``study`` as in :func:`fit_generator`. Raises GenerationError after
+    ``MOST_RESAMPLES`` draws, and where this fit fails for another reason.
+    """
+    context = Context(study["covariates"], study["outcomes"], tuple(study.get("constraints", ())))
+    lacking: list[str] = []
+    for redrawn in range(MOST_RESAMPLES):
         resample = cohort.iloc[rng.integers(len(cohort), size=len(cohort))].reset_index(drop=True)
-        own = int(rng.integers(2**31))
-        fits[replicate] = fit_generator(settings, resample, covariates=covariates, outcomes=outcomes, seed=own, constraints=constraints)
-        logger.info("fit %d of %d", number, len(seeds))
-    return Refitted(fits)
+        lacking = [fault for _, faults in _find_faults(settings, resample, context) for fault in faults]
+        if lacking:
+            continue
+        try:
+            return fit_generator(settings, resample, seed=int(rng.integers(seeds)), **study), redrawn
+        except GenerationError as error:
+            raise GenerationError(f"a fit to a bootstrap resample of the patients failed:\n{error}") from error
+    raise GenerationError(
+        f"a bootstrap resample of the patients\n    found    none in {MOST_RESAMPLES} that has what a fit needs, as the patients themselves have; "
+        "of the last one:\n"
+        + "\n".join(f"      - {fault}" for fault in lacking)
+        + "\n    allowed  patients who lie less close to these limits\n    to do    mend what is named, or fit to the patients themselves "
+        "(synthesis.fit: single; the bands of virtual twins need resamples)"
+    )
 
 
 def fit_procedure(
@@ -149,14 +203,18 @@ def repeat_procedure(settings: GeneratorSettings, part: pd.DataFrame, *, share: 
 
 @dataclass(frozen=True, slots=True)
 class Refitted:
-    """The fits of some replicates, or of all, by replicate."""
+    """The fits of some replicates, or of all, by replicate; ``redrawn``: how often the resample of one was drawn anew, where it was."""
 
     fits: Mapping[int, FittedGenerator]
+    redrawn: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def join(cls, parts: Iterable[Refitted]) -> Refitted:
         """The fits of all parts."""
-        return cls({replicate: fit for part in parts for replicate, fit in part.fits.items()})
+        joined = cls({})
+        for part in parts:
+            joined = cls({**joined.fits, **part.fits}, {**joined.redrawn, **part.redrawn})
+        return joined
 
 
 @dataclass(frozen=True, slots=True)

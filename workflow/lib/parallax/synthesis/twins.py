@@ -14,6 +14,7 @@ differences within one patient have none.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,11 +29,13 @@ from parallax.protocol.generators import IndependentGenerator
 from parallax.protocol.outcomes import Outcome, SurvivalOutcome
 from parallax.synthesis.constraints import Constrained
 from parallax.synthesis.outcome_models import BinaryModel, ContinuousModel, CountModel, EventTimes, OutcomeModel
-from parallax.synthesis.registry import Refitted, WithConstants, fit_generator
+from parallax.synthesis.registry import Refitted, WithConstants, fit_resample
 from parallax.synthesis.sequential import FittedSequential
 from parallax.vocabulary import ARMS
 
 FloatArray = NDArray[np.float64]
+
+logger = logging.getLogger("parallax.synthesis")
 
 #: points of the grid beside the horizons, from day 0 to the last horizon
 _GRID = 21
@@ -136,8 +139,9 @@ def trace_bands(
     """The curves of ``patients``, and the averages over the patients ``averaged``, with bands: the 2.5th and 97.5th percentile over generators
     refitted to resamples of the ``cohort``.
 
-    Resample i takes n of the n patients of ``cohort`` with replacement, from (seed, i) alone (Efron & Tibshirani 1993, section 13.3). The covariates'
-    joint model does not touch the curves of given patients and is left out of the refits; under the calibrated recipe it does, and stays.
+    Resample i takes n of the n patients of ``cohort`` with replacement, from (seed, i) alone (Efron & Tibshirani 1993, section 13.3), anew where it
+    lacks what a fit needs (:func:`parallax.synthesis.registry.fit_resample`). The covariates' joint model does not touch the curves of given
+    patients and is left out of the refits; under the calibrated recipe it does, and stays.
     """
     if refits < 2:
         raise GenerationError(f"virtual twins: found {refits} refits; allowed are two or more; name them with --config refits=NUMBER")
@@ -149,8 +153,9 @@ def trace_bands(
     means: dict[str, dict[str, list[FloatArray]]] = {name: {quantity: [] for quantity in of.values} for name, of in curves.items()}
     for refit in range(refits):
         rng = np.random.default_rng([seed, refit])
-        resample = cohort.iloc[rng.integers(len(cohort), size=len(cohort))].reset_index(drop=True)
-        model = fit_generator(refitted, resample, covariates=covariates, outcomes=outcomes, seed=int(rng.integers(2**32)))
+        model, redrawn = fit_resample(refitted, cohort, rng=rng, seeds=2**32, covariates=covariates, outcomes=outcomes)
+        if redrawn:
+            logger.info("refit %d of %d: its resample was drawn anew %d times", refit + 1, refits, redrawn)
         for name, traced in trace_twins(model, patients).items():
             for quantity, values in traced.values.items():
                 again[name][quantity].append(values.astype(np.float32))

@@ -15,7 +15,15 @@ from parallax.protocol.checks.privacy import check_disclosure, check_privacy
 from parallax.protocol.checks.private import check_private_generators
 from parallax.protocol.checks.question import check_certification, check_primary
 from parallax.protocol.checks.sources import check_declared_columns, check_external_controls, check_mapping, check_paths, check_rare_levels
-from parallax.protocol.checks.synthesis import check_constraints, check_enrichment, check_generators, check_hold_out, check_names, check_terms
+from parallax.protocol.checks.synthesis import (
+    check_candidates,
+    check_constraints,
+    check_enrichment,
+    check_generators,
+    check_hold_out,
+    check_names,
+    check_terms,
+)
 from parallax.protocol.protocol import Protocol
 
 
@@ -47,6 +55,7 @@ def check_sections(sections: Mapping[str, Any]) -> list[Fault]:
         (check_enrichment, ("synthesis",)),
         (check_scores, ("propensity", "cohort")),
         (check_terms, ("synthesis", "cohort")),
+        (check_candidates, ("synthesis", "cohort", "outcomes")),
         (check_designs, ("designs", "propensity", "cohort")),
         (check_certification, ("validation", "question", "designs", "outcomes", "synthesis")),
         (check_privacy, ("privacy", "cohort", "outcomes")),

@@ -19,7 +19,9 @@ class SynthesisSection(Section):
 
     replicates: int = Field(default=10, ge=1, description="m; with one the interval rests on how the generator was fitted alone")
     fit: Literal["single", "bootstrap"] = Field(
-        default="single", description="each generator is fitted once, or for every replicate to a bootstrap resample of the patients"
+        default="single",
+        description="each generator is fitted once, or for every replicate to a bootstrap resample of the patients; a patient whom a resample has "
+        "twice counts as two there, so that values which one patient alone has come out more often (docs/decisions/0049)",
     )
     patients: float = Field(default=1.0, gt=0, le=100, description="patients of a replicate, as a multiple of the real ones")
     hold_out: float = Field(default=0.2, gt=0, lt=1, description="share of patients kept from the generator that privacy is attacked on")

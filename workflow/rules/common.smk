@@ -278,9 +278,9 @@ def seed_for(*purpose):
     return seed
 
 
-def seeds_for(*purpose):
-    """A param: a seed of a purpose for every replicate."""
-    replicates = map(str, range(PROTOCOL.synthesis.replicates))
+def seeds_for(*purpose, number=PROTOCOL.synthesis.replicates):
+    """A param: a seed of a purpose for every replicate, or for so many."""
+    replicates = map(str, range(number))
     seeds = [seed_for(*purpose, replicate) for replicate in replicates]
     return lambda wildcards: [seed(wildcards) for seed in seeds]
 

@@ -131,7 +131,7 @@ def main() -> None:
         real = analyse(cohort, **settings).estimates
         first = zlib.crc32(study.encode())
         resampled = resample_patients(cohort, [derive_seed(first, "floor", replicate) for replicate in range(REPLICATES * len(SEEDS))])
-        floor = shift_floor(take_real(real), analyse(resampled, **settings).estimates).dropna(subset="horizon_days")
+        floor = shift_floor(take_real(real), analyse(resampled, **settings).estimates, replicates=REPLICATES).dropna(subset="horizon_days")
         rows.append(floor[[*TARGET, "shift"]].assign(study=study, generator="floor", seed=0))
         for name in asked.generators:
             method = parse_generator({"method": name})

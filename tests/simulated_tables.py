@@ -375,7 +375,11 @@ def simulated_site(protocol: Protocol, *, crashed: tuple[str, ...] = ()) -> tupl
     curves = {name: disclose_curves(simulated_curves(protocol, name), disclosure, grids=grids) for name in datasets}
     subgroups = {name: simulated_subgroups(protocol, name) for name in datasets}
     gates = protocol.validation.gates
-    compared = {"floor": shift_floor(combined["real"], simulated_floor(combined["real"])), "primary": protocol.question.primary, "gates": gates}
+    compared = {
+        "floor": shift_floor(combined["real"], simulated_floor(combined["real"]), replicates=10),
+        "primary": protocol.question.primary,
+        "gates": gates,
+    }
     reading = {"real_overlap": simulated_overlap(protocol, "real"), "designs": protocol.designs}
     agreement = {name: read_against_floor(measure_agreement(combined["real"], combined[name], **compared), **reading) for name in generators}
     fidelity = {name: simulated_fidelity(protocol, name) for name in generators}

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from parallax.protocol.designs import DesignsSection
+from parallax.protocol.synthesis import SynthesisSection
 from parallax.protocol.validation import Gates
 from parallax.tables import FIDELITY, GENERATION, PRIVACY
 from parallax.validation.against_floor import read_against_floor
@@ -29,7 +30,7 @@ def weighted(**settings: object) -> DesignsSection:
 
 def read(floor: list[float], *, synthetic: float = 2.5, designs: DesignsSection | None = None, largest: float = 3.0) -> pd.DataFrame:
     """A generator's agreement with the real 2 ± 1, read against the floor's estimates."""
-    shifts = shift_floor(REAL, estimate_rows(floor, [1.0] * len(floor)))
+    shifts = shift_floor(REAL, estimate_rows(floor, [1.0] * len(floor)), replicates=len(floor))
     agreement = measure_agreement(REAL, combined_row(synthetic, 1.0, 0.0, 4.0), floor=shifts, primary=PRIMARY, gates=GATES)
     overlap = pd.DataFrame({"design": ["overlap"], "max_weight": [largest]})
     return read_against_floor(agreement, real_overlap=overlap, designs=designs or weighted()).set_index("metric")
@@ -47,9 +48,9 @@ def test_patients_are_drawn_whole_and_are_new_patients() -> None:
 
 
 def test_shift_and_band() -> None:
-    (row,) = shift_floor(REAL, estimate_rows([2.0, 3.0], [1.0, 1.0])).to_dict("records")
+    (row,) = shift_floor(REAL, estimate_rows([2.0, 3.0], [1.0, 1.0]), replicates=2).to_dict("records")
     assert row["shift"] == pytest.approx(1 / 2)
-    # s = √(1/2), √(2/m) = 1
+    # s = √(1/2), √(1/m + 1/c) = 1
     assert (row["lower"], row["upper"]) == pytest.approx((1 / 2 - T1 * sqrt(1 / 2), 1 / 2 + T1 * sqrt(1 / 2)))
     assert (row["estimable"], row["replicates"]) == (2, 2)
 
@@ -57,13 +58,36 @@ def test_shift_and_band() -> None:
 def test_ratios_shift_on_the_log_scale() -> None:
     real = combined_row(exp(0.5), 0.25, exp(0.0), exp(1.0), rule="none", contrast="hazard_ratio")
     floor = estimate_rows([exp(0.5), exp(1.0)], [0.25, 0.25], contrast="hazard_ratio")
-    assert shift_floor(real, floor)["shift"].tolist() == pytest.approx([1.0])
+    assert shift_floor(real, floor, replicates=2)["shift"].tolist() == pytest.approx([1.0])
 
 
 def test_cohorts_without_an_estimate_are_left_out_and_counted() -> None:
-    (row,) = shift_floor(REAL, estimate_rows([2.0, nan, 3.0], [1.0] * 3)).to_dict("records")
+    (row,) = shift_floor(REAL, estimate_rows([2.0, nan, 3.0], [1.0] * 3), replicates=3).to_dict("records")
     assert (row["shift"], row["estimable"], row["replicates"]) == (pytest.approx(1 / 2), 2, 3)
-    assert isnan(shift_floor(combined_row(nan, nan, nan, nan, rule="none"), estimate_rows([2.0, 2.0], [1.0] * 2))["shift"].iloc[0])
+    assert isnan(shift_floor(combined_row(nan, nan, nan, nan, rule="none"), estimate_rows([2.0, 2.0], [1.0] * 2), replicates=2)["shift"].iloc[0])
+    # two of three replicates, as of three cohorts: s = √(1/2), √(1/2 + 1/2) = 1
+    assert row["upper"] - row["shift"] == pytest.approx(T1 * sqrt(1 / 2))
+
+
+def test_one_replicate_is_read_against_a_floor_of_more() -> None:
+    (row,) = shift_floor(REAL, estimate_rows([2.0, 3.0], [1.0, 1.0]), replicates=1).to_dict("records")
+    assert (row["shift"], row["replicates"]) == (pytest.approx(1 / 2), 2)
+    # s = √(1/2), √(1/1 + 1/2)
+    assert row["upper"] - row["shift"] == pytest.approx(T1 * sqrt(1 / 2) * sqrt(3 / 2))
+
+
+@pytest.mark.parametrize(("replicates", "cohorts"), [(1, 10), (3, 10), (10, 10), (11, 11)])
+def test_ten_cohorts_at_least(replicates: int, cohorts: int) -> None:
+    assert SynthesisSection.of({"replicates": replicates, "generators": {"g": {"method": "sequential"}}}).floor_cohorts == cohorts
+
+
+@pytest.mark.parametrize(("method", "metric"), [("match", "shift_beyond_floor_in_real_se"), ("weight", "shift_in_real_se")])
+def test_a_floor_of_one_cohort_says_why_nothing_is_judged(method: str, metric: str) -> None:
+    designs = weighted() if method == "weight" else DesignsSection.of({"overlap": {"method": "match"}})
+    row = read([2.0], designs=designs).loc[metric]
+    assert row["threshold"] == 1.0
+    assert pd.isna(row["passed"])
+    assert row["reason"] == "not testable here: the floor takes two cohorts resampled from the real patients with an estimate, and there is one"
 
 
 def test_the_floor_stands_beside_the_shift() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +13,9 @@ import pytest
 from parallax.errors import Sealed, StorageError
 from parallax.protocol.loading import read_protocol
 from parallax.protocol.protocol import Protocol
+from parallax.storage import read_text, write_text
 from parallax.validation.blinding import check_seal
-from parallax.validation.registration import Registration, describe_registration, read_register, register_protocol
+from parallax.validation.registration import TELLING, Registration, describe_registration, read_register, register_protocol
 
 STUDY = Path(__file__).parents[2] / "config" / "studies" / "gbsg.yaml"
 
@@ -53,10 +55,88 @@ def test_the_same_protocol_again_is_no_attempt() -> None:
         ([(0.03, True)], Registration(1, before_effects=False, changed=())),
         ([(0.03, False), (0.05, True)], Registration(2, before_effects=False, changed=("validation.gates.km_gap",))),
         ([(0.03, False), (0.05, True), (0.03, True)], Registration(3, before_effects=True, changed=())),
+        # the tables are gone, what they said is not
+        ([(0.03, False), (0.05, True), (0.06, False)], Registration(3, before_effects=False, changed=("validation.gates.km_gap",))),
+        ([(0.03, True), (0.05, False)], Registration(2, before_effects=False, changed=())),
     ],
 )
 def test_what_the_register_says_of_the_last_protocol(attempts: list[tuple[float, bool]], expected: Registration) -> None:
     assert describe_registration(registered(*attempts)) == expected
+
+
+def test_effects_once_known_stay_known() -> None:
+    entries = read_register(registered((0.03, False), (0.05, True), (0.06, False), (0.07, False)))
+    assert [entry.effects_known for entry in entries] == [False, True, True, True]
+
+
+def forgetful(*attempts: tuple[float, bool]) -> str:
+    """A register as an older version wrote it: every entry says what lay in the folder just then."""
+    lines: list[str] = []
+    for entry, (_, known) in zip(read_register(registered(*attempts)), attempts, strict=True):
+        previous = hashlib.sha256(lines[-1].encode()).hexdigest() if lines else None
+        lines.append(replace(entry, effects_known=known, previous=previous).line())
+    return "".join(lines)
+
+
+def test_an_older_register_that_forgot_is_read_as_one_that_did_not() -> None:
+    register = forgetful((0.03, False), (0.05, True), (0.06, False))
+    assert [entry.effects_known for entry in read_register(register)] == [False, True, False]
+    assert describe_registration(register) == Registration(3, before_effects=False, changed=("validation.gates.km_gap",))
+    # the third is no early protocol, neither for itself nor as the one that a later is held against
+    again = register_protocol(register, protocol_with(0.05), effects_known=False, registered="2026-01-02", parallax="0.1.0", commit=None)
+    assert again.startswith(register)
+    assert read_register(again)[-1].effects_known
+    assert describe_registration(again) == Registration(4, before_effects=False, changed=("validation.gates.km_gap",))
+    assert describe_registration(forgetful((0.03, True), (0.05, False))) == Registration(2, before_effects=False, changed=())
+
+
+@pytest.mark.parametrize(
+    ("file", "telling"),
+    [
+        ("exact/clinic/real/estimates.parquet", True),
+        ("exact/clinic/sequential/estimates.parquet", True),
+        ("exact/clinic/external_control/estimates.parquet", True),
+        ("exact/clinic/sequential/enrichment.parquet", True),
+        ("exact/clinic/floor/shifts.parquet", True),
+        ("exact/pooled/real/individual.parquet", True),
+        ("exact/clinic/sequential/twin_averages.parquet", True),
+        ("patients/clinic/sequential/twin_curves.parquet", True),
+        ("aggregates/clinic/real/combined.parquet", True),
+        ("estimates.csv", True),
+        ("twins.csv", True),
+        ("report.html", True),
+        ("benchmarks/estimate_effects/clinic/real.tsv", True),
+        # before the seal, or of stated effects
+        ("exact/clinic/real/overlap.parquet", False),
+        ("exact/clinic/real/balance.parquet", False),
+        ("exact/clinic/sequential/fits/1-of-1.parquet", False),
+        ("exact/clinic/sequential/privacy.parquet", False),
+        ("exact/clinic/certification/rates.parquet", False),
+        ("exact/pooled/real/site_overlap.parquet", False),
+        ("patients/clinic/sequential/cohort.parquet", False),
+        ("certification.csv", False),
+        ("tuning.json", False),
+        ("logs/estimate_effects/clinic/real.log", False),
+        ("benchmarks/fit_generator/clinic/sequential/1-of-1.tsv", False),
+        ("registration.jsonl", False),
+    ],
+)
+def test_what_in_a_folder_tells_of_effects(tmp_path: Path, file: str, telling: bool) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).touch()
+    assert any(any(tmp_path.glob(pattern)) for pattern in TELLING) is telling
+
+
+# what str.splitlines takes for the end of a line, and what a JSON text writes as an escape
+@pytest.mark.parametrize("character", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\r", "\n", "\r\n"])
+def test_a_protocol_may_hold_any_end_of_line(tmp_path: Path, character: str) -> None:
+    protocol = protocol_with(0.03)
+    titled = protocol.model_copy(update={"study": protocol.study.model_copy(update={"title": f"A{character}B"})})
+    late = {"effects_known": True, "registered": "2026-01-02T00:00:00+00:00", "parallax": "0.1.0", "commit": None}
+    register = register_protocol(register_protocol("", titled, **late), protocol, **late)
+    write_text(tmp_path / "registration.jsonl", register)
+    first, _ = read_register(read_text(tmp_path / "registration.jsonl"))
+    assert first.protocol["study"]["title"] == f"A{character}B"
 
 
 def test_levels_accepted_for_a_release_are_no_late_change() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from workflow.conftest import Study, changed
 
 
@@ -44,6 +46,14 @@ def test_a_broken_row_is_named_by_file_line_and_column_never_by_value(fresh: Stu
     assert "Traceback" not in said
     logs = "".join(path.read_text() for path in (fresh.folder / "results").rglob("*.log")) if (fresh.folder / "results").exists() else ""
     assert "sEcReT" not in logs
+
+
+@pytest.mark.parametrize("number", ["many", "2.5", "0", "-1"])
+def test_a_number_of_batches_that_is_none_is_told_in_words(fresh: Study, number: str) -> None:
+    done = fresh.run("certify", "--dry-run", options=(f"batches={number}",))
+    assert done.returncode != 0
+    assert f"--config batches={number}\n    found    {number}\n    allowed  a whole number of at least 1" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_an_unwritable_results_folder_is_told_in_words(fresh: Study) -> None:

@@ -61,6 +61,23 @@ def test_a_gate_changed_after_the_effects_is_an_attempt_that_shows(finished: Stu
     assert "line 1, which does not follow from the lines before it" in refused.stderr + refused.stdout
 
 
+def test_effects_whose_tables_were_deleted_are_still_known(finished: Study, fresh: Study) -> None:
+    shutil.copytree(finished.results, fresh.results)
+    for folder in ("exact", "aggregates", "benchmarks"):
+        shutil.rmtree(fresh.results / folder)
+    fresh.write_protocol(changed(validation={"gates": {"km_gap": 0.5}}))
+    done = fresh.run("results/tiny/patients/clinic/source/patients.parquet", "--forcerun", "extract_patients")
+    assert done.returncode == 0, done.stderr
+    # and then nothing is left but the register's own word
+    for path in (path for path in fresh.results.iterdir() if path.name != "registration.jsonl"):
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    fresh.write_protocol(changed(validation={"gates": {"km_gap": 0.6}}))
+    done = fresh.run("results/tiny/patients/clinic/source/patients.parquet")
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in (fresh.results / "registration.jsonl").read_text().split("\n")[:-1]]
+    assert [entry["effects_known"] for entry in entries] == [False, True, True]
+
+
 def test_changed_patients_rerun_everything(edited: Study) -> None:
     source = edited.folder / "patients.csv"
     source.write_text(source.read_text().replace(",I,", ",II,", 1))

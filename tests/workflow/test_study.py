@@ -54,7 +54,8 @@ def test_the_floor_leaves_results_and_no_patient(finished: Study) -> None:
     assert all("patient_id" not in pd.read_parquet(path) for path in (finished.results / "exact/clinic/floor").iterdir())
     manifest = json.loads((finished.results / "manifest.json").read_text())
     assert not any("floor" in name for name in [*manifest["inputs"], *manifest["outputs"]])
-    assert len(manifest["seeds"]["clinic/floor"]["replicates"]) == PROTOCOL["synthesis"]["replicates"]
+    assert len(manifest["seeds"]["clinic/floor"]["replicates"]) == 10
+    assert set(pd.read_parquet(finished.results / "exact/clinic/floor/shifts.parquet")["replicates"]) == {10}
 
 
 def test_the_floor_stands_beside_every_shift_and_is_no_dataset_of_a_reader(finished: Study) -> None:

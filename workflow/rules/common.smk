@@ -125,10 +125,20 @@ wildcard_constraints:
     dataset="|".join((REAL, EXTERNAL_CONTROL, *PROTOCOL.generators)),
 
 
+def whole_number(name, *, default, least):
+    """A whole number from the command line."""
+    found = str(config.get(name, default))
+    if not found.isdecimal() or int(found) < least:
+        sys.exit(
+            f"--config {name}={found}\n    found    {found}\n    allowed  a whole number of at least {least}\n    to do    correct it, or leave it out for {default}"
+        )
+    return int(found)
+
+
 # the target certify also serves a study whose verdict does without
 CERTIFIED = PROTOCOL.validation.certification.repetitions > 0
 REPETITIONS = PROTOCOL.validation.certification.repetitions or 200
-CERTIFICATION_BATCHES = max(1, min(int(config.get("batches", 4)), REPETITIONS))
+CERTIFICATION_BATCHES = min(whole_number("batches", default=4, least=1), REPETITIONS)
 EFFECTS = {
     name: getattr(PROTOCOL.validation.certification, name)
     for name in ("minimal_important_effect", "stronger_effect")
@@ -268,9 +278,9 @@ def seed_for(*purpose):
     return seed
 
 
-def seeds_for(*purpose):
-    """A param: a seed of a purpose for every replicate."""
-    replicates = map(str, range(PROTOCOL.synthesis.replicates))
+def seeds_for(*purpose, number=PROTOCOL.synthesis.replicates):
+    """A param: a seed of a purpose for every replicate, or for so many."""
+    replicates = map(str, range(number))
     seeds = [seed_for(*purpose, replicate) for replicate in replicates]
     return lambda wildcards: [seed(wildcards) for seed in seeds]
 
@@ -304,16 +314,6 @@ def shadows(pattern):
     """The pattern for every shadow model that the protocol asks for, in their order."""
     numbers = range(PROTOCOL.privacy.shadow_models)
     return expand(pattern, shadow=numbers, allow_missing=True)
-
-
-def whole_number(name, *, default, least):
-    """A whole number from the command line."""
-    found = str(config.get(name, default))
-    if not found.isdecimal() or int(found) < least:
-        sys.exit(
-            f"--config {name}={found}\n    found    {found}\n    allowed  a whole number of at least {least}\n    to do    correct it, or leave it out for {default}"
-        )
-    return int(found)
 
 
 def of_twins(pattern):
@@ -482,14 +482,14 @@ def register():
 
     from parallax import __version__
     from parallax.provenance import read_commit
-    from parallax.validation.registration import register_protocol
+    from parallax.validation.registration import TELLING, register_protocol
 
     known = REGISTER.read_text(encoding="utf-8") if REGISTER.exists() else ""
     try:
         register = register_protocol(
             known,
             PROTOCOL,
-            effects_known=any(STUDY.glob(f"exact/*/{REAL}/estimates.parquet")),
+            effects_known=any(any(STUDY.glob(pattern)) for pattern in TELLING),
             registered=datetime.now(UTC).isoformat(timespec="seconds"),
             parallax=__version__,
             commit=read_commit(REPOSITORY),

@@ -22,7 +22,8 @@ rule measure_floor:
         mem_mb=2000,
     params:
         sections=sections("question", "cohort", "designs", "propensity", "outcomes"),
-        seeds=seeds_for("{site}", FLOOR),
+        replicates=PROTOCOL.synthesis.replicates,
+        seeds=seeds_for("{site}", FLOOR, number=PROTOCOL.synthesis.floor_cohorts),
         seed=seed_for("{site}", FLOOR, "designs"),
         code=code_digest("parallax.validation.floor", "parallax.protocol.sections"),
     script:

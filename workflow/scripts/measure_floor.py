@@ -18,6 +18,7 @@ def measure(input, output, params):
         cohort,
         real_estimates=read_table(input.estimates, ESTIMATES),
         real_overlap=read_table(input.overlap, OVERLAP),
+        replicates=params.replicates,
         seeds=params.seeds,
         **settings,
     )

@@ -105,7 +105,7 @@ def list_seeds(protocol: Protocol) -> dict[str, object]:
     of_floors: dict[str, object] = {
         f"{site}/{FLOOR}": {
             "designs": derive_seed(study, site, FLOOR, "designs"),
-            "replicates": [derive_seed(study, site, FLOOR, replicate) for replicate in range(protocol.synthesis.replicates)],
+            "replicates": [derive_seed(study, site, FLOOR, cohort) for cohort in range(protocol.synthesis.floor_cohorts)],
         }
         for site in protocol.sites
     }

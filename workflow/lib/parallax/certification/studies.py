@@ -49,7 +49,7 @@ class Chain:
     """What a simulated study goes through: the primary design's own settings, nothing that the primary estimate does not need.
 
     ``outcome`` keeps its horizons, between which a generator's models may change, but has the primary contrast only. A generator draws
-    ``replicates`` (m) of ``synthetic`` times as many patients as the study has.
+    ``replicates`` (m) of ``synthetic`` times as many patients as the study has; the floor has ``floor_cohorts``.
     """
 
     context: Context
@@ -58,6 +58,7 @@ class Chain:
     study: Mapping[str, Any]
     gates: Gates
     replicates: int
+    floor_cohorts: int
     synthetic: float
     fit: Fit
 
@@ -84,7 +85,7 @@ class Chain:
             "outcomes": alone,
         }
         context = Context(covariates, alone, synthesis.constraints)
-        return cls(context, outcome, primary, study, gates, synthesis.replicates, synthesis.patients, synthesis.fit)
+        return cls(context, outcome, primary, study, gates, synthesis.replicates, synthesis.floor_cohorts, synthesis.patients, synthesis.fit)
 
     def size(self, cohort: pd.DataFrame) -> int:
         """Patients of a replicate (k)."""
@@ -271,8 +272,8 @@ def _judge(
     design = chain.study["designs"][chain.primary.design]
     floor = empty_table(FLOOR_TABLE)
     if isinstance(design, MatchDesign):
-        resampled = resample_patients(simulated, [seed_of("floor", number) for number in range(chain.replicates)])
-        floor = shift_floor(real, chain.estimate(resampled, seed=seed_of("floor")))
+        resampled = resample_patients(simulated, [seed_of("floor", number) for number in range(chain.floor_cohorts)])
+        floor = shift_floor(real, chain.estimate(resampled, seed=seed_of("floor")), replicates=chain.replicates)
     agreement = measure_agreement(real, combined, floor=floor, primary=chain.primary, gates=chain.gates)
     if len(floor):
         no_weights = pd.DataFrame({"design": [chain.primary.design], "max_weight": [np.nan]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from parallax.protocol.constraints import Constraint
 from parallax.protocol.enrichment import Enrichment
 from parallax.protocol.generators import Generator
 from parallax.protocol.tuning import TuningSection
+
+#: fewest cohorts of the floor: of as few as a generator may have replicates, chance would decide what is testable, and of one nothing could
+_FLOOR_COHORTS: Final = 10
 
 
 class SynthesisSection(Section):
@@ -42,6 +45,11 @@ class SynthesisSection(Section):
     def refits(self) -> int:
         """How often a generator is refitted without held-out patients, each time without others."""
         return round(1 / self.hold_out) if self.hold_out_in_turn else 1
+
+    @property
+    def floor_cohorts(self) -> int:
+        """How many cohorts are resampled from the real patients for the floor: as many as there are replicates, ten at least."""
+        return max(self.replicates, _FLOOR_COHORTS)
 
     def settings_at(self, site: str, generator: str) -> Generator:
         """A generator's settings at a site: the site's own, or the study's."""

@@ -120,8 +120,8 @@ def picture_primary(site: str, tables: SiteTables, protocol: Protocol, verdicts:
     caption = f"Primary estimate: {effect}, design {plain(primary.design)}. Bars are 95% intervals."
     if floor is not None:
         caption += (
-            f" Grey: the floor, where sampling alone takes the estimate; {protocol.synthesis.replicates} cohorts resampled from the real patients "
-            f"shift it by {floor.shift}, and the bar holds 95 of 100 such shifts."
+            f" Grey: the floor, where sampling alone takes the estimate; {protocol.synthesis.floor_cohorts} cohorts resampled from the real "
+            f"patients shift it by {floor.shift}, and the bar holds 95 of 100 shifts of a generator whose replicates scatter likewise."
         )
     return Picture(inline(figure, f"{site}-primary", alt), caption)
 

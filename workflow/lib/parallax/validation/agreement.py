@@ -61,7 +61,7 @@ def measure_agreement(
 
     * floor_shift_in_real_se: that of cohorts resampled from the real patients (``floor``, a FLOOR table), with its interval. Where it is beyond
       the gate itself, or half of those cohorts or more have no estimate, sampling alone moves the answer so far that no generator can be
-      tested on this target: "not testable here", and its gate is not evaluated.
+      tested on this target: "not testable here", and its gate is not evaluated. Nor is it on fewer than two cohorts with an estimate.
 
     A target that is not estimable on either side has missing values and the reason. Raises StatisticsError where the real table lacks the
     primary estimate.
@@ -102,6 +102,8 @@ class _Floor:
         untestable = None
         if 2 * int(row["estimable"]) <= int(row["replicates"]):
             untestable = "not testable here: the floor itself misses it, most cohorts resampled from the real patients have no estimate"
+        elif int(row["estimable"]) < 2:
+            untestable = "not testable here: the floor takes two cohorts resampled from the real patients with an estimate, and there is one"
         elif abs(shift) > allowed:
             moved = f"{shift:+.2f}".replace("-", "−")
             untestable = (

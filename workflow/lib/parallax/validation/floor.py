@@ -58,14 +58,16 @@ def measure_floor(
     designs: DesignsSection,
     propensity: PropensitySection,
     outcomes: OutcomesSection,
+    replicates: int,
     seeds: Sequence[int],
     seed: int,
 ) -> Floor:
     """Resample, design, estimate, and compare with the real study; the resampled patients exist in memory only.
 
     A perfect generator, the patients' own distribution, would be as far from the real answer as these cohorts (:func:`shift_floor`): what the
-    floor misses no generator can be tested on. Only point estimates are read, so that no variance is bootstrapped. ``seed`` is the analysis's
-    own (folds, random orders).
+    floor misses no generator can be tested on. There is a cohort for every one of ``seeds``; the gaps, which depend on how many cohorts they are
+    of, are those of the first ``replicates`` (m), as many as a generator has. Only point estimates are read, so that no variance is
+    bootstrapped. ``seed`` is the analysis's own (folds, random orders).
     """
     drawn = resample_patients(cohort, seeds)
     study = {"covariates": covariates, "designs": for_estimates_only(designs), "propensity": propensity}
@@ -73,11 +75,13 @@ def measure_floor(
     made = {"weights": designed.weights, "overlap": designed.overlap, "scores": designed.propensity}
     estimates = estimate_effects(drawn, **made, **study, outcomes=outcomes, seed=seed).estimates  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
+    as_many, overlap = (table[table["replicate"] < replicates] for table in (drawn, designed.overlap))
     gaps = measure_gaps(
-        cohort, drawn, real_overlap=real_overlap, synthetic_overlap=designed.overlap, primary=primary, outcomes=outcomes, gates=None, rng=rng
+        cohort, as_many, real_overlap=real_overlap, synthetic_overlap=overlap, primary=primary, outcomes=outcomes, gates=None, rng=rng
     )
     fidelity = pd.DataFrame(gaps, columns=list(FIDELITY.columns))
-    return Floor(shift_floor(take_real(real_estimates), estimates), FIDELITY.validate(fidelity[fidelity["metric"].isin(FLOORED)]))
+    shifts = shift_floor(take_real(real_estimates), estimates, replicates=replicates)
+    return Floor(shifts, FIDELITY.validate(fidelity[fidelity["metric"].isin(FLOORED)]))
 
 
 def bootstrap_covariance(
@@ -135,13 +139,14 @@ def for_estimates_only(designs: DesignsSection) -> DesignsSection:
     )
 
 
-def shift_floor(real: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
+def shift_floor(real: pd.DataFrame, estimates: pd.DataFrame, *, replicates: int) -> pd.DataFrame:
     """The FLOOR table: a row for every target of ``real`` (COMBINED) from the resampled cohorts' ``estimates`` (ESTIMATES).
 
     Formula
-        With Q, V real and q₁ … q_m of the cohorts, on the analysis scale: d = (Σqᵢ/m − Q)/√V, and with s their standard deviation in √V the
-        band d ± t(0.975; m − 1)·s·√(2/m): where the shift of a generator lies in 95 of 100 draws if its m replicates scatter as the cohorts
-        do; the 2 counts the floor's own error in.
+        With Q, V real and q₁ … q_c of the c cohorts, on the analysis scale: d = (Σqᵢ/c − Q)/√V, and with s their standard deviation in √V
+        the band d ± t(0.975; c − 1)·s·√(1/m + 1/c): where the shift of a generator lies in 95 of 100 draws if its m ``replicates`` scatter as
+        the cohorts do; 1/c counts the floor's own error in. Where cohorts have no estimate, as large a share of the replicates is taken to
+        have none.
     Assumption
         The qᵢ are independent and roughly normal given the real patients.
     Degenerate cases
@@ -157,7 +162,8 @@ def shift_floor(real: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
         if row["status"] == "ok" and row["std_error"] > 0 and values.size > 1:
             (centre,) = to_analysis_scale(np.array([row["estimate"]], dtype=float), str(row["contrast"]))
             moved = (values - centre) / row["std_error"]
-            half = student.ppf(0.975, values.size - 1) * moved.std(ddof=1) * math.sqrt(2 / values.size)
+            answering = replicates * values.size / len(of_target)
+            half = student.ppf(0.975, values.size - 1) * moved.std(ddof=1) * math.sqrt(1 / answering + 1 / values.size)
             shift, lower, upper = float(moved.mean()), float(moved.mean() - half), float(moved.mean() + half)
         rows.append(
             {name: row[name] for name in TARGET}

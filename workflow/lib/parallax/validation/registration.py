@@ -7,9 +7,11 @@ out or put in without all later ones changing; that the whole register was not r
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any, Final
 
 from parallax.errors import Fault, StorageError
@@ -17,6 +19,24 @@ from parallax.protocol.protocol import Protocol, digest_of
 
 #: what of a protocol decides about leaving alone, once there is something to leave: no estimate and no gate knows it
 _NO_ANSWER: Final = "data.rare_levels"
+
+_EXACT: Final = (
+    *("estimates", "curves", "hazard_course", "subgroup_estimates", "permutations", "enrichment", "combined", "subgroups", "interactions"),
+    *("robustness", "covariance", "shifts", "agreement", "attribution", "twin_averages", "twin_truths"),
+)
+_READ: Final = ("estimates", "subgroups", "robustness", "enrichment", "agreement", "pooling", "heterogeneity", "comparison", "twins", "twin_curves")
+_JOBS: Final = ("estimate_effects", "estimate_enrichment", "pool_patients", "trace_twins")
+#: what lies in a study's folder only once effects were computed, each alone: Snakemake deletes the tables of a job that it runs again, and a user
+#: whole folders. Answers on synthetic patients, and virtual twins, are estimates of the real ones; a certification's effects are stated ones
+TELLING: Final = (
+    *(f"exact/*/*/{table}.parquet" for table in _EXACT),
+    *(f"exact/pooled/*/{table}.parquet" for table in ("individual", "aggregates", "heterogeneity")),
+    *("exact/verdicts.json", "exact/pooled/verdicts.json", "exact/pooled/comparison.parquet", "patients/*/*/twin_*.parquet"),
+    *(f"{table}.csv" for table in _READ),
+    *("aggregates/*", "pooled/*", "site_results/*.json", "release/*/*", "external_control.*", "twins.svg"),
+    *("verdict.json", "report.html", "manifest.json"),
+    *(f"benchmarks/{job}/**/*.tsv" for job in _JOBS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +77,32 @@ class Registration:
 def register_protocol(register: str, protocol: Protocol, *, effects_known: bool, registered: str, parallax: str, commit: str | None) -> str:
     """The register with ``protocol`` as its last entry; the same text where it is the last one already.
 
-    ``registered`` is the time in ISO 8601. Raises StorageError where the register was changed by something else.
+    ``registered`` is the time in ISO 8601. Effects that an earlier entry says were known stay known, whatever ``effects_known`` says: files can be
+    deleted, knowledge cannot. Raises StorageError where the register was changed by something else.
     """
     entries = read_register(register)
     if entries and entries[-1].protocol_digest == protocol.digest:
         return register
     previous = _digest(entries[-1].line()) if entries else None
     content: Any = protocol.plain()
-    entry = Entry(len(entries) + 1, registered, effects_known, protocol.digest, content, parallax, commit, previous)
+    known = effects_known or any(earlier.effects_known for earlier in entries)
+    entry = Entry(len(entries) + 1, registered, known, protocol.digest, content, parallax, commit, previous)
     return register + entry.line()
 
 
 def describe_registration(register: str) -> Registration:
-    """What the register says of its last protocol; raises StorageError where it is empty or was changed by something else."""
+    """What the register says of its last protocol; raises StorageError where it is empty or was changed by something else.
+
+    Only entries before the first with known effects count as early: a register of an older version may say later that they were unknown again.
+    """
     entries = read_register(register)
     if not entries:
         raise _altered("an empty register", "the study's protocol")
     last = entries[-1]
-    late = [_changed(entry.protocol, last.protocol) for entry in entries if not entry.effects_known]
-    before = () in late
-    return Registration(last.attempt, before, () if before or not late else late[-1])
+    early = takewhile(lambda entry: not entry.effects_known, entries)
+    changes = [_changed(entry.protocol, last.protocol) for entry in early]
+    before = () in changes
+    return Registration(last.attempt, before, () if before or not changes else changes[-1])
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
@@ -95,7 +121,8 @@ def read_register(register: str) -> tuple[Entry, ...]:
     """All entries, oldest first; raises StorageError at the first that does not follow from those before it."""
     entries: list[Entry] = []
     previous = None
-    for number, line in enumerate(register.splitlines(keepends=True), start=1):
+    # lines end at "\n" alone: a protocol's words may hold other characters that str.splitlines takes for an end
+    for number, line in enumerate(io.StringIO(register), start=1):
         try:
             entry = Entry(**json.loads(line))
         except (ValueError, TypeError):

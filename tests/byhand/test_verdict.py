@@ -187,3 +187,6 @@ def test_a_failed_shift_names_the_mechanism_that_carries_it() -> None:
     assert silent.reasons[0].endswith(
         "No single mechanism carries it (all mechanisms together -1.60, a remainder of +0.10 is seen by none of their models)."
     )
+    unknown = judge(shift=-1.5, attribution=attribution.assign(value=nan, lower=nan, upper=nan))
+    assert unknown.gates[0].mechanism is None
+    assert unknown.reasons[0].endswith("Which mechanism carries it is not known: they could not be taken apart.")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from parallax.errors import GenerationError
+from parallax.protocol.constraints import InequalityConstraint
 from parallax.protocol.generators import SequentialGenerator
 from parallax.synthesis import registry
 from parallax.synthesis.generator import MINIMUM_ARM, MINIMUM_KNOWN, Context, find_faults, find_unknown_in_arms
@@ -114,6 +115,19 @@ def test_what_the_patients_themselves_lack_is_said_of_them(cohort: pd.DataFrame,
     for seed in range(5):
         with pytest.raises(GenerationError, match=rf"^no generator can be fitted to this cohort:\n.*{message}"):
             refit_generator(SEQUENTIAL, cohort, seeds={0: seed}, **STUDY)
+
+
+def test_a_constraint_that_a_patient_breaks_is_said_of_the_patients() -> None:
+    """Whoever breaks it is missing from a third of the resamples."""
+    cohort = simulate_cohort(150, seed=1)
+    cohort["albumin"] = cohort["lactate"].fillna(1.0) + 1.0
+    cohort["lactate"] = cohort["lactate"].fillna(1.0)
+    cohort.loc[0, "albumin"] = 0.0
+    constraint = InequalityConstraint(type="inequality", low="lactate", high="albumin")
+    for seed in range(5):
+        with pytest.raises(GenerationError, match="found real patients who break it") as raised:
+            refit_generator(SEQUENTIAL, cohort, seeds={0: seed}, constraints=[constraint], **STUDY)
+        assert "resample" not in str(raised.value)
 
 
 def test_a_cohort_none_of_whose_resamples_will_do_is_told_so_and_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:

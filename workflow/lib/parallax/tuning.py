@@ -3,7 +3,8 @@
 A simulated study has the real covariates; treatment and outcome are drawn from models estimated from the real patients (parallax.simulated),
 in which the effect of treatment is *replaced* by stated ones before the first patient is drawn: what the real effect is, and how far any
 generator would shift it, is never looked at. Every candidate is fitted to the same simulated patients as the study fits it (its constraints, a
-site's own settings, one fit or one to a resample for each replicate), draws from the same seeds, and the study's primary design is applied to what
+site's own settings, one fit or one to a resample for each replicate), draws as many patients as there are from the same seeds, none of its
+replicates may lack an estimate, and the study's primary design is applied to what
 it draws. With Q_j and √V_j the estimate and its standard error of target j on the simulated patients and q_j the partial rule's of the m
 replicates, on the analysis scale,
 

@@ -230,7 +230,7 @@ def _run(simulated: pd.DataFrame, chain: Chain, synthesise: Synthesise, generato
     try:
         drawn = synthesise(simulated, seed_of)
     except ParallaxError as error:
-        yield {"generator": generator, "rule": choose_rule(fit, chain.replicates), "reason": str(error).partition("\n")[0]}
+        yield {"generator": generator, "rule": choose_rule(fit, chain.replicates), "reason": " ".join(str(error).split())}
         return
     made = chain.estimate(drawn, seed=seed)
     stacked = chain.estimate(drawn.assign(replicate=0), seed=seed)

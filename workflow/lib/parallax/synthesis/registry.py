@@ -142,6 +142,7 @@ def refit_generator(
     """
     study: dict[str, Any] = {"covariates": covariates, "outcomes": outcomes, "constraints": constraints}
     check_cohort(settings, cohort, Context(**study | {"constraints": tuple(constraints)}))
+    Rules.of(cohort, tuple(constraints))  # a resample may lack those who break a constraint
     fits, redrawn = {}, {}
     for number, (replicate, seed) in enumerate(seeds.items(), start=1):
         fits[replicate], redrawn[replicate] = fit_resample(settings, cohort, rng=np.random.default_rng(seed), **study)

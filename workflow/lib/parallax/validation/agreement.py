@@ -61,7 +61,7 @@ def measure_agreement(
 
     * floor_shift_in_real_se: that of cohorts resampled from the real patients (``floor``, a FLOOR table), with its interval. Where it is beyond
       the gate itself, or half of those cohorts or more have no estimate, sampling alone moves the answer so far that no generator can be
-      tested on this target: "not testable here", and its gate is not evaluated. Nor is it on fewer than two cohorts with an estimate.
+      tested on this target: "not testable here", and its gate is not evaluated. Nor is it on a floor of one cohort, which the workflow never makes.
 
     A target that is not estimable on either side has missing values and the reason. Raises StatisticsError where the real table lacks the
     primary estimate.

@@ -163,7 +163,7 @@ def name_broken(attribution: pd.DataFrame, quantity: str = _SHIFT) -> Mechanism 
         return None
     together = float(values["together"]["value"])
     gap = together + float(values.get("remainder", {"value": 0.0})["value"])
-    if gap * together <= 0:
+    if not gap * together > 0:
         return None
     bound, sign = ("lower", 1.0) if gap > 0 else ("upper", -1.0)
     carrying = [(sign * float(values[name]["value"]), name) for name in MECHANISMS if name in values and sign * values[name][bound] > 0]

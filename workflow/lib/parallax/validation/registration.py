@@ -22,9 +22,13 @@ _NO_ANSWER: Final = "data.rare_levels"
 
 _EXACT: Final = (
     *("estimates", "curves", "hazard_course", "subgroup_estimates", "permutations", "enrichment", "combined", "subgroups", "interactions"),
-    *("robustness", "covariance", "shifts", "agreement", "attribution", "twin_averages", "twin_truths"),
+    *("robustness", "covariance", "shifts", "agreement", "attribution", "fidelity", "coefficients"),
+    *("twin_averages", "twin_truths"),
 )
-_READ: Final = ("estimates", "subgroups", "robustness", "enrichment", "agreement", "pooling", "heterogeneity", "comparison", "twins", "twin_curves")
+_READ: Final = (
+    *("estimates", "subgroups", "robustness", "enrichment", "agreement", "privacy", "pooling", "heterogeneity", "comparison"),
+    *("twins", "twin_curves"),
+)
 _JOBS: Final = ("estimate_effects", "estimate_enrichment", "pool_patients", "trace_twins")
 #: what lies in a study's folder only once effects were computed, each alone: Snakemake deletes the tables of a job that it runs again, and a user
 #: whole folders. Answers on synthetic patients, and virtual twins, are estimates of the real ones; a certification's effects are stated ones
@@ -78,7 +82,8 @@ def register_protocol(register: str, protocol: Protocol, *, effects_known: bool,
     """The register with ``protocol`` as its last entry; the same text where it is the last one already.
 
     ``registered`` is the time in ISO 8601. Effects that an earlier entry says were known stay known, whatever ``effects_known`` says: files can be
-    deleted, knowledge cannot. Raises StorageError where the register was changed by something else.
+    deleted, a line of the register cannot. The same protocol adds no line, so that effects whose every file is deleted before the protocol changes
+    are told by none. Raises StorageError where the register was changed by something else.
     """
     entries = read_register(register)
     if entries and entries[-1].protocol_digest == protocol.digest:

@@ -124,13 +124,15 @@ def _name_mechanism(gate: Gate, attribution: pd.DataFrame) -> Gate:
     quantity = _ATTRIBUTED.get(gate.metric)
     if quantity is None or gate.outcome != "failed":
         return gate
-    mechanism = name_broken(attribution, quantity)
     rows = attribution[attribution["quantity"] == quantity].set_index("mechanism")["value"]
-    together = f"all mechanisms together {rows['together']:+.2f}" if "together" in rows else ""
+    if math.isnan(rows.get("together", math.nan)):
+        return replace(gate, reason=f"{gate.reason} Which mechanism carries it is not known: they could not be taken apart.")
+    mechanism = name_broken(attribution, quantity)
+    together = f"all mechanisms together {rows['together']:+.2f}"
     if not math.isnan(rows.get("remainder", math.nan)):
         together += f", a remainder of {rows['remainder']:+.2f} is seen by none of their models"
     if mechanism is None:
-        told = f"no single mechanism carries it{f' ({together})' if together else ''}"
+        told = f"no single mechanism carries it ({together})"
     else:
         told = f"{_MECHANISM_WORDS[mechanism]} carries {rows[mechanism]:+.2f} of it, {together}"
     return replace(gate, reason=f"{gate.reason} {told[0].upper()}{told[1:]}.", mechanism=mechanism)

@@ -15,7 +15,7 @@ from parallax.protocol.loading import read_protocol
 from parallax.protocol.protocol import Protocol
 from parallax.storage import read_text, write_text
 from parallax.validation.blinding import check_seal
-from parallax.validation.registration import TELLING, Registration, describe_registration, read_register, register_protocol
+from parallax.validation.registration import TRACES_OF_EFFECTS, Registration, describe_registration, read_register, register_protocol
 
 STUDY = Path(__file__).parents[2] / "config" / "studies" / "gbsg.yaml"
 
@@ -124,7 +124,7 @@ def test_an_older_register_that_forgot_is_read_as_one_that_did_not() -> None:
 def test_what_in_a_folder_tells_of_effects(tmp_path: Path, file: str, telling: bool) -> None:
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).touch()
-    assert any(any(tmp_path.glob(pattern)) for pattern in TELLING) is telling
+    assert any(any(tmp_path.glob(pattern)) for pattern in TRACES_OF_EFFECTS) is telling
 
 
 # what str.splitlines takes for the end of a line, and what a JSON text writes as an escape

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from parallax.seeds import derive_seed
-from parallax.validation.registration import TELLING, Registration, describe_registration
+from parallax.validation.registration import TRACES_OF_EFFECTS, Registration, describe_registration
 from workflow.conftest import PROTOCOL, Study, changed, planned_rules
 
 
@@ -23,7 +23,7 @@ def test_a_blinded_study_seals_its_effects_until_the_primary_design_passes(fresh
     assert not list(fresh.results.glob("exact/*/*/estimates.parquet"))
     assert not list(fresh.results.glob("exact/*/floor/*"))
     assert not list(fresh.results.glob("exact/*/*/enrichment.parquet"))
-    assert not [path for pattern in TELLING for path in fresh.results.glob(pattern)]
+    assert not [path for pattern in TRACES_OF_EFFECTS for path in fresh.results.glob(pattern)]
     fresh.write_protocol(changed(validation={"blinded": True}))
     opened = fresh.run("results/tiny/exact/clinic/real/estimates.parquet")
     assert opened.returncode == 0, opened.stderr

@@ -482,14 +482,16 @@ def register():
 
     from parallax import __version__
     from parallax.provenance import read_commit
-    from parallax.validation.registration import TELLING, register_protocol
+    from parallax.validation.registration import TRACES_OF_EFFECTS, register_protocol
 
     known = REGISTER.read_text(encoding="utf-8") if REGISTER.exists() else ""
     try:
         register = register_protocol(
             known,
             PROTOCOL,
-            effects_known=any(any(STUDY.glob(pattern)) for pattern in TELLING),
+            effects_known=any(
+                any(STUDY.glob(pattern)) for pattern in TRACES_OF_EFFECTS
+            ),
             registered=datetime.now(UTC).isoformat(timespec="seconds"),
             parallax=__version__,
             commit=read_commit(REPOSITORY),

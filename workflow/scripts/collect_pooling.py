@@ -25,7 +25,7 @@ def collect(input, output, params):
     overlaps = {Path(path).parent.name: read_table(path, tables.POOLED_OVERLAP) for path in input.overlaps}
     for dataset in dict.fromkeys(Path(path).parent.name for path in input.pooled):
         pooled = read_tables([path for path in input.pooled if Path(path).parent.name == dataset], tables.POOLED)
-        answers = {"real": real, "synthetic": read_answers(params.exact, dataset, protocol)}
+        answers = {"real": real, "synthetic": real if dataset == REAL else read_answers(params.exact, dataset, protocol)}
         shown = disclose_pooled(pooled, disclosure, **answers, here=protocol.pooling.here, overlap=overlaps.get(dataset), primary=primary)
         suppressed[dataset] = suppressed_targets(shown)
         write_frame(Path(output.pooled) / f"{dataset}.parquet", shown)

@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from parallax import simulated
-from parallax.analysis.designs import scores_of
+from parallax.analysis.designs import design_alone
 from parallax.analysis.effects import analyse
 from parallax.errors import GenerationError, NotEstimable, ParallaxError
 from parallax.protocol.cohort import Covariates
@@ -129,12 +129,7 @@ def tune(
     candidates, tuning = list_candidates(generator, synthesis), synthesis.tuning
     procedure: dict[str, Any] = {"fit": synthesis.fit, "constraints": synthesis.constraints}
     name, outcome = primary.outcome, outcomes[primary.outcome]
-    study: dict[str, Any] = {
-        "covariates": covariates,
-        "outcomes": OutcomesSection({name: outcome}),
-        "designs": DesignsSection({primary.design: designs[primary.design]}),
-        "propensity": scores_of(designs[primary.design], propensity),
-    }
+    study = design_alone(primary.design, designs, propensity) | {"covariates": covariates, "outcomes": OutcomesSection({name: outcome})}
     models = {site: model_study(cohort, covariates=covariates, name=name, outcome=outcome) for site, cohort in cohorts.items()}
     truths = {
         (site, effect): _truth(simulated.set_effect(model, effect), primary, study["designs"][primary.design])

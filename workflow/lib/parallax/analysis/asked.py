@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from parallax.analysis.designs import designs_asked, scores_of, stack
+from parallax.analysis.designs import design_alone, designs_asked, stack
 from parallax.analysis.effects import analyse
 from parallax.errors import CohortError
 from parallax.expressions import evaluate
@@ -42,9 +42,7 @@ def estimate_subgroups(
     Returns ESTIMATES with ``subgroup`` and ``level``. Raises CohortError where a patient belongs to two levels of a subgroup.
     """
     contrasts = tuple(contrast for contrast in outcomes[primary.outcome].contrasts if contrast not in DIAGNOSTIC_CONTRASTS)
-    asked = _ask_only(outcomes, primary, contrasts)
-    design = DesignsSection({primary.design: designs[primary.design]})
-    propensity = scores_of(designs[primary.design], propensity)
+    settings = design_alone(primary.design, designs, propensity) | {"covariates": covariates, "outcomes": ask_only(outcomes, primary, contrasts)}
     parts = []
     for name, levels in subgroups.items():
         belongs = {level: evaluate(cohort, expression, where=f"subgroups.{name}.{level}") for level, expression in levels.items()}
@@ -56,9 +54,7 @@ def estimate_subgroups(
         for level, rows in belongs.items():
             if not rows.any():
                 continue
-            found = analyse(
-                cohort[rows].reset_index(drop=True), covariates=covariates, designs=design, propensity=propensity, outcomes=asked, seed=seed
-            ).estimates
+            found = analyse(cohort[rows].reset_index(drop=True), **settings, seed=seed).estimates
             parts.append(found[_at_horizon(found, primary)].assign(subgroup=name, level=level))
     return stack(parts, SUBGROUP_ESTIMATES)
 
@@ -75,7 +71,7 @@ def estimate_primary(
 ) -> pd.DataFrame:
     """ESTIMATES of the primary contrast at its horizon, for every replicate, under every design that the protocol asks for it."""
     settings = {"covariates": covariates, "designs": designs_asked(designs, primary.contrast), "propensity": propensity, "seed": seed}
-    found = analyse(cohort, outcomes=_ask_only(outcomes, primary, (primary.contrast,)), **settings).estimates  # type: ignore[arg-type]
+    found = analyse(cohort, outcomes=ask_only(outcomes, primary, (primary.contrast,)), **settings).estimates  # type: ignore[arg-type]
     return found[_at_horizon(found, primary)].reset_index(drop=True)
 
 
@@ -96,24 +92,19 @@ def permute_treatment(
     rejects 5 % of them. Returns PERMUTATIONS; a permutation that cannot be estimated has missing values.
     """
     patients = cohort[cohort["replicate"] == cohort["replicate"].min()].assign(replicate=0).reset_index(drop=True)
-    settings = {
-        "covariates": covariates,
-        "designs": DesignsSection({primary.design: designs[primary.design]}),
-        "propensity": scores_of(designs[primary.design], propensity),
-        "outcomes": _ask_only(outcomes, primary, (primary.contrast,)),
-        "seed": seed,
-    }
+    settings = design_alone(primary.design, designs, propensity)
+    settings |= {"covariates": covariates, "outcomes": ask_only(outcomes, primary, (primary.contrast,)), "seed": seed}
     rng = np.random.default_rng([seed, 0])
     rows = []
     for permutation in range(permutations):
         permuted = patients.assign(treated=rng.permutation(patients["treated"].to_numpy(dtype=bool)))
-        found = analyse(permuted, **settings).estimates  # type: ignore[arg-type]
+        found = analyse(permuted, **settings).estimates
         row = found[_at_horizon(found, primary)].iloc[0]
         rows.append({"permutation": permutation} | {name: row[name] for name in ("estimate", "std_error", "p_value")})
     return pd.DataFrame(rows, columns=list(PERMUTATIONS.columns))
 
 
-def _ask_only(outcomes: OutcomesSection, asked: Hypothesis, contrasts: tuple[str, ...]) -> OutcomesSection:
+def ask_only(outcomes: OutcomesSection, asked: Hypothesis, contrasts: tuple[str, ...]) -> OutcomesSection:
     """The outcome of a hypothesis with these contrasts, at its horizon only."""
     changed: dict[str, object] = {"contrasts": contrasts}
     if asked.horizon_days is not None:

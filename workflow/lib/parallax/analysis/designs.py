@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,11 @@ def apply_designs(
 def designs_asked(designs: DesignsSection, contrast: str) -> DesignsSection:
     """The designs that the protocol asks for a contrast."""
     return DesignsSection({name: design for name, design in designs.items() if design.contrasts is None or contrast in design.contrasts})
+
+
+def design_alone(name: str, designs: DesignsSection, propensity: PropensitySection) -> dict[str, Any]:
+    """One design by itself: ``designs`` and ``propensity`` of an analysis that makes it with the scores that it needs, and no other."""
+    return {"designs": DesignsSection({name: designs[name]}), "propensity": scores_of(designs[name], propensity)}
 
 
 def balancing(designs: DesignsSection) -> DesignsSection:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from parallax.analysis.designs import scores_of
+from parallax.analysis.designs import design_alone
 from parallax.analysis.effects import estimate_hypothesis
 from parallax.certification.correct import CorrectGenerator
 from parallax.errors import Fault, ParallaxError, ProtocolError
@@ -78,12 +78,7 @@ class Chain:
         primary, covariates = question.primary, cohort.covariates
         outcome = outcomes[primary.outcome].model_copy(update={"contrasts": (primary.contrast,)})
         alone = OutcomesSection({primary.outcome: outcome})
-        study = {
-            "covariates": covariates,
-            "designs": DesignsSection({primary.design: designs[primary.design]}),
-            "propensity": scores_of(designs[primary.design], propensity),
-            "outcomes": alone,
-        }
+        study = design_alone(primary.design, designs, propensity) | {"covariates": covariates, "outcomes": alone}
         context = Context(covariates, alone, synthesis.constraints)
         return cls(context, outcome, primary, study, gates, synthesis.replicates, synthesis.floor_cohorts, synthesis.patients, synthesis.fit)
 

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from parallax.analysis.asked import ask_only
 from parallax.analysis.designs import apply_designs
 from parallax.analysis.effects import estimate_effects
 from parallax.errors import GenerationError, NotEstimable
@@ -174,10 +175,7 @@ def _answering(
     primary: PrimaryEstimate, covariates: Covariates, designs: DesignsSection, propensity: PropensitySection, outcomes: OutcomesSection
 ) -> Callable[[pd.DataFrame], _Answer]:
     """What the study finds on a cohort of one replicate: the primary design alone, without a variance."""
-    changed: dict[str, object] = {"contrasts": (primary.contrast,)}
-    if primary.horizon_days is not None:
-        changed["horizons_days"] = (primary.horizon_days,)
-    asked = OutcomesSection({primary.outcome: outcomes[primary.outcome].model_copy(update=changed)})
+    asked = ask_only(outcomes, primary, (primary.contrast,))
     study = {
         "covariates": covariates,
         "designs": for_estimates_only(DesignsSection({primary.design: designs[primary.design]})),

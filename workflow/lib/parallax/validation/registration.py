@@ -32,7 +32,7 @@ _READ: Final = (
 _JOBS: Final = ("estimate_effects", "estimate_enrichment", "pool_patients", "trace_twins")
 #: what lies in a study's folder only once effects were computed, each alone: Snakemake deletes the tables of a job that it runs again, and a user
 #: whole folders. Answers on synthetic patients, and virtual twins, are estimates of the real ones; a certification's effects are stated ones
-TELLING: Final = (
+TRACES_OF_EFFECTS: Final = (
     *(f"exact/*/*/{table}.parquet" for table in _EXACT),
     *(f"exact/pooled/*/{table}.parquet" for table in ("individual", "aggregates", "heterogeneity")),
     *("exact/verdicts.json", "exact/pooled/verdicts.json", "exact/pooled/comparison.parquet", "patients/*/*/twin_*.parquet"),
